@@ -1,0 +1,1 @@
+"""TDS Core: an exact, provable mirror of Zoho Books and Zoho Inventory in PostgreSQL."""

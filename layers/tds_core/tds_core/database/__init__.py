@@ -1,0 +1,1 @@
+"""PostgreSQL: the connection, the one write path, the backlog and the migrations."""

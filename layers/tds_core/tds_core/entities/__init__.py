@@ -1,0 +1,15 @@
+"""The registry: every entity of the mirror, in the order in which a first backfill walks them."""
+
+from tds_core.entities.invoices import INVOICES
+from tds_core.entities.spec import EntitySpec
+from tds_core.errors import UnknownEntity
+
+REGISTRY: dict[str, EntitySpec] = {spec.name: spec for spec in (INVOICES,)}
+
+
+def entity(name: str) -> EntitySpec:
+    """The spec of that name; raises UnknownEntity."""
+    try:
+        return REGISTRY[name]
+    except KeyError as exc:
+        raise UnknownEntity(f"no entity {name!r}; there are {', '.join(REGISTRY)}") from exc

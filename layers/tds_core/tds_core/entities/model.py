@@ -1,0 +1,159 @@
+"""The base of every document model and the types that Zoho's values are read with.
+
+Zoho writes "" for whatever is empty, ids and numbers sometimes as the other, and adds keys without notice; so
+"" becomes NULL, never 0, unknown keys are ignored here (the raw document keeps them), and text is Zoho's own.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from tds_core.errors import InvalidDocument, InvalidId
+
+_ID_LENGTH = 25
+
+
+def parse_id(value: Any) -> str:
+    """A Zoho id: 1 to 25 ASCII digits, given as text or integer.
+
+    Raises InvalidId; such a value may reach neither a URL nor a key.
+    """
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _ID_LENGTH):
+        raise InvalidId("an id is 1 to 25 digits")
+    return text
+
+
+def _key(value: Any) -> str:
+    try:
+        return parse_id(value)
+    except InvalidId as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | Decimal):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    raise ValueError("expected text")
+
+
+def _number(value: Any) -> Decimal | None:
+    if value is None or value == "" or isinstance(value, Decimal):
+        number = value or None if isinstance(value, str) else value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = Decimal(value)
+    elif isinstance(value, str):
+        try:
+            number = Decimal(value.strip())
+        except InvalidOperation as exc:
+            raise ValueError("expected a number") from exc
+    else:
+        raise ValueError("expected a number")
+    if number is not None and not (number.is_finite() and abs(number.adjusted()) < _ID_LENGTH):
+        raise ValueError("number out of range")
+    return number
+
+
+def _integer(value: Any) -> int | None:
+    number = _number(value)
+    if number is None:
+        return None
+    if number != number.to_integral_value():
+        raise ValueError("expected a whole number")
+    return int(number)
+
+
+def _flag(value: Any) -> bool | None:
+    if value is None or value == "" or isinstance(value, bool):
+        return None if value == "" else value
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise ValueError("expected true or false")
+
+
+def _day(value: Any) -> date | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError("expected a date")
+    return date.fromisoformat(value[:10])
+
+
+def _instant(value: Any) -> datetime | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError("expected a time")
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("expected a time with its offset")
+    return instant.astimezone(UTC)
+
+
+def _json_list(value: Any) -> list[Any] | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, list):
+        raise ValueError("expected a list")
+    return value
+
+
+def _json_object(value: Any) -> dict[str, Any] | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, dict):
+        raise ValueError("expected an object")
+    return value
+
+
+class DetailOnly:
+    """Marks a field that no list row carries: it belongs to the document track."""
+
+
+T = TypeVar("T")
+Detail = Annotated[T, DetailOnly()]
+
+ZohoId = Annotated[str, BeforeValidator(_key)]
+Text = Annotated[str | None, BeforeValidator(_text)]
+Money = Annotated[Decimal | None, BeforeValidator(_number)]
+Quantity = Money
+Integer = Annotated[int | None, BeforeValidator(_integer)]
+Flag = Annotated[bool | None, BeforeValidator(_flag)]
+Day = Annotated[date | None, BeforeValidator(_day)]
+Instant = Annotated[datetime | None, BeforeValidator(_instant)]
+JsonList = Annotated[list[Any] | None, BeforeValidator(_json_list)]
+JsonObject = Annotated[dict[str, Any] | None, BeforeValidator(_json_object)]
+
+
+class Document(BaseModel):
+    """A record as Zoho states it: the field names are the mirror's columns, the aliases Zoho's keys."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
+
+    created_time: Instant = None
+    last_modified_time: Instant = None
+
+    volatile: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> "Document":
+        """Read one of Zoho's documents or list rows.
+
+        Raises InvalidDocument naming the fields that do not fit, never their values.
+        """
+        try:
+            return cls.model_validate(document)
+        except ValidationError as exc:
+            fields = sorted({".".join(map(str, error["loc"])) for error in exc.errors(include_input=False)})
+            raise InvalidDocument(f"{cls.__name__}: cannot read {', '.join(fields)}") from exc
+
+    def columns(self) -> dict[str, Any]:
+        """The columns whose keys were present in the source; an absent key leaves its column alone."""
+        return {name: getattr(self, name) for name in self.model_fields_set}

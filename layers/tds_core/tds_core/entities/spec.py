@@ -1,0 +1,153 @@
+"""What differs between entities, as data; everything else is one code path."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Literal
+
+from tds_core.entities.model import DetailOnly, Document
+from tds_core.errors import InvalidDocument
+from tds_core.lossless_json import JsonObject as RawDocument
+
+Product = Literal["books", "inventory"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifiedSince:
+    """The list honours `last_modified_time=`; every returned row is checked against it."""
+
+    sort_column: str = "last_modified_time"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestFirst:
+    """No filter: pages are read newest first by `sort_column` down to the cursor."""
+
+    sort_column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookBack:
+    """No filter and no sort by change: the newest pages back to `days` before today, by `date_column`."""
+
+    date_column: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeList:
+    """Neither filter nor useful order: the whole list is read each time."""
+
+
+Changes = ModifiedSince | NewestFirst | LookBack | WholeList
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkDetail:
+    """An endpoint that returns many full documents at once."""
+
+    path: str
+    ids_parameter: str
+    list_key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildTable:
+    """Rows of a list inside the document, replaced as a set with it.
+
+    `source_keys` are tried in order (organisations that never migrated say warehouses for locations);
+    `model` reads one element, its field names are the child's columns.
+    """
+
+    table: str
+    source_keys: tuple[str, ...]
+    key: str
+    model: type[Document]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch:
+    """Writing this document may have changed records of `entity` that Zoho does not announce.
+
+    `path` leads to their ids in the document: `customer_id`, `line_items[].item_id`.
+    """
+
+    entity: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntitySpec:
+    """One entity of the mirror; `name` is its queue, its table and what people call it."""
+
+    name: str
+    model: type[Document]
+    key: str
+    product: Product
+    path: str
+    list_key: str
+    detail_key: str
+    changes: Changes
+    document_keys: frozenset[str]
+    critical: tuple[str, ...]
+    compared: tuple[str, ...]
+    freshness: timedelta
+    bulk: BulkDetail | None = None
+    scan: str = ""
+    discriminator: tuple[str, str] | None = None
+    document_version: str = "last_modified_time"
+    volatile: frozenset[str] = frozenset()
+    children: tuple[ChildTable, ...] = ()
+    touches: tuple[Touch, ...] = ()
+    webhook_modules: tuple[str, ...] = ()
+    list_parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def scan_name(self) -> str:
+        """The list that is walked: customers and vendors share the scan of contacts."""
+        return self.scan or self.name
+
+    @cached_property
+    def zoho_key(self) -> str:
+        """Zoho's name of the id: products have item_id."""
+        return self.model.model_fields[self.key].alias or self.key
+
+    @cached_property
+    def header_columns(self) -> frozenset[str]:
+        """Columns that list rows carry."""
+        return frozenset(self.model.model_fields) - self.detail_columns
+
+    @cached_property
+    def detail_columns(self) -> frozenset[str]:
+        """Columns that only full documents carry."""
+        marked = {
+            name
+            for name, info in self.model.model_fields.items()
+            if any(isinstance(item, DetailOnly) for item in info.metadata)
+        }
+        return frozenset(marked)
+
+    @property
+    def shares_version(self) -> bool:
+        """Whether a document's version may be compared with the list's (payments: it may not)."""
+        return self.document_version == "last_modified_time"
+
+    def is_document(self, source: RawDocument) -> bool:
+        """Whether this is a full document; chosen-field webhook bodies and list rows are not."""
+        return self.document_keys <= source.keys()
+
+    def is_own(self, source: RawDocument) -> bool:
+        """Whether this record is of this entity: a contact may be a customer or a vendor."""
+        if self.discriminator is None:
+            return True
+        name, value = self.discriminator
+        return source.get(name, value) == value
+
+    def id_of(self, source: RawDocument) -> Any:
+        """The record's id as the source gives it; raises InvalidDocument when there is none."""
+        try:
+            return source[self.zoho_key]
+        except KeyError as exc:
+            raise InvalidDocument(f"no {self.zoho_key}") from exc

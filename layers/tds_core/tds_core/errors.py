@@ -1,0 +1,126 @@
+"""The error tree, grouped by what the caller does.
+
+TdsError
+├── RetriableError          try again later; never leads to a dead letter by itself
+│   ├── DatabaseUnavailable     PostgreSQL cannot be reached or broke off; nothing was committed
+│   ├── PermitDenied            the call budget says wait: `reason` and `wait_s` tell how long
+│   ├── ZohoThrottled           Zoho answered 429 (code 44 or 1070), or 45: the day is used up
+│   ├── ZohoUnavailable         5xx, HTML, truncated or no answer; counts for the circuit breaker
+│   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
+│   └── QueueUnavailable        SQS or S3 did not store the message
+├── PermanentError          the same input fails again; dead letter or parked, with its reason
+│   ├── InvalidDocument         cannot be understood as a document of its entity
+│   ├── InvalidId               not 1 to 25 ASCII digits
+│   ├── UnknownEntity           a name that is in no registry
+│   ├── DocumentNotFound        Zoho says code 1002: does not exist
+│   └── ZohoRejected            any other 4xx answer; `code` is Zoho's own
+└── ConfigurationError      a person has to act; functions fail at their start
+    ├── CredentialsRejected     invalid client, revoked refresh token or wrong data centre
+    ├── ScopeMissing            the token may not read this endpoint (code 57)
+    ├── OrganizationRejected    the organization id is not the token's (codes 6041, 4029)
+    └── FilterIgnored           a list did not honour the filter that change detection rests on
+"""
+
+from dataclasses import dataclass
+
+
+class TdsError(Exception):
+    """Whatever this product raises on purpose."""
+
+    @property
+    def reason(self) -> str:
+        """The class name, as it stands in logs, dead letters and tables."""
+        return type(self).__name__
+
+
+class RetriableError(TdsError):
+    """Try again later; the input is fine."""
+
+
+class DatabaseUnavailable(RetriableError):
+    """PostgreSQL cannot be reached or broke off; nothing was committed."""
+
+
+@dataclass(eq=False)
+class PermitDenied(RetriableError):
+    """The call budget says wait; `limit` is one of minute, in_flight, day, circuit."""
+
+    limit: str
+    wait_s: float
+
+    def __str__(self) -> str:
+        return f"no permit: {self.limit} limit, wait {self.wait_s:.1f} s"
+
+
+@dataclass(eq=False)
+class ZohoThrottled(RetriableError):
+    """Zoho answered 429; `code` is 44 (minute), 45 (day) or 1070 (in flight)."""
+
+    code: int
+    retry_after_s: float
+
+    def __str__(self) -> str:
+        return f"Zoho throttled the call, code {self.code}, wait {self.retry_after_s:.0f} s"
+
+
+class ZohoUnavailable(RetriableError):
+    """Zoho gave a 5xx, something that is not its JSON, or no whole answer; counts for the circuit breaker."""
+
+
+class TokenUnavailable(RetriableError):
+    """No access token right now: the mint limit is reached or another worker is minting."""
+
+
+class QueueUnavailable(RetriableError):
+    """SQS or S3 did not confirm that it stored the message."""
+
+
+class PermanentError(TdsError):
+    """The same input fails again."""
+
+
+class InvalidDocument(PermanentError):
+    """Cannot be understood as a document of its entity."""
+
+
+class InvalidId(PermanentError):
+    """Not 1 to 25 ASCII digits, so it may reach neither a URL nor a key."""
+
+
+class UnknownEntity(PermanentError):
+    """A name that is in no registry."""
+
+
+class DocumentNotFound(PermanentError):
+    """Zoho says code 1002: the record does not exist."""
+
+
+@dataclass(eq=False)
+class ZohoRejected(PermanentError):
+    """Zoho refused the call with a 4xx that no retry will change."""
+
+    status: int
+    code: int | None
+
+    def __str__(self) -> str:
+        return f"Zoho rejected the call: HTTP {self.status}, code {self.code}"
+
+
+class ConfigurationError(TdsError):
+    """A person has to act: a setting, secret, scope or permission is wrong."""
+
+
+class CredentialsRejected(ConfigurationError):
+    """The token host refused the client, the refresh token or the data centre."""
+
+
+class ScopeMissing(ConfigurationError):
+    """The token may not read this endpoint (HTTP 401, code 57)."""
+
+
+class OrganizationRejected(ConfigurationError):
+    """The organization id does not belong to the token (codes 6041, 4029)."""
+
+
+class FilterIgnored(ConfigurationError):
+    """A list returned rows that its filter excludes, so it cannot be used to find changes."""

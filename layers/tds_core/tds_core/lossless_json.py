@@ -1,0 +1,86 @@
+"""JSON without loss: decimals keep every digit, integers any size, text only what PostgreSQL can hold.
+
+Zoho's ids have 18 and 19 digits and its prices three decimals and more, so nothing here passes through float.
+NUL and lone surrogates, which PostgreSQL's jsonb refuses, become U+FFFD.
+"""
+
+import json
+import re
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from tds_core.errors import InvalidDocument
+
+JsonObject = dict[str, Any]
+REPLACEMENT = "\ufffd"
+_UNSTORABLE = re.compile(r"\\u0000|\\u[dD][89a-fA-F]|\x00|[\ud800-\udfff]")
+_SCRUB = {0: REPLACEMENT} | dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT)
+_LONGEST_INTEGER = 40  # digits; 1e999999999 must not be written out
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_canonical_encoder = msgspec.json.Encoder(decimal_format="number", order="sorted")
+
+
+def loads(data: bytes | str) -> Any:
+    """Parse JSON text; numbers with a fraction become Decimal.
+
+    Raises InvalidDocument when it is not JSON (NaN and Infinity are not).
+    """
+    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+    if not _UNSTORABLE.search(text):
+        try:
+            return _decoder.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            pass  # the standard library is more lenient, with raw line breaks in strings for example
+    try:
+        return scrub(json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, strict=False))
+    except (ValueError, ArithmeticError, RecursionError) as exc:
+        raise InvalidDocument("not JSON") from exc
+
+
+def dumps(value: Any) -> str:
+    """Write JSON text that `loads` reads back to the same value."""
+    return _encoder.encode(value).decode()
+
+
+def digest(value: Any) -> bytes:
+    """16 bytes that are equal exactly if two values are equal in canonical form.
+
+    Canonical: keys sorted, numbers without trailing zeros (Zoho writes 12, 12.0 and 12.00 for one amount).
+    """
+    return blake2b(_canonical_encoder.encode(canonical(value)), digest_size=16).digest()
+
+
+def canonical(value: Any) -> Any:
+    """The value with every number in one spelling."""
+    if isinstance(value, Decimal):
+        return _plain(value)
+    if isinstance(value, dict):
+        return {key: canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [canonical(item) for item in value]
+    return value
+
+
+def scrub(value: Any) -> Any:
+    """The value with NUL and lone surrogates in its text and keys replaced by U+FFFD."""
+    if isinstance(value, str):
+        return value.translate(_SCRUB)
+    if isinstance(value, dict):
+        return {scrub(key): scrub(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [scrub(item) for item in value]
+    return value
+
+
+def _plain(number: Decimal) -> Decimal | int:
+    if abs(number.adjusted()) < _LONGEST_INTEGER and number == number.to_integral_value():
+        return int(number)
+    return number.normalize()
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)

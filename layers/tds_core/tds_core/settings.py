@@ -1,0 +1,122 @@
+"""Every setting a function takes from its environment, read and checked once at its start.
+
+A frozen dataclass, not a pydantic model: the receiver must start in tens of milliseconds.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Self
+
+from tds_core.errors import ConfigurationError
+
+_PREFIX = "TDS_"
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One function's configuration; the field `minute_limit` is the variable TDS_MINUTE_LIMIT.
+
+    A field without a default in the environment stays "" or its default; `require` refuses the empty ones.
+    """
+
+    # where and who
+    stack: str = "local"
+    function: str = "unnamed"
+    entity: str = ""
+    backfill_function: str = ""
+
+    # PostgreSQL
+    database_host: str = ""
+    database_port: int = 5432
+    database_name: str = "tds"
+    database_sslmode: str = "verify-full"
+    database_secret_arn: str = ""
+    database_owner_secret_arn: str = ""
+
+    # Zoho
+    zoho_api_url: str = ""
+    zoho_accounts_url: str = ""
+    zoho_secret_arn: str = ""
+    zoho_organization_id: str = ""
+    zoho_time_zone: str = "Asia/Baghdad"
+
+    # the call budget and the circuit breaker
+    minute_limit: int = 90
+    in_flight_limit: int = 5
+    day_limit: int = 10_000
+    breaker_failures: int = 5
+    breaker_requests: int = 3
+    breaker_open_s: float = 60.0
+    call_deadline_s: float = 45.0
+
+    # change detection, drain and walk
+    overlap_s: float = 600.0
+    lookback_days: int = 14
+    ripple_hold_s: float = 60.0
+    contacts_walk_interval_s: float = 7_200.0
+    work_s: float = 55.0
+    backoff_base_s: float = 60.0
+    lag_retry_s: float = 60.0
+    lease_s: float = 120.0
+
+    # webhooks and queues
+    webhook_secret_arn: str = ""
+    unrouted_queue_url: str = ""
+    unrouted_bucket: str = ""
+    message_limit_bytes: int = 1_000_000
+    body_limit_bytes: int = 4 * 1024 * 1024
+    visibility_base_s: int = 60
+    visibility_limit_s: int = 900
+    dead_letter_queue_url: str = ""
+    queue_urls: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the TDS_ variables.
+
+        Raises ConfigurationError naming a variable whose text does not fit its type.
+        """
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            text = environment.get(_PREFIX + field.name.upper(), "")
+            if text and field.name != "queue_urls":
+                assert field.default is not MISSING
+                values[field.name] = _parse(field.name, text, like=field.default)
+        values["entity"] = snake_case(values.get("entity", ""))
+        values["queue_urls"] = tuple(
+            (snake_case(name.removeprefix(_PREFIX + "QUEUE_URL_")), url)
+            for name, url in sorted(environment.items())
+            if name.startswith(_PREFIX + "QUEUE_URL_")
+        )
+        return cls(**values)
+
+    def require(self, *names: str) -> Self:
+        """Return the settings; raises ConfigurationError if one of the named is empty."""
+        missing = [_PREFIX + name.upper() for name in names if not getattr(self, name)]
+        if missing:
+            raise ConfigurationError(f"missing settings: {', '.join(missing)}")
+        return self
+
+
+def snake_case(name: str) -> str:
+    """SalesOrders becomes sales_orders: the template's ids cannot hold an underscore."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _parse(name: str, text: str, *, like: Any) -> Any:
+    try:
+        if isinstance(like, bool):
+            return _parse_flag(text)
+        return type(like)(text)
+    except ValueError as exc:
+        raise ConfigurationError(f"{_PREFIX}{name.upper()} is not a {type(like).__name__}") from exc
+
+
+def _parse_flag(text: str) -> bool:
+    if text.lower() not in _TRUE | _FALSE:
+        raise ValueError(text)
+    return text.lower() in _TRUE

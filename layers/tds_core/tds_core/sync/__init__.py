@@ -1,0 +1,1 @@
+"""The use cases: process, poll, walk, drain."""
