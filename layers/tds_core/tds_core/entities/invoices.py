@@ -61,9 +61,12 @@ INVOICES = EntitySpec(
     critical=("invoice_number", "customer_id", "invoice_date", "status", "currency", "total", "balance"),
     compared=("total", "balance", "status"),
     freshness=timedelta(minutes=5),
+    volatile=frozenset(
+        {"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock", "reminders_sent"}
+    ),
     touches=(
         Touch(entity="products", path="line_items[].item_id"),
-        Touch(entity="customers", path="customer_id"),
+        Touch(entity="customers", path="customer_id", refresh="walk"),
     ),
     webhook_modules=("invoices",),
 )

@@ -7,13 +7,14 @@ Zoho writes "" for whatever is empty, ids and numbers sometimes as the other, an
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from tds_core.errors import InvalidDocument, InvalidId
 
 _ID_LENGTH = 25
+_INTEGER_LIMIT = 2**31
 
 
 def parse_id(value: Any) -> str:
@@ -45,18 +46,15 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any) -> Decimal | None:
-    if value is None or value == "" or isinstance(value, Decimal):
-        number = value or None if isinstance(value, str) else value
-    elif isinstance(value, int) and not isinstance(value, bool):
-        number = Decimal(value)
-    elif isinstance(value, str):
-        try:
-            number = Decimal(value.strip())
-        except InvalidOperation as exc:
-            raise ValueError("expected a number") from exc
-    else:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise ValueError("expected a number")
-    if number is not None and not (number.is_finite() and abs(number.adjusted()) < _ID_LENGTH):
+    try:
+        number = Decimal(value.strip()) if isinstance(value, str) else Decimal(value)
+    except InvalidOperation as exc:
+        raise ValueError("expected a number") from exc
+    if not number.is_finite() or abs(number.adjusted()) >= _ID_LENGTH:
         raise ValueError("number out of range")
     return number
 
@@ -67,6 +65,8 @@ def _integer(value: Any) -> int | None:
         return None
     if number != number.to_integral_value():
         raise ValueError("expected a whole number")
+    if abs(number) >= _INTEGER_LIMIT:
+        raise ValueError("number out of range")
     return int(number)
 
 
@@ -86,7 +86,8 @@ def _day(value: Any) -> date | None:
     return date.fromisoformat(value[:10])
 
 
-def _instant(value: Any) -> datetime | None:
+def parse_instant(value: Any) -> datetime | None:
+    """Zoho's time with its organisation's offset, in UTC; raises ValueError for anything else."""
     if value is None or value == "":
         return None
     if not isinstance(value, str):
@@ -117,8 +118,13 @@ class DetailOnly:
     """Marks a field that no list row carries: it belongs to the document track."""
 
 
+class ListOnly:
+    """Marks a field that list rows carry and documents do not."""
+
+
 T = TypeVar("T")
 Detail = Annotated[T, DetailOnly()]
+Listed = Annotated[T, ListOnly()]
 
 ZohoId = Annotated[str, BeforeValidator(_key)]
 Text = Annotated[str | None, BeforeValidator(_text)]
@@ -127,33 +133,43 @@ Quantity = Money
 Integer = Annotated[int | None, BeforeValidator(_integer)]
 Flag = Annotated[bool | None, BeforeValidator(_flag)]
 Day = Annotated[date | None, BeforeValidator(_day)]
-Instant = Annotated[datetime | None, BeforeValidator(_instant)]
+Instant = Annotated[datetime | None, BeforeValidator(parse_instant)]
 JsonList = Annotated[list[Any] | None, BeforeValidator(_json_list)]
 JsonObject = Annotated[dict[str, Any] | None, BeforeValidator(_json_object)]
 
 
-class Document(BaseModel):
-    """A record as Zoho states it: the field names are the mirror's columns, the aliases Zoho's keys."""
+class Element(BaseModel):
+    """One of Zoho's objects: the field names are the mirror's columns, the aliases Zoho's keys."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
 
-    created_time: Instant = None
-    last_modified_time: Instant = None
-
-    volatile: ClassVar[frozenset[str]] = frozenset()
-
     @classmethod
-    def parse(cls, document: Mapping[str, Any]) -> "Document":
-        """Read one of Zoho's documents or list rows.
+    def parse(cls, source: Mapping[str, Any]) -> Self:
+        """Read one of Zoho's documents, list rows or elements of a list inside a document.
 
         Raises InvalidDocument naming the fields that do not fit, never their values.
         """
         try:
-            return cls.model_validate(document)
+            return cls.model_validate(source)
         except ValidationError as exc:
             fields = sorted({".".join(map(str, error["loc"])) for error in exc.errors(include_input=False)})
             raise InvalidDocument(f"{cls.__name__}: cannot read {', '.join(fields)}") from exc
 
+    @classmethod
+    def source_keys(cls, column: str) -> tuple[str, ...]:
+        """Zoho's keys that the column is read from, the first present one counts; a dot leads into an object."""
+        info = cls.model_fields[column]
+        if isinstance(info.validation_alias, AliasChoices):
+            return tuple(".".join(map(str, path)) for path in info.validation_alias.convert_to_aliases())
+        return (info.alias or column,)
+
     def columns(self) -> dict[str, Any]:
         """The columns whose keys were present in the source; an absent key leaves its column alone."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Document(Element):
+    """A record as Zoho states it, in a full document or a list row."""
+
+    created_time: Instant = None
+    last_modified_time: Instant = None

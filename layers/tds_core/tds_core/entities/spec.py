@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
 
-from tds_core.entities.model import DetailOnly, Document
+from tds_core.entities.model import DetailOnly, Document, Element, ListOnly
 from tds_core.errors import InvalidDocument
 from tds_core.lossless_json import JsonObject as RawDocument
 
@@ -55,27 +56,63 @@ class BulkDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildTable:
-    """Rows of a list inside the document, replaced as a set with it.
+    """Rows of a list inside the document, replaced as a set with it; keyed by the document's key and `key`.
 
     `source_keys` are tried in order (organisations that never migrated say warehouses for locations);
-    `model` reads one element, its field names are the child's columns.
+    `model` reads one element, its field names are the child's columns. Elements with the same `key` are one row:
+    the later one wins, unless `part` names a column that tells them apart; then their `added` columns are added up.
     """
 
     table: str
     source_keys: tuple[str, ...]
     key: str
-    model: type[Document]
+    model: type[Element]
+    part: str = ""
+    added: tuple[str, ...] = ()
+
+    def rows(self, document: RawDocument) -> list[dict[str, Any]] | None:
+        """The child's rows in the order of their keys; None when the document has none of the source keys.
+
+        None leaves the stored rows alone, an empty list removes them. An element without an id is no row: the raw
+        document keeps it. Raises InvalidDocument for anything else that cannot be read.
+        """
+        present = [document[name] for name in self.source_keys if name in document]
+        if not present:
+            return None
+        rows: dict[str, dict[str, Any]] = {}
+        for part in self._parts(next(filter(None, present), None)):
+            row = rows.setdefault(part[self.key], {})
+            added = {name: _add(row.get(name), part[name]) for name in self.added if name in part}
+            row |= part | added
+        return list(rows.values())
+
+    def _parts(self, elements: Any) -> list[dict[str, Any]]:
+        names = self.model.source_keys(self.key)
+        parts: dict[tuple[str, str], dict[str, Any]] = {}
+        for element in elements or []:
+            if not isinstance(elements, list) or not isinstance(element, dict):
+                raise InvalidDocument(f"{self.model.__name__}: cannot read {self.source_keys[0]}")
+            if any(element.get(name) not in (None, "") for name in names):
+                columns = self.model.parse(element).columns()
+                parts[columns[self.key], columns.get(self.part) or ""] = columns
+        return [parts[key] for key in sorted(parts)]
+
+
+def _add(some: Decimal | None, more: Decimal | None) -> Decimal | None:
+    return some if more is None else more if some is None else some + more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Touch:
     """Writing this document may have changed records of `entity` that Zoho does not announce.
 
-    `path` leads to their ids in the document: `customer_id`, `line_items[].item_id`.
+    `path` leads to their ids in the document: `customer_id`, `line_items[].item_id`. They are fetched one by one,
+    or, where one list shows them all for fewer calls, by a walk.
     """
 
     entity: str
     path: str
+    refresh: Literal["fetch", "walk"] = "fetch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,18 +153,18 @@ class EntitySpec:
 
     @cached_property
     def header_columns(self) -> frozenset[str]:
-        """Columns that list rows carry."""
-        return frozenset(self.model.model_fields) - self.detail_columns
+        """Columns, besides the version, that list rows carry."""
+        return frozenset(self.model.model_fields) - self.detail_columns - {"last_modified_time"}
 
     @cached_property
     def detail_columns(self) -> frozenset[str]:
         """Columns that only full documents carry."""
-        marked = {
-            name
-            for name, info in self.model.model_fields.items()
-            if any(isinstance(item, DetailOnly) for item in info.metadata)
-        }
-        return frozenset(marked)
+        return self._marked(DetailOnly)
+
+    @cached_property
+    def shared_columns(self) -> frozenset[str]:
+        """Columns that list rows and documents both carry."""
+        return self.header_columns - self._marked(ListOnly)
 
     @property
     def shares_version(self) -> bool:
@@ -143,7 +180,11 @@ class EntitySpec:
         if self.discriminator is None:
             return True
         name, value = self.discriminator
-        return source.get(name, value) == value
+        return bool(source.get(name, value) == value)
+
+    def _marked(self, mark: type[DetailOnly] | type[ListOnly]) -> frozenset[str]:
+        fields = self.model.model_fields.items()
+        return frozenset(name for name, info in fields if any(isinstance(item, mark) for item in info.metadata))
 
     def id_of(self, source: RawDocument) -> Any:
         """The record's id as the source gives it; raises InvalidDocument when there is none."""
