@@ -45,8 +45,12 @@ def _text(value: Any) -> str | None:
     raise ValueError("expected text")
 
 
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def _number(value: Any) -> Decimal | None:
-    if value is None or value == "":
+    if _is_blank(value):
         return None
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise ValueError("expected a number")
@@ -71,15 +75,17 @@ def _integer(value: Any) -> int | None:
 
 
 def _flag(value: Any) -> bool | None:
-    if value is None or value == "" or isinstance(value, bool):
-        return None if value == "" else value
+    if _is_blank(value):
+        return None
+    if isinstance(value, bool):
+        return value
     if value in ("true", "false"):
         return bool(value == "true")
     raise ValueError("expected true or false")
 
 
 def _day(value: Any) -> date | None:
-    if value is None or value == "":
+    if _is_blank(value):
         return None
     if not isinstance(value, str):
         raise ValueError("expected a date")
@@ -88,7 +94,7 @@ def _day(value: Any) -> date | None:
 
 def parse_instant(value: Any) -> datetime | None:
     """Zoho's time with its organisation's offset, in UTC; raises ValueError for anything else."""
-    if value is None or value == "":
+    if _is_blank(value):
         return None
     if not isinstance(value, str):
         raise ValueError("expected a time")
@@ -99,7 +105,7 @@ def parse_instant(value: Any) -> datetime | None:
 
 
 def _json_list(value: Any) -> list[Any] | None:
-    if value is None or value == "":
+    if _is_blank(value):
         return None
     if not isinstance(value, list):
         raise ValueError("expected a list")
@@ -107,7 +113,7 @@ def _json_list(value: Any) -> list[Any] | None:
 
 
 def _json_object(value: Any) -> dict[str, Any] | None:
-    if value is None or value == "":
+    if _is_blank(value):
         return None
     if not isinstance(value, dict):
         raise ValueError("expected an object")

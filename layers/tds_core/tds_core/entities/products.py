@@ -4,18 +4,7 @@ from datetime import timedelta
 
 from pydantic import AliasChoices, Field
 
-from tds_core.entities.model import (
-    Detail,
-    Document,
-    Element,
-    Flag,
-    JsonList,
-    Listed,
-    Money,
-    Quantity,
-    Text,
-    ZohoId,
-)
+from tds_core.entities.model import Detail, Document, Element, Flag, JsonList, Listed, Money, Quantity, Text, ZohoId
 from tds_core.entities.spec import BulkDetail, ChildTable, EntitySpec, WholeList
 
 

@@ -17,8 +17,7 @@ class Vendor(Contact):
     vendor_name: Text = Field(None, validation_alias=AliasChoices("contact_name", "vendor_name"))
     # Zoho has no second-language name; an organisation may keep it in a custom field of this name
     vendor_name_ar: Detail[Text] = Field(
-        None,
-        validation_alias=AliasChoices(AliasPath("custom_field_hash", "cf_vendor_name_ar"), "cf_vendor_name_ar"),
+        None, validation_alias=AliasChoices(AliasPath("custom_field_hash", "cf_vendor_name_ar"), "cf_vendor_name_ar")
     )
     outstanding_payable_amount: Money = None
     outstanding_payable_amount_bcy: Money = None
