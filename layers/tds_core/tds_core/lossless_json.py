@@ -65,6 +65,19 @@ def canonical(value: Any) -> Any:
     return value
 
 
+def without(value: Any, names: frozenset[str]) -> Any:
+    """The value without the named keys and without `*_formatted`, which change with the reader's locale."""
+    if isinstance(value, dict):
+        return {
+            key: without(item, names)
+            for key, item in value.items()
+            if key not in names and not key.endswith("_formatted")
+        }
+    if isinstance(value, list):
+        return [without(item, names) for item in value]
+    return value
+
+
 def scrub(value: Any) -> Any:
     """The value with NUL and lone surrogates in its text and keys replaced by U+FFFD."""
     if isinstance(value, str):

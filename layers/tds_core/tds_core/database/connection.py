@@ -16,6 +16,7 @@ from tds_core.errors import DatabaseUnavailable
 
 Conninfo = Callable[[], str]
 Rows = list[TupleRow]
+Statement = str | sql.SQL | sql.Composed
 T = TypeVar("T")
 
 set_json_dumps(lossless_json.dumps)
@@ -39,13 +40,13 @@ class Database:
         self._connection: Connection[TupleRow] | None = None
         self._lock = threading.RLock()
 
-    def execute(self, query: sql.Composable | str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Rows:
+    def execute(self, query: Statement, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Rows:
         """Run one autocommitted statement and return its rows.
 
         Raises DatabaseUnavailable; the statement may then have been committed or not.
         """
         with self._lock, self._session() as connection:
-            cursor = connection.execute(query, parameters)  # type: ignore[call-overload]
+            cursor = connection.execute(query, parameters)
             return cursor.fetchall() if cursor.description else []
 
     @contextmanager

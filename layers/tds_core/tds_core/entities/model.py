@@ -147,7 +147,7 @@ JsonObject = Annotated[dict[str, Any] | None, BeforeValidator(_json_object)]
 class Element(BaseModel):
     """One of Zoho's objects: the field names are the mirror's columns, the aliases Zoho's keys."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     @classmethod
     def parse(cls, source: Mapping[str, Any]) -> Self:

@@ -1,0 +1,160 @@
+"""The ids to fetch: requested by whoever misses a document, leased and removed by the drain.
+
+A request for an id already there sets `requested_at` to now, raises its priority and brings `not_before` forward;
+a fetch removes the row only if it began after `requested_at` and its lease is still its own. So a request made while
+its fetch is in flight is never lost.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from psycopg import Connection
+
+from tds_core.database.connection import Database
+from tds_core.priority import Priority
+
+MAX_ATTEMPTS = 6
+MAX_LAGS = 3
+_BACKOFF_LIMIT = timedelta(hours=6)
+_PARKED_RETRY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Ids of one entity that this worker alone may fetch until the lease runs out."""
+
+    entity: str
+    ids: Sequence[str]
+    token: UUID
+    priority: Priority
+
+
+def request(
+    connection: Connection, entity: str, ids: Iterable[str], *, priority: Priority, cause: str, hold_s: float = 0
+) -> None:
+    """Ask for documents, in the caller's transaction. An id is parked no longer when somebody asks for it again."""
+    connection.execute(
+        """
+        INSERT INTO tds.backlog AS b (entity, id, priority, cause, not_before)
+        SELECT %(entity)s, id, %(priority)s, %(cause)s, now() + %(hold)s
+        FROM unnest(%(ids)s::text[]) AS id ORDER BY id
+        ON CONFLICT (entity, id) DO UPDATE SET
+            requested_at = now(),
+            priority = least(b.priority, excluded.priority),
+            cause = CASE WHEN excluded.priority < b.priority THEN excluded.cause ELSE b.cause END,
+            not_before = least(b.not_before, excluded.not_before),
+            parked_at = NULL,
+            attempts = CASE WHEN b.parked_at IS NULL THEN b.attempts ELSE 0 END,
+            lags = CASE WHEN b.parked_at IS NULL THEN b.lags ELSE 0 END
+        """,
+        {
+            "entity": entity,
+            "ids": sorted(set(ids)),
+            "priority": priority,
+            "cause": cause,
+            "hold": timedelta(seconds=hold_s),
+        },
+    )
+
+
+def lease(database: Database, *, size: int, duration_s: float, entities: Sequence[str]) -> Lease | None:
+    """Take the most urgent due ids of one entity: the newest request first within a priority.
+
+    Committed before any call to Zoho is made. None when nothing is due.
+    """
+    token = uuid4()
+    rows = database.execute(
+        """
+        WITH head AS (
+            SELECT entity, priority FROM tds.backlog
+            WHERE not_before <= now() AND (leased_until IS NULL OR leased_until < now()) AND entity = ANY(%(entities)s)
+            ORDER BY priority, requested_at DESC LIMIT 1
+        ), due AS (
+            SELECT b.entity, b.id FROM tds.backlog b JOIN head USING (entity, priority)
+            WHERE b.not_before <= now() AND (b.leased_until IS NULL OR b.leased_until < now())
+            ORDER BY b.requested_at DESC, b.id DESC LIMIT %(size)s
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE tds.backlog b SET lease = %(token)s, leased_until = now() + %(duration)s
+        FROM due WHERE b.entity = due.entity AND b.id = due.id
+        RETURNING b.entity, b.id, b.priority
+        """,
+        {"entities": list(entities), "size": size, "token": token, "duration": timedelta(seconds=duration_s)},
+    )
+    if not rows:
+        return None
+    priority = Priority(min(row[2] for row in rows))
+    return Lease(entity=rows[0][0], ids=sorted(row[1] for row in rows), token=token, priority=priority)
+
+
+def finish(connection: Connection, held: Lease, ids: Sequence[str], *, began_at: datetime) -> None:
+    """Remove what was fetched, unless it was requested again after the fetch began; then only free it."""
+    values = _of(held, ids) | {"began_at": began_at}
+    connection.execute(
+        """
+        DELETE FROM tds.backlog
+        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s AND requested_at < %(began_at)s
+        """,
+        values,
+    )
+    connection.execute(
+        """
+        UPDATE tds.backlog SET lease = NULL, leased_until = NULL
+        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
+        """,
+        values,
+    )
+
+
+def postpone(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s: float, reason: str) -> None:
+    """Try again after a growing delay; after the last attempt park the row with its reason, to be retried daily."""
+    connection.execute(
+        """
+        UPDATE tds.backlog SET
+            attempts = attempts + 1, lease = NULL, leased_until = NULL, reason = %(reason)s,
+            parked_at = CASE WHEN attempts + 1 >= %(max)s THEN coalesce(parked_at, now()) END,
+            not_before = now() + CASE WHEN attempts + 1 >= %(max)s THEN %(parked)s
+                ELSE least(%(delay)s * power(2, attempts), %(limit)s) END
+        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
+        """,
+        _of(held, ids)
+        | {
+            "delay": timedelta(seconds=delay_s),
+            "limit": _BACKOFF_LIMIT,
+            "max": MAX_ATTEMPTS,
+            "parked": _PARKED_RETRY,
+            "reason": reason,
+        },
+    )
+
+
+def await_replica(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s: float) -> None:
+    """Ask again soon for what Zoho showed in an older state than the mirror holds; park it after three times."""
+    connection.execute(
+        """
+        UPDATE tds.backlog SET
+            lags = lags + 1, lease = NULL, leased_until = NULL, reason = 'ZohoLagging',
+            parked_at = CASE WHEN lags + 1 >= %(max)s THEN coalesce(parked_at, now()) END,
+            not_before = now() + CASE WHEN lags + 1 >= %(max)s THEN %(parked)s ELSE %(delay)s END
+        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
+        """,
+        _of(held, ids) | {"delay": timedelta(seconds=delay_s), "max": MAX_LAGS, "parked": _PARKED_RETRY},
+    )
+
+
+def release(database: Database, held: Lease, ids: Sequence[str], *, hold_s: float = 0) -> None:
+    """Give ids back unfetched; no attempt is counted, because none was made."""
+    database.execute(
+        """
+        UPDATE tds.backlog SET lease = NULL, leased_until = NULL,
+            not_before = greatest(not_before, now() + %(hold)s)
+        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
+        """,
+        _of(held, ids) | {"hold": timedelta(seconds=hold_s)},
+    )
+
+
+def _of(held: Lease, ids: Sequence[str]) -> dict[str, object]:
+    return {"entity": held.entity, "ids": list(ids), "token": held.token}

@@ -1,0 +1,181 @@
+"""The one write path into the mirror: candidates in, outcomes out, one transaction.
+
+Whoever learns something of a record (a webhook, a poll, a walk, the drain) comes through `Mirror.apply`. It locks the
+ids, reads what the mirror holds, lets the ordering rule decide, and writes in one order everywhere: mirror rows in id
+order, child rows (replaced as a set), tombstones, backlog, change log. Nothing is written twice and a poison row never
+costs its neighbours.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from tds_core.database import backlog, ripples, story, tables
+from tds_core.database.candidates import Candidate, Result
+from tds_core.database.connection import Database
+from tds_core.database.ordering import Decision, Kind, Outcome, Record, advance, decide
+from tds_core.entities.spec import EntitySpec
+from tds_core.priority import Priority
+
+_log = logging.getLogger(__name__)
+_POISON = (psycopg.DataError, psycopg.IntegrityError)
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """The writes of one batch, one entry an id."""
+
+    results: list[Result] = field(default_factory=list)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    documents: dict[str, Candidate] = field(default_factory=dict)
+    buried: dict[str, datetime] = field(default_factory=dict)
+    raised: set[str] = field(default_factory=set)
+    requests: set[str] = field(default_factory=set)
+
+
+Completion = Callable[[Connection, Sequence[Result]], None]
+
+
+class Mirror:
+    """The mirror's tables, written under the ordering rule."""
+
+    def __init__(self, database: Database, *, ripple_hold_s: float = 60.0) -> None:
+        self._database = database
+        self._ripple_hold_s = ripple_hold_s
+
+    def apply(
+        self,
+        spec: EntitySpec,
+        candidates: Sequence[Candidate],
+        *,
+        priority: Priority,
+        completion: Completion | None = None,
+    ) -> list[Result]:
+        """Apply a batch of one entity in one transaction; `completion` joins it (the drain ends its leases there).
+
+        `priority` is that of the requests which the batch gives rise to. Idempotent. A candidate that the database
+        refuses is returned as rejected with its reason and every other one is applied.
+        Raises DatabaseUnavailable; then nothing of the batch was committed.
+        """
+        if not candidates and completion is None:
+            return []
+
+        def work(connection: Connection) -> list[Result]:
+            plan = self._plan(connection, spec, candidates)
+            self._write(connection, spec, plan, priority)
+            if completion is not None:
+                completion(connection, plan.results)
+            return plan.results
+
+        try:
+            return self._database.run(work)
+        except _POISON as exc:
+            ids = {candidate.id for candidate in candidates}
+            if len(ids) > 1:
+                return self._apply_apart(spec, candidates, priority, completion)
+            return self._reject(spec, candidates, exc, completion)
+
+    def _apply_apart(
+        self, spec: EntitySpec, candidates: Sequence[Candidate], priority: Priority, completion: Completion | None
+    ) -> list[Result]:
+        """Apply every id by itself, so that the poison one is left alone."""
+        by_id = groupby(sorted(candidates, key=_id), key=_id)
+        apart = [list(group) for _, group in by_id]
+        return [
+            result for group in apart for result in self.apply(spec, group, priority=priority, completion=completion)
+        ]
+
+    def _reject(
+        self, spec: EntitySpec, candidates: Sequence[Candidate], exc: psycopg.Error, completion: Completion | None
+    ) -> list[Result]:
+        reason = f"{type(exc).__name__} {exc.sqlstate}"
+        _log.error("candidate rejected", extra={"entity": spec.name, "id": candidates[0].id, "reason": reason})
+        results = [Result(candidate=candidate, outcome=Outcome.REJECTED, reason=reason) for candidate in candidates]
+
+        def work(connection: Connection) -> list[Result]:
+            story.record(connection, spec.name, results)
+            if completion is not None:
+                completion(connection, results)
+            return results
+
+        return self._database.run(work)
+
+    def _plan(self, connection: Connection, spec: EntitySpec, candidates: Sequence[Candidate]) -> Plan:
+        ids = sorted({candidate.id for candidate in candidates})
+        tables.lock(connection, spec, ids)
+        records = tables.read(connection, spec, ids)
+        plan = Plan()
+        for document_id, group in groupby(sorted(candidates, key=_precedence), key=_id):
+            record = records[document_id]
+            for candidate in group:
+                decision = decide(record, candidate.observation)
+                record = advance(record, candidate.observation, decision)
+                _note(plan, spec, candidate, decision, record)
+        return plan
+
+    def _write(self, connection: Connection, spec: EntitySpec, plan: Plan, priority: Priority) -> None:
+        tables.upsert(connection, spec, plan.rows)
+        tables.replace_children(connection, spec, plan.documents.values())
+        tables.bury(connection, spec, plan.buried)
+        tables.raise_dead(connection, spec, plan.raised)
+        if plan.requests:
+            backlog.request(connection, spec.name, plan.requests, priority=priority, cause="ordering")
+        ripples.request(connection, spec, plan.documents.values(), hold_s=self._ripple_hold_s)
+        story.record(connection, spec.name, plan.results)
+
+
+def _note(plan: Plan, spec: EntitySpec, candidate: Candidate, decision: Decision, record: Record) -> None:
+    """Add one decision to the plan; a later write of the same id stands over an earlier one."""
+    row = _row(spec, candidate, decision, record)
+    if row:
+        plan.rows.setdefault(candidate.id, {}).update(row)
+    if decision.write_document:
+        plan.documents[candidate.id] = candidate
+    if decision.outcome is Outcome.DELETED:
+        plan.buried[candidate.id] = candidate.observation.observed.at
+    if decision.outcome is Outcome.RESTORED:
+        plan.raised.add(candidate.id)
+    if decision.request:
+        plan.requests.add(candidate.id)
+    plan.results.append(Result(candidate=candidate, outcome=decision.outcome, lagging=decision.lagging))
+
+
+def _row(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Record) -> dict[str, Any]:
+    """The columns to write: business columns by track, and the tracks as the decision left them."""
+    row: dict[str, Any] = {}
+    if decision.write_header:
+        row |= {name: value for name, value in candidate.columns.items() if name in spec.header_columns}
+        row |= tables.header_values(record)
+    if decision.write_document:
+        row |= {name: value for name, value in candidate.columns.items() if name in spec.detail_columns}
+        row |= tables.document_values(record) | {"zoho": candidate.zoho}
+    elif decision.touch:
+        row |= tables.document_values(record)
+    if decision.outcome is Outcome.RESTORED:
+        row["deleted_at"] = None
+    return row
+
+
+def _id(candidate: Candidate) -> str:
+    return candidate.id
+
+
+def _precedence(candidate: Candidate) -> tuple[str, bool, float, float]:
+    """By id, then the winner first: the newest version, and of one version what was seen last."""
+    seen = candidate.observation
+    version = seen.version.timestamp() if seen.version else 0.0
+    return candidate.id, seen.kind is Kind.GONE, -version, -seen.observed.at.timestamp()
+
+
+def count(results: Iterable[Result]) -> dict[str, int]:
+    """How often each outcome occurred."""
+    outcomes: dict[str, int] = {}
+    for result in results:
+        outcomes[result.outcome.value] = outcomes.get(result.outcome.value, 0) + 1
+    return outcomes

@@ -1,0 +1,245 @@
+"""The ordering rule: what one observation of a record does to what the mirror holds of it. Pure, no I/O.
+
+Zoho's version has one-second resolution, may be missing and is not bumped by every change; list rows and documents
+are different shapes. So each row has two tracks, *header* (what list rows said last) and *document* (what the last
+full document said), and hashes are compared within a track only. Where the rule cannot know which of two states is
+the later one, nothing is written and the record is requested from Zoho: a fetch that begins afterwards decides.
+
+Two clocks observe: PostgreSQL's (a fetch, at its permit) and the receiver's (a webhook). Between the two, "after"
+means by more than `SKEW`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+SKEW = timedelta(seconds=5)
+
+
+class Kind(StrEnum):
+    """What was seen."""
+
+    LIST_ROW = "list_row"
+    DOCUMENT = "document"
+    GONE = "gone"
+
+
+class Clock(StrEnum):
+    """Whose clock `observed_at` is of."""
+
+    FETCH = "fetch"
+    WEBHOOK = "webhook"
+
+
+class Outcome(StrEnum):
+    """What became of an observation; counted apart."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    TIE = "tie"
+    DELETED = "deleted"
+    RESTORED = "restored"
+    IGNORED = "ignored"
+    REJECTED = "rejected"
+    REQUESTED = "requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A time on one of the two clocks."""
+
+    at: datetime
+    clock: Clock
+
+    def is_after(self, other: "Moment | None") -> bool:
+        """Whether this is surely later."""
+        if other is None:
+            return True
+        return self.at > other.at + (timedelta(0) if self.clock == other.clock else SKEW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Track:
+    """One track of a row: what it shows, its version and when that was seen."""
+
+    version: datetime | None = None
+    observed: Moment | None = None
+    hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the mirror holds of one record: `row` is None when there is none.
+
+    `shared` are the columns that list rows and documents both carry, as they stand in the row.
+    """
+
+    exists: bool = False
+    deleted_at: datetime | None = None
+    header: Track = field(default_factory=Track)
+    document: Track = field(default_factory=Track)
+    shared: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One sight of a record: a list row, a full document, or Zoho's word that it does not exist.
+
+    `comparable` says whether `version` may be compared with the list's (a payment's document version may not).
+    `force` has a later fetch written even where nothing differs: healing trusts no stored hash.
+    `shared` are those of its columns that list rows and documents both carry.
+    """
+
+    kind: Kind
+    observed: Moment
+    version: datetime | None = None
+    hash: bytes | None = None
+    comparable: bool = True
+    force: bool = False
+    shared: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do: write which track, ask Zoho for the record or not, and what to call it.
+
+    `lagging`: a fetch showed an older state than the mirror has seen, so it is repeated after a while.
+    `touch`: nothing changed, but the document was seen again, later.
+    """
+
+    outcome: Outcome
+    write_header: bool = False
+    write_document: bool = False
+    request: bool = False
+    lagging: bool = False
+    touch: bool = False
+
+
+def decide(record: Record, seen: Observation) -> Decision:
+    """Apply the rule; the first clause that matches wins."""
+    if record.deleted_at is not None:
+        return _decide_tombstoned(record.deleted_at, seen)
+    if seen.kind is Kind.GONE:
+        return _decide_gone(record, seen)
+    if not record.exists:
+        if seen.kind is Kind.LIST_ROW:
+            return Decision(outcome=Outcome.CREATED, write_header=True, request=True)
+        return Decision(outcome=Outcome.CREATED, write_header=True, write_document=True)
+    if seen.kind is Kind.LIST_ROW:
+        return _decide_list_row(record, seen)
+    return _decide_document(record, seen)
+
+
+def advance(record: Record, seen: Observation, decision: Decision) -> Record:
+    """The record as it stands after the decision was carried out."""
+    if decision.outcome is Outcome.DELETED:
+        return replace(record, deleted_at=seen.observed.at)
+    if decision.write_header:
+        record = replace(record, exists=True, deleted_at=None, header=_next_header(record, seen))
+        record = replace(record, shared={**record.shared, **seen.shared})
+    if decision.write_document:
+        observed = _later(seen.observed, record.document.observed)
+        track = Track(version=seen.version, observed=observed, hash=seen.hash)
+        record = replace(record, exists=True, deleted_at=None, document=track)
+    elif decision.touch and seen.kind is Kind.DOCUMENT:
+        record = replace(record, document=replace(record.document, observed=seen.observed))
+    return record
+
+
+def _decide_tombstoned(deleted_at: datetime, seen: Observation) -> Decision:
+    tombstone = Moment(at=deleted_at, clock=Clock.FETCH)
+    if seen.kind is Kind.GONE:
+        return Decision(outcome=Outcome.IGNORED)
+    if seen.kind is Kind.DOCUMENT and seen.observed.clock is Clock.FETCH and seen.observed.is_after(tombstone):
+        return Decision(outcome=Outcome.RESTORED, write_header=True, write_document=True)
+    # asking once too often costs a call, ignoring a record that is back would lose it
+    if not tombstone.is_after(seen.observed):
+        return Decision(outcome=Outcome.REQUESTED, request=True)
+    return Decision(outcome=Outcome.IGNORED)
+
+
+def _decide_gone(record: Record, seen: Observation) -> Decision:
+    if seen.observed.is_after(record.header.observed) and seen.observed.is_after(record.document.observed):
+        return Decision(outcome=Outcome.DELETED)
+    return Decision(outcome=Outcome.IGNORED, request=True)
+
+
+def _decide_list_row(record: Record, seen: Observation) -> Decision:
+    header = record.header
+    if _is_older(seen.version, header.version):
+        return Decision(outcome=Outcome.STALE)
+    if not _is_newer(seen.version, header.version):
+        if header.hash == seen.hash:
+            return Decision(outcome=Outcome.UNCHANGED)
+        if header.hash is None and _agrees(seen.shared, record.shared):
+            return Decision(outcome=Outcome.UNCHANGED, write_header=True)
+        if not seen.observed.is_after(header.observed):
+            return Decision(outcome=Outcome.TIE, request=True)
+    return Decision(outcome=Outcome.UPDATED, write_header=True, request=True)
+
+
+def _decide_document(record: Record, seen: Observation) -> Decision:
+    stored, fetched = record.document, seen.observed.clock is Clock.FETCH
+    header_later = seen.comparable and _is_older(seen.version, record.header.version)
+    lagging = fetched and header_later and seen.observed.is_after(record.header.observed)
+    if stored.observed is None or _is_newer(seen.version, stored.version):
+        return _write(record, seen, lagging=lagging)
+    if _is_older(seen.version, stored.version):
+        return Decision(outcome=Outcome.STALE, lagging=fetched and seen.observed.is_after(stored.observed))
+    later = fetched and seen.observed.is_after(stored.observed)
+    if seen.hash == stored.hash and not (later and seen.force):
+        return Decision(outcome=Outcome.UNCHANGED, touch=later, lagging=lagging)
+    if later:
+        return _write(record, seen, lagging=lagging)
+    if not fetched and stored.observed.clock is Clock.FETCH and stored.observed.is_after(seen.observed):
+        return Decision(outcome=Outcome.STALE)
+    return Decision(outcome=Outcome.TIE, request=True)
+
+
+def _write(record: Record, seen: Observation, *, lagging: bool) -> Decision:
+    header = _writes_header(record.header, seen)
+    doubtful = not header and not lagging and not _agrees(seen.shared, record.shared)
+    return Decision(
+        outcome=Outcome.UPDATED, write_document=True, write_header=header, request=doubtful, lagging=lagging
+    )
+
+
+def _writes_header(header: Track, seen: Observation) -> bool:
+    later = seen.observed.is_after(header.observed)
+    if not seen.comparable or seen.version is None or header.version is None:
+        return later
+    if seen.version == header.version:
+        return later and seen.observed.clock is Clock.FETCH
+    return seen.version > header.version
+
+
+def _next_header(record: Record, seen: Observation) -> Track:
+    header = record.header
+    observed = _later(seen.observed, header.observed)
+    if seen.kind is Kind.LIST_ROW:
+        return Track(version=seen.version or header.version, observed=observed, hash=seen.hash)
+    # a document that says what the list said leaves the list's hash valid
+    kept = header.hash if _agrees(seen.shared, record.shared) else None
+    version = seen.version if seen.comparable else None
+    return Track(version=version or header.version, observed=observed, hash=kept)
+
+
+def _later(moment: Moment, other: Moment | None) -> Moment:
+    """The later of the two: too late a mark costs a call, too early a one would let an older state in."""
+    return moment if other is None or moment.at >= other.at else other
+
+
+def _agrees(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    return all(others.get(name) == value for name, value in some.items())
+
+
+def _is_newer(version: datetime | None, than: datetime | None) -> bool:
+    return version is not None and than is not None and version > than
+
+
+def _is_older(version: datetime | None, than: datetime | None) -> bool:
+    return _is_newer(than, version)

@@ -1,0 +1,190 @@
+"""The SQL of the mirror's tables, composed from an entity's spec."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
+
+from tds_core.database.candidates import Candidate
+from tds_core.database.ordering import Clock, Moment, Record, Track
+from tds_core.entities.spec import ChildTable, EntitySpec
+
+_TRACKS = (
+    "last_modified_time",
+    "observed_at",
+    "observed_by",
+    "list_hash",
+    "detail_version",
+    "detail_observed_at",
+    "detail_observed_by",
+    "content_hash",
+)
+
+
+def lock(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> None:
+    """Take the ids for this transaction, also those that have no row yet; in one order, so nobody waits in a ring."""
+    connection.execute(
+        """
+        SELECT pg_advisory_xact_lock(hashtext(%s), key)
+        FROM (SELECT DISTINCT hashtext(id) AS key FROM unnest(%s::text[]) AS id ORDER BY 1) AS keys
+        """,
+        (spec.name, list(ids)),
+    )
+
+
+def read(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> dict[str, Record]:
+    """What the mirror holds of each id."""
+    rows = connection.execute(_read_query(spec.name, spec.key, _shared(spec)), (spec.name, list(ids))).fetchall()
+    return {row[0]: _record(spec, row) for row in rows}
+
+
+def upsert(connection: Connection, spec: EntitySpec, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the named columns of each row and leave the others alone; rows with the same columns go together."""
+    groups: dict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
+    for document_id in sorted(rows):
+        values = {name: _adapt(value) for name, value in rows[document_id].items() if name != spec.key}
+        names = tuple(sorted(values))
+        groups[names].append([document_id, *(values[name] for name in names)])
+    with connection.cursor() as cursor:
+        for names, parameters in groups.items():
+            cursor.executemany(_upsert_query(spec.name, spec.key, names), parameters)
+
+
+def replace_children(connection: Connection, spec: EntitySpec, documents: Iterable[Candidate]) -> None:
+    """Replace the child rows of the documents that carry the list."""
+    written = sorted(documents, key=lambda candidate: candidate.id)
+    for table in spec.children:
+        carrying = [candidate for candidate in written if table.table in candidate.children]
+        _delete_children(connection, spec, table, [candidate.id for candidate in carrying])
+        names = (spec.key, *sorted(table.model.model_fields))
+        parameters = [
+            [candidate.id, *(_adapt(child.get(name)) for name in names[1:])]
+            for candidate in carrying
+            for child in candidate.children[table.table]
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany(_insert_query(table.table, names), parameters)
+
+
+def bury(connection: Connection, spec: EntitySpec, deaths: Mapping[str, datetime]) -> None:
+    """Mark rows as deleted, empty their children and keep the evidence, also of ids that never had a row."""
+    if not deaths:
+        return
+    ids = sorted(deaths)
+    times = [deaths[document_id] for document_id in ids]
+    connection.execute(
+        sql.SQL(
+            """
+            UPDATE {mirror} AS m SET deleted_at = d.at, synced_at = now()
+            FROM unnest(%s::text[], %s::timestamptz[]) AS d (id, at) WHERE m.{key} = d.id
+            """
+        ).format(mirror=_erp(spec.name), key=sql.Identifier(spec.key)),
+        (ids, times),
+    )
+    for table in spec.children:
+        _delete_children(connection, spec, table, ids)
+    connection.execute(
+        """
+        INSERT INTO tds.tombstones (entity, id, deleted_at, evidence)
+        SELECT %s, d.id, d.at, %s FROM unnest(%s::text[], %s::timestamptz[]) AS d (id, at)
+        ON CONFLICT (entity, id) DO UPDATE SET deleted_at = excluded.deleted_at, evidence = excluded.evidence
+        """,
+        (spec.name, Jsonb({"code": 1002}), ids, times),
+    )
+
+
+def raise_dead(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> None:
+    """Lift the tombstones of records that are back."""
+    if ids:
+        connection.execute("DELETE FROM tds.tombstones WHERE entity = %s AND id = ANY(%s)", (spec.name, sorted(ids)))
+
+
+def header_values(record: Record) -> dict[str, Any]:
+    """The header track's columns."""
+    track = record.header
+    return {
+        "last_modified_time": track.version,
+        "observed_at": track.observed.at if track.observed else None,
+        "observed_by": track.observed.clock.value if track.observed else None,
+        "list_hash": track.hash,
+    }
+
+
+def document_values(record: Record) -> dict[str, Any]:
+    """The document track's columns."""
+    track = record.document
+    return {
+        "detail_version": track.version,
+        "detail_observed_at": track.observed.at if track.observed else None,
+        "detail_observed_by": track.observed.clock.value if track.observed else None,
+        "content_hash": track.hash,
+    }
+
+
+def _shared(spec: EntitySpec) -> tuple[str, ...]:
+    return tuple(sorted(spec.shared_columns - {spec.key}))
+
+
+def _record(spec: EntitySpec, row: Sequence[Any]) -> Record:
+    document_id, exists, deleted_at, *rest = row
+    (modified, observed_at, observed_by, list_hash, version, detail_at, detail_by, content_hash) = rest[: len(_TRACKS)]
+    shared = dict(zip(_shared(spec), rest[len(_TRACKS) :], strict=True))
+    return Record(
+        exists=exists,
+        deleted_at=deleted_at,
+        header=Track(version=modified, observed=_moment(observed_at, observed_by), hash=list_hash),
+        document=Track(version=version, observed=_moment(detail_at, detail_by), hash=content_hash),
+        shared=shared | {spec.key: document_id},
+    )
+
+
+def _moment(at: datetime | None, clock: str | None) -> Moment | None:
+    return Moment(at=at, clock=Clock(clock)) if at and clock else None
+
+
+def _delete_children(connection: Connection, spec: EntitySpec, table: ChildTable, ids: Sequence[str]) -> None:
+    if ids:
+        query = sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(_erp(table.table), sql.Identifier(spec.key))
+        connection.execute(query, (list(ids),))
+
+
+@lru_cache
+def _read_query(table: str, key: str, shared: tuple[str, ...]) -> sql.Composed:
+    columns = [sql.Identifier("m", name) for name in (*_TRACKS, *shared)]
+    return sql.SQL(
+        """
+        SELECT i.id, m.{key} IS NOT NULL, t.deleted_at, {columns}
+        FROM (SELECT %s AS entity, unnest(%s::text[]) AS id) AS i
+        LEFT JOIN {mirror} AS m ON m.{key} = i.id
+        LEFT JOIN tds.tombstones AS t ON t.entity = i.entity AND t.id = i.id
+        """
+    ).format(key=sql.Identifier(key), columns=sql.SQL(", ").join(columns), mirror=_erp(table))
+
+
+@lru_cache
+def _upsert_query(table: str, key: str, names: tuple[str, ...]) -> sql.Composed:
+    assignments = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names]
+    return sql.SQL("{insert} ON CONFLICT ({key}) DO UPDATE SET {assignments}, synced_at = now()").format(
+        insert=_insert_query(table, (key, *names)), key=sql.Identifier(key), assignments=sql.SQL(", ").join(assignments)
+    )
+
+
+@lru_cache
+def _insert_query(table: str, names: tuple[str, ...]) -> sql.Composed:
+    return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        _erp(table),
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+    )
+
+
+def _erp(table: str) -> sql.Identifier:
+    return sql.Identifier("erp", table)
+
+
+def _adapt(value: Any) -> Any:
+    return Jsonb(value) if isinstance(value, dict | list) else value

@@ -1,0 +1,64 @@
+"""Which webhooks belong to which entity: the only module table.
+
+It stands alone (the entities' models would cost the receiver its fast start); a contract test holds it to them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from tds_core.lossless_json import JsonObject
+
+EVENTS = ("created", "updated", "deleted")
+_CONTACT_TYPES = MappingProxyType({"customer": "customers", "vendor": "vendors"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One module's webhooks: a record in its `envelope` with its `id_key`, and the entities it may be.
+
+    Where several entities share Zoho's record, `types` says which `type_key` means which entity.
+    """
+
+    module: str
+    envelope: str
+    id_key: str
+    entities: tuple[str, ...]
+    type_key: str = ""
+    types: Mapping[str, str] = field(default_factory=dict)
+
+    def entities_of(self, record: JsonObject) -> tuple[str, ...]:
+        """The entity that the record is; all that it may be when its type is missing or unknown."""
+        kind = record.get(self.type_key) if self.types else None
+        if kind in (None, ""):
+            return self.entities
+        if isinstance(kind, str) and kind.lower() in self.types:
+            return (self.types[kind.lower()],)
+        return tuple(self.types.values())
+
+
+def _contacts(module: str, *entities: str) -> Route:
+    return Route(
+        module=module,
+        envelope="contact",
+        id_key="contact_id",
+        entities=entities,
+        type_key="contact_type",
+        types=_CONTACT_TYPES,
+    )
+
+
+ROUTES: Mapping[str, Route] = MappingProxyType(
+    {
+        route.module: route
+        for route in (
+            Route(module="items", envelope="item", id_key="item_id", entities=("products",)),
+            _contacts("contacts", "customers", "vendors"),
+            _contacts("customers", "customers"),
+            _contacts("vendors", "vendors"),
+            Route(module="invoices", envelope="invoice", id_key="invoice_id", entities=("invoices",)),
+            Route(module="customerpayments", envelope="payment", id_key="payment_id", entities=("payments",)),
+        )
+    }
+)
+ENTITIES = tuple(dict.fromkeys(entity for route in ROUTES.values() for entity in route.entities))
