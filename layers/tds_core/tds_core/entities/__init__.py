@@ -17,3 +17,9 @@ def entity(name: str) -> EntitySpec:
         return REGISTRY[name]
     except KeyError as exc:
         raise UnknownEntity(f"no entity {name!r}; there are {', '.join(REGISTRY)}") from exc
+
+
+def scans() -> dict[str, tuple[EntitySpec, ...]]:
+    """Zoho's lists with the entities that each one shows: customers and vendors come from one scan of contacts."""
+    names = dict.fromkeys(spec.scan_name for spec in REGISTRY.values())
+    return {name: tuple(spec for spec in REGISTRY.values() if spec.scan_name == name) for name in names}

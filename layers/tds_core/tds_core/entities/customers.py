@@ -38,6 +38,7 @@ CUSTOMERS = EntitySpec(
     document_keys=CONTACT_DOCUMENT_KEYS,
     critical=("customer_name", "status", "currency"),
     compared=("status", "outstanding_receivable_amount", "unused_credits_receivable_amount"),
+    totals=("outstanding_receivable_amount",),
     freshness=timedelta(minutes=15),
     webhook_modules=("contacts", "customers"),
 )

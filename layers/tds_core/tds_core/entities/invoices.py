@@ -60,6 +60,7 @@ INVOICES = EntitySpec(
     document_keys=frozenset({"invoice_id", "customer_id", "line_items", "sub_total", "total", "balance", "status"}),
     critical=("invoice_number", "customer_id", "invoice_date", "status", "currency", "total", "balance"),
     compared=("total", "balance", "status"),
+    totals=("total", "balance"),
     freshness=timedelta(minutes=5),
     volatile=frozenset(
         {"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock", "reminders_sent"}

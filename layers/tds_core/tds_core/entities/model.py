@@ -12,20 +12,10 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from tds_core.errors import InvalidDocument, InvalidId
+from tds_core.ids import parse_id as parse_id
 
 _ID_LENGTH = 25
 _INTEGER_LIMIT = 2**31
-
-
-def parse_id(value: Any) -> str:
-    """A Zoho id: 1 to 25 ASCII digits, given as text or integer.
-
-    Raises InvalidId; such a value may reach neither a URL nor a key.
-    """
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _ID_LENGTH):
-        raise InvalidId("an id is 1 to 25 digits")
-    return text
 
 
 def _key(value: Any) -> str:

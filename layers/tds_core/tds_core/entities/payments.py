@@ -62,6 +62,7 @@ PAYMENTS = EntitySpec(
     ),
     critical=("payment_number", "customer_id", "payment_date", "payment_mode", "amount", "currency"),
     compared=("amount", "unused_amount", "payment_mode"),
+    totals=("amount", "unused_amount"),
     freshness=timedelta(minutes=5),
     children=(
         ChildTable(

@@ -80,18 +80,18 @@ class ChildTable:
         if not present:
             return None
         rows: dict[str, dict[str, Any]] = {}
-        for part in self._parts(next(filter(None, present), None)):
+        for part in self._parts(next((value for value in present if value not in (None, "", [])), [])):
             row = rows.setdefault(part[self.key], {})
             added = {name: _add(row.get(name), part[name]) for name in self.added if name in part}
             row |= part | added
         return list(rows.values())
 
     def _parts(self, elements: Any) -> list[dict[str, Any]]:
+        if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
+            raise InvalidDocument(f"{self.model.__name__}: expected a list of objects")
         names = self.model.source_keys(self.key)
         parts: dict[tuple[str, str], dict[str, Any]] = {}
-        for element in elements or []:
-            if not isinstance(elements, list) or not isinstance(element, dict):
-                raise InvalidDocument(f"{self.model.__name__}: cannot read {self.source_keys[0]}")
+        for element in elements:
             if any(element.get(name) not in (None, "") for name in names):
                 columns = self.model.parse(element).columns()
                 parts[columns[self.key], columns.get(self.part) or ""] = columns
@@ -117,7 +117,14 @@ class Touch:
 
 @dataclass(frozen=True, kw_only=True)
 class EntitySpec:
-    """One entity of the mirror; `name` is its queue, its table and what people call it."""
+    """One entity of the mirror; `name` is its queue, its table and what people call it.
+
+    `document_keys` are what a full document must hold, `critical` the columns that must not be NULL, `compared` those
+    that verification holds against Zoho's list, `totals` those that are added up by currency. `freshness` is what is
+    promised for changes that no webhook announced; `refetch_every`, for what changes without any version, how old a
+    document may grow before it is fetched anew. `walk_sort` is the column by which a whole walk is ordered, oldest
+    first; a list that ignores it is no error.
+    """
 
     name: str
     model: type[Document]
@@ -130,7 +137,10 @@ class EntitySpec:
     document_keys: frozenset[str]
     critical: tuple[str, ...]
     compared: tuple[str, ...]
+    totals: tuple[str, ...]
     freshness: timedelta
+    refetch_every: timedelta | None = None
+    walk_sort: str = "created_time"
     bulk: BulkDetail | None = None
     scan: str = ""
     discriminator: tuple[str, str] | None = None

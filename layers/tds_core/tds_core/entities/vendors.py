@@ -39,6 +39,7 @@ VENDORS = EntitySpec(
     document_keys=CONTACT_DOCUMENT_KEYS,
     critical=("vendor_name", "status", "currency"),
     compared=("status", "outstanding_payable_amount", "unused_credits_payable_amount"),
+    totals=("outstanding_payable_amount",),
     freshness=timedelta(minutes=15),
     webhook_modules=("contacts", "vendors"),
 )
