@@ -56,7 +56,7 @@ class Webhook:
     trace_id: str
 
     @classmethod
-    def from_event(cls, event: Mapping[str, Any]) -> Self:
+    def from_event(cls, event: Mapping[str, Any], *, trace_id: str) -> Self:
         """Read an API Gateway REST proxy event."""
         path = event.get("pathParameters") or {}
         headers = {name.lower(): value or "" for name, value in (event.get("headers") or {}).items()}
@@ -65,9 +65,9 @@ class Webhook:
             event=(path.get("event") or "").lower(),
             query=_query(event),
             body=_body(event),
-            content_type=headers.get("content-type", "").lower(),
+            content_type=headers.get("content-type", "").lower().encode("ascii", "replace").decode(),
             signature=headers.get(SIGNATURE_HEADER.lower(), "").strip().lower(),
-            trace_id=_trace_id(event),
+            trace_id=trace_id,
         )
 
     @property
@@ -89,9 +89,9 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What a webhook's body says; `record` is empty where only an id came."""
+    """What a webhook's body says; `record` is empty where only an id came, `id` is as Zoho wrote it or None."""
 
-    id: str
+    id: Any
     record: JsonObject
     organizations: frozenset[str]
 
@@ -104,6 +104,12 @@ class Change:
     operation: Operation
     id: str
     document: JsonObject | None
+
+
+def trace_id(event: Mapping[str, Any]) -> str:
+    """API Gateway's id of the request, or a new one where there is none fit for a key (a caller can set it)."""
+    given = (event.get("requestContext") or {}).get("requestId") or ""
+    return given if _TRACE_ID.fullmatch(given) else str(uuid4())
 
 
 def body_size(event: Mapping[str, Any]) -> int:
@@ -132,28 +138,31 @@ def is_authentic(webhook: Webhook, secrets: Sequence[str]) -> bool:
 def read(webhook: Webhook, route: Route) -> Content:
     """Understand the body: an enveloped or bare record, a form, a bare id, or nothing but an id in the query.
 
-    Raises InvalidDocument or InvalidId.
+    Raises InvalidDocument when it is neither JSON nor a form, InvalidId for an organisation that cannot be one.
     """
-    value, query = _value(webhook), dict(webhook.query)
-    if not isinstance(value, dict):
-        value = {route.id_key: value}
-        record: JsonObject = {}
-    else:
-        envelope = value.get(route.envelope)
-        record = envelope if isinstance(envelope, dict) else value
-    sources = (record, value, query)
-    record_id = next((source[route.id_key] for source in sources if _present(source, route.id_key)), None)
-    if record_id is None:
-        raise InvalidDocument(f"no {route.id_key}")
+    outer = _value(webhook)
+    value = _inner(outer)
+    envelope = value.get(route.envelope) if isinstance(value, dict) else {}
+    record = envelope if isinstance(envelope, dict) else value
+    sources = [source for source in (record, value, outer, dict(webhook.query)) if isinstance(source, dict)]
+    bare_id = None if isinstance(value, dict) else value
     return Content(
-        id=parse_id(record_id),
+        id=next((source[route.id_key] for source in sources if _present(source, route.id_key)), bare_id),
         record=record,
-        organizations=frozenset(parse_id(source[_ORGANIZATION]) for source in sources if _present(source, _ORGANIZATION)),
+        organizations=frozenset(
+            parse_id(source[_ORGANIZATION]) for source in sources if _present(source, _ORGANIZATION)
+        ),
     )
 
 
 def changes(content: Content, route: Route, *, event: str) -> tuple[Change, ...]:
-    """What each entity is told; a record whose entity is uncertain is requested in all that it may be."""
+    """What each entity is told; a record whose entity is uncertain is requested in all that it may be.
+
+    Raises InvalidDocument without an id, InvalidId with a bad one.
+    """
+    if content.id is None:
+        raise InvalidDocument(f"no {route.id_key}")
+    record_id = parse_id(content.id)
     entities = route.entities_of(content.record)
     operation: Operation = "upsert"
     if event == "deleted":
@@ -161,17 +170,20 @@ def changes(content: Content, route: Route, *, event: str) -> tuple[Change, ...]
     elif len(entities) > 1 or not content.record:
         operation = "request"
     document = content.record if operation == "upsert" else None
-    return tuple(Change(entity=entity, operation=operation, id=content.id, document=document) for entity in entities)
+    return tuple(Change(entity=entity, operation=operation, id=record_id, document=document) for entity in entities)
 
 
 def _value(webhook: Webhook) -> Any:
+    if form := webhook.form:
+        return lossless_json.scrub(dict(form))
     body = webhook.body.removeprefix(codecs.BOM_UTF8).strip()
-    form = webhook.form
-    value = lossless_json.scrub(dict(form)) if form else lossless_json.loads(body) if body else {}
+    return lossless_json.loads(body) if body else {}
+
+
+def _inner(value: Any) -> Any:
+    """The older form style carries its JSON in one field."""
     if isinstance(value, dict) and isinstance(text := value.get(_FORM_FIELD), str):
-        value = lossless_json.loads(text)
-    if isinstance(value, list):
-        raise InvalidDocument("a list is no record")
+        return lossless_json.loads(text)
     return value
 
 
@@ -194,11 +206,6 @@ def _body(event: Mapping[str, Any]) -> bytes:
         except (binascii.Error, ValueError):
             pass  # as it stands it has no right signature either
     return _bytes(text)
-
-
-def _trace_id(event: Mapping[str, Any]) -> str:
-    given = (event.get("requestContext") or {}).get("requestId") or ""
-    return given if _TRACE_ID.fullmatch(given) else str(uuid4())  # a caller can set it
 
 
 def _bytes(text: str) -> bytes:
