@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _PATIENCE = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
+def client(service: str) -> Any:
+    """An AWS client with this module's patience."""
+    return boto3.client(service, config=_PATIENCE)  # type: ignore[call-overload]
+
+
 class Storage:
     """Queues and objects; what a method returned from is stored."""
 

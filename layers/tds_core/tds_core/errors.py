@@ -7,11 +7,13 @@ TdsError
 │   ├── ZohoThrottled           Zoho answered 429 (code 44 or 1070), or 45: the day is used up
 │   ├── ZohoUnavailable         5xx, HTML, truncated or no answer; counts for the circuit breaker
 │   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
+│   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
 │   └── QueueUnavailable        SQS or S3 did not store the message
 ├── PermanentError          the same input fails again; dead letter or parked, with its reason
 │   ├── InvalidDocument         cannot be understood as a document of its entity
 │   ├── InvalidId               not 1 to 25 ASCII digits
 │   ├── UnknownEntity           a name that is in no registry
+│   ├── UnknownCommand          the console has no such command, or not with these arguments
 │   ├── DocumentNotFound        Zoho says code 1002: does not exist
 │   └── ZohoRejected            any other 4xx answer; `code` is Zoho's own
 └── ConfigurationError      a person has to act; functions fail at their start
@@ -22,6 +24,7 @@ TdsError
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 class TdsError(Exception):
@@ -71,6 +74,10 @@ class TokenUnavailable(RetriableError):
     """No access token right now: the mint limit is reached or another worker is minting."""
 
 
+class DeletionUnconfirmed(RetriableError):
+    """Zoho says a record is gone, but no live record answered, or too many went at once."""
+
+
 class QueueUnavailable(RetriableError):
     """SQS or S3 did not confirm that it stored the message."""
 
@@ -91,8 +98,18 @@ class UnknownEntity(PermanentError):
     """A name that is in no registry."""
 
 
+class UnknownCommand(PermanentError):
+    """The console has no such command, or not with these arguments."""
+
+
+@dataclass(eq=False)
 class DocumentNotFound(PermanentError):
-    """Zoho says code 1002: the record does not exist."""
+    """Zoho says code 1002: the record did not exist at `observed_at`, the fetch's permit on PostgreSQL's clock."""
+
+    observed_at: datetime
+
+    def __str__(self) -> str:
+        return "Zoho says code 1002: the record does not exist"
 
 
 @dataclass(eq=False)

@@ -33,6 +33,7 @@ class Settings:
     database_port: int = 5432
     database_name: str = "tds"
     database_sslmode: str = "verify-full"
+    database_ca_file: str = ""
     database_secret_arn: str = ""
     database_owner_secret_arn: str = ""
 
@@ -61,6 +62,8 @@ class Settings:
     backoff_base_s: float = 60.0
     lag_retry_s: float = 60.0
     lease_s: float = 120.0
+    deletion_floor: int = 5
+    deletion_share: float = 0.02
 
     # webhooks and queues
     webhook_secret_arn: str = ""
@@ -70,6 +73,7 @@ class Settings:
     body_limit_bytes: int = 4 * 1024 * 1024
     visibility_base_s: int = 60
     visibility_limit_s: int = 900
+    queue_url: str = ""
     dead_letter_queue_url: str = ""
     queue_urls: tuple[tuple[str, str], ...] = ()
 

@@ -5,14 +5,15 @@ a fetch removes the row only if it began after `requested_at` and its lease is s
 its fetch is in flight is never lost.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from tds_core.database.connection import Database
+from tds_core.entities.spec import EntitySpec
 from tds_core.priority import Priority
 
 MAX_ATTEMPTS = 6
@@ -59,29 +60,37 @@ def request(
     )
 
 
-def lease(database: Database, *, size: int, duration_s: float, entities: Sequence[str]) -> Lease | None:
-    """Take the most urgent due ids of one entity: the newest request first within a priority.
+def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) -> Lease | None:
+    """Take the most urgent due ids of one entity, at most `sizes[entity]`: within a priority the newest request first.
 
     Committed before any call to Zoho is made. None when nothing is due.
     """
     token = uuid4()
     rows = database.execute(
         """
-        WITH head AS (
-            SELECT entity, priority FROM tds.backlog
-            WHERE not_before <= now() AND (leased_until IS NULL OR leased_until < now()) AND entity = ANY(%(entities)s)
-            ORDER BY priority, requested_at DESC LIMIT 1
+        WITH free AS (
+            SELECT entity, id, priority, requested_at FROM tds.backlog
+            WHERE not_before <= now() AND (leased_until IS NULL OR leased_until < now())
+        ), head AS (
+            SELECT free.entity, free.priority, s.size
+            FROM free JOIN unnest(%(entities)s::text[], %(sizes)s::int[]) AS s (entity, size) USING (entity)
+            ORDER BY free.priority, free.requested_at DESC LIMIT 1
         ), due AS (
-            SELECT b.entity, b.id FROM tds.backlog b JOIN head USING (entity, priority)
+            SELECT b.entity, b.id FROM tds.backlog AS b JOIN head USING (entity, priority)
             WHERE b.not_before <= now() AND (b.leased_until IS NULL OR b.leased_until < now())
-            ORDER BY b.requested_at DESC, b.id DESC LIMIT %(size)s
-            FOR UPDATE SKIP LOCKED
+            ORDER BY b.requested_at DESC, b.id DESC LIMIT (SELECT size FROM head)
+            FOR UPDATE OF b SKIP LOCKED
         )
-        UPDATE tds.backlog b SET lease = %(token)s, leased_until = now() + %(duration)s
+        UPDATE tds.backlog AS b SET lease = %(token)s, leased_until = now() + %(duration)s
         FROM due WHERE b.entity = due.entity AND b.id = due.id
         RETURNING b.entity, b.id, b.priority
         """,
-        {"entities": list(entities), "size": size, "token": token, "duration": timedelta(seconds=duration_s)},
+        {
+            "entities": list(sizes),
+            "sizes": list(sizes.values()),
+            "token": token,
+            "duration": timedelta(seconds=duration_s),
+        },
     )
     if not rows:
         return None
@@ -89,13 +98,13 @@ def lease(database: Database, *, size: int, duration_s: float, entities: Sequenc
     return Lease(entity=rows[0][0], ids=sorted(row[1] for row in rows), token=token, priority=priority)
 
 
-def finish(connection: Connection, held: Lease, ids: Sequence[str], *, began_at: datetime) -> None:
-    """Remove what was fetched, unless it was requested again after the fetch began; then only free it."""
-    values = _of(held, ids) | {"began_at": began_at}
+def finish(connection: Connection, held: Lease, began: Mapping[str, datetime]) -> None:
+    """Remove what was fetched, unless it was requested again after its fetch began; then only free it."""
+    values = _of(held, list(began)) | {"times": list(began.values())}
     connection.execute(
         """
-        DELETE FROM tds.backlog
-        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s AND requested_at < %(began_at)s
+        DELETE FROM tds.backlog AS b USING unnest(%(ids)s::text[], %(times)s::timestamptz[]) AS f (id, began_at)
+        WHERE b.entity = %(entity)s AND b.id = f.id AND b.lease = %(token)s AND b.requested_at < f.began_at
         """,
         values,
     )
@@ -144,17 +153,40 @@ def await_replica(connection: Connection, held: Lease, ids: Sequence[str], *, de
     )
 
 
-def release(database: Database, held: Lease, ids: Sequence[str], *, hold_s: float = 0) -> None:
-    """Give ids back unfetched; no attempt is counted, because none was made."""
-    database.execute(
+def release(connection: Connection, held: Lease, ids: Sequence[str]) -> None:
+    """Give ids back; no attempt is counted, because Zoho was not asked or did not listen."""
+    connection.execute(
         """
-        UPDATE tds.backlog SET lease = NULL, leased_until = NULL,
-            not_before = greatest(not_before, now() + %(hold)s)
+        UPDATE tds.backlog SET lease = NULL, leased_until = NULL
         WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
         """,
-        _of(held, ids) | {"hold": timedelta(seconds=hold_s)},
+        _of(held, ids),
     )
 
 
 def _of(held: Lease, ids: Sequence[str]) -> dict[str, object]:
     return {"entity": held.entity, "ids": list(ids), "token": held.token}
+
+
+def request_older(connection: Connection, spec: EntitySpec, *, older_than: timedelta, priority: Priority) -> None:
+    """Ask anew for the live documents that were last fetched longer ago."""
+    query = sql.SQL(
+        """
+        SELECT m.{key} FROM {mirror} AS m LEFT JOIN tds.backlog AS b ON b.entity = %s AND b.id = m.{key}
+        WHERE m.deleted_at IS NULL AND m.detail_observed_at < now() - %s AND b.id IS NULL
+        """
+    ).format(key=sql.Identifier(spec.key), mirror=sql.Identifier("erp", spec.name))
+    rows = connection.execute(query, (spec.name, older_than)).fetchall()
+    if rows:
+        request(connection, spec.name, [row[0] for row in rows], priority=priority, cause="age")
+
+
+def is_due(database: Database) -> bool:
+    """Whether anything waits that nobody holds."""
+    rows = database.execute(
+        """
+        SELECT EXISTS (SELECT FROM tds.backlog
+            WHERE not_before <= now() AND (leased_until IS NULL OR leased_until < now()))
+        """
+    )
+    return bool(rows[0][0])

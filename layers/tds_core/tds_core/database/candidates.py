@@ -35,6 +35,7 @@ class Result:
     candidate: Candidate
     outcome: Outcome
     lagging: bool = False
+    requested: bool = False
     reason: str | None = None
 
 
@@ -88,6 +89,15 @@ def from_document(
         source=source,
         trace_id=trace_id,
     )
+
+
+def mention(document_id: str, *, moment: Moment, source: str, trace_id: str = "") -> Candidate:
+    """An id without a document: a deletion, a chosen-field body, a document too large to travel.
+
+    Raises InvalidId.
+    """
+    observation = Observation(kind=Kind.MENTION, observed=moment)
+    return Candidate(id=parse_id(document_id), observation=observation, source=source, trace_id=trace_id)
 
 
 def gone(document_id: str, *, observed_at: datetime) -> Candidate:

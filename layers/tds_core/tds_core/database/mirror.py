@@ -143,7 +143,14 @@ def _note(plan: Plan, spec: EntitySpec, candidate: Candidate, decision: Decision
         plan.raised.add(candidate.id)
     if decision.request:
         plan.requests.add(candidate.id)
-    plan.results.append(Result(candidate=candidate, outcome=decision.outcome, lagging=decision.lagging))
+    plan.results.append(
+        Result(
+            candidate=candidate,
+            outcome=decision.outcome,
+            lagging=decision.lagging,
+            requested=decision.request,
+        )
+    )
 
 
 def _row(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Record) -> dict[str, Any]:

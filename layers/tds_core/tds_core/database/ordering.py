@@ -24,6 +24,7 @@ class Kind(StrEnum):
     LIST_ROW = "list_row"
     DOCUMENT = "document"
     GONE = "gone"
+    MENTION = "mention"
 
 
 class Clock(StrEnum):
@@ -87,7 +88,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One sight of a record: a list row, a full document, or Zoho's word that it does not exist.
+    """One sight of a record: a list row, a full document, Zoho's word that it does not exist, or merely its id.
 
     `comparable` says whether `version` may be compared with the list's (a payment's document version may not).
     `force` has a later fetch written even where nothing differs: healing trusts no stored hash.
@@ -123,6 +124,8 @@ def decide(record: Record, seen: Observation) -> Decision:
     """Apply the rule; the first clause that matches wins."""
     if record.deleted_at is not None:
         return _decide_tombstoned(record.deleted_at, seen)
+    if seen.kind is Kind.MENTION:
+        return Decision(outcome=Outcome.REQUESTED, request=True)
     if seen.kind is Kind.GONE:
         return _decide_gone(record, seen)
     if not record.exists:

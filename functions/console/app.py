@@ -1,0 +1,20 @@
+"""Answer the `tds` command."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from tds_core.observability import logger
+from tds_core.settings import Settings
+from tds_core.sync import wiring
+from tds_core.sync.console import Console
+from tds_core.sync.queue import DrainWaker
+
+settings = Settings.load()
+log = logger(settings.function)
+console = Console(database=wiring.database(settings), client=wiring.client(settings), waker=DrainWaker(settings))
+
+
+@log.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Run one command."""
+    return console.handle(event)

@@ -1,0 +1,18 @@
+"""Bring the database up to date before anything else is deployed: a CloudFormation custom resource."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from tds_core.observability import logger
+from tds_core.settings import Settings
+from tds_core.sync.upgrade import Upgrade
+
+settings = Settings.load()
+log = logger(settings.function)
+upgrade = Upgrade.for_settings(settings)
+
+
+@log.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Apply the migrations and always tell CloudFormation how it went."""
+    upgrade.handle(event)

@@ -1,0 +1,134 @@
+"""Counts, totals and ages of what the mirror holds: the figures that people look at."""
+
+from typing import Any
+
+from psycopg import sql
+
+from tds_core.database.connection import Database
+from tds_core.entities.spec import EntitySpec
+
+
+def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
+    """One entity's live rows, what is still missing of them, and its totals by currency (exact, as text)."""
+    mirror, key = sql.Identifier("erp", spec.name), sql.Identifier(spec.key)
+    query = sql.SQL(
+        """
+        SELECT count(*), count(*) FILTER (WHERE m.detail_observed_at IS NULL OR b.id IS NOT NULL),
+            count(*) FILTER (WHERE m.detail_observed_at IS NULL), max(m.last_modified_time), max(m.synced_at)
+        FROM {mirror} AS m LEFT JOIN tds.backlog AS b ON b.entity = %s AND b.id = m.{key}
+        WHERE m.deleted_at IS NULL
+        """
+    ).format(mirror=mirror, key=key)
+    count, pending, bare, changed, synced = database.execute(query, (spec.name,))[0]
+    return {
+        "erp": count,
+        "details_pending": pending,
+        "details_never_seen": bare,
+        "last_modified_time": _text(changed),
+        "synced_at": _text(synced),
+        "freshness_s": int(spec.freshness.total_seconds()),
+        "nulls": _nulls(database, spec),
+        "totals": _totals(database, spec),
+    }
+
+
+def backlog_figures(database: Database) -> dict[str, Any]:
+    """What waits to be fetched, and what was given up for now."""
+    rows = database.execute(
+        """
+        SELECT entity, count(*), count(*) FILTER (WHERE not_before <= now()),
+            count(*) FILTER (WHERE parked_at IS NOT NULL),
+            count(*) FILTER (WHERE starts_with(cause, 'ripple:') AND not_before > now())
+        FROM tds.backlog GROUP BY entity
+        """
+    )
+    return {
+        entity: {"requests": requests, "due": due, "parked": parked, "held_ripples": ripples}
+        for entity, requests, due, parked, ripples in rows
+    }
+
+
+def scan_figures(database: Database) -> dict[str, Any]:
+    """How far each list's polls and walks have come."""
+    rows = database.execute(
+        """
+        SELECT scan, changed_since, polled_at, walk_requested_at, walk_page, walk_rows, walked_at, walked_rows,
+            touched_at FROM tds.cursors ORDER BY scan
+        """
+    )
+    names = ("changed_since", "polled_at", "walk_requested_at", "walk_page", "walk_rows", "walked_at", "walked_rows")
+    return {scan: dict(zip((*names, "touched_at"), map(_plain, values), strict=True)) for scan, *values in rows}
+
+
+def webhook_latency(database: Database, *, since_s: float) -> dict[str, Any]:
+    """From the receiver's clock to the commit, in seconds, of the webhooks of the last while."""
+    rows = database.execute(
+        """
+        SELECT count(*), percentile_cont(ARRAY[0.5, 0.9, 0.99, 1]) WITHIN GROUP
+            (ORDER BY extract(epoch FROM at - observed_at)::float8)
+        FROM tds.change_log WHERE source = 'webhook' AND at > now() - make_interval(secs => %s)
+        """,
+        (since_s,),
+    )
+    count, percentiles = rows[0]
+    seconds = dict(zip(("p50", "p90", "p99", "max"), percentiles or [], strict=False))
+    return {"count": count, "seconds": {name: round(value, 3) for name, value in seconds.items()}}
+
+
+def outcome_figures(database: Database, *, since_s: float) -> dict[str, dict[str, int]]:
+    """How often each outcome occurred per entity in the last while."""
+    rows = database.execute(
+        """
+        SELECT entity, outcome, count(*) FROM tds.change_log WHERE at > now() - make_interval(secs => %s)
+        GROUP BY entity, outcome ORDER BY entity, outcome
+        """,
+        (since_s,),
+    )
+    figures: dict[str, dict[str, int]] = {}
+    for entity, outcome, count in rows:
+        figures.setdefault(entity, {})[outcome] = count
+    return figures
+
+
+def recent_runs(database: Database, *, limit: int = 5) -> list[dict[str, Any]]:
+    """The newest runs of each mode."""
+    rows = database.execute(
+        """
+        SELECT mode, started_at, ended_at, zoho_calls, outcomes, error FROM (
+            SELECT *, row_number() OVER (PARTITION BY mode ORDER BY run_id DESC) AS place FROM tds.runs
+        ) AS ranked WHERE place <= %s ORDER BY started_at DESC
+        """,
+        (limit,),
+    )
+    names = ("mode", "started_at", "ended_at", "zoho_calls", "outcomes", "error")
+    return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
+
+
+def _totals(database: Database, spec: EntitySpec) -> dict[str, dict[str, str]]:
+    mirror = sql.Identifier("erp", spec.name)
+    currency = sql.SQL("coalesce(currency, '')" if "currency" in spec.model.model_fields else "''")
+    sums = sql.SQL(", ").join(sql.SQL("sum({})").format(sql.Identifier(name)) for name in spec.totals)
+    query = sql.SQL("SELECT {currency}, {sums} FROM {mirror} WHERE deleted_at IS NULL GROUP BY 1 ORDER BY 1").format(
+        currency=currency, sums=sums, mirror=mirror
+    )
+    return {
+        row[0]: {name: str(value or 0) for name, value in zip(spec.totals, row[1:], strict=True)}
+        for row in database.execute(query)
+    }
+
+
+def _nulls(database: Database, spec: EntitySpec) -> int:
+    """Live rows whose detail is there and that lack a critical value."""
+    lacking = sql.SQL(" OR ").join(sql.SQL("{} IS NULL").format(sql.Identifier(name)) for name in spec.critical)
+    query = sql.SQL(
+        "SELECT count(*) FROM {mirror} WHERE deleted_at IS NULL AND detail_observed_at IS NOT NULL AND ({lacking})"
+    ).format(mirror=sql.Identifier("erp", spec.name), lacking=lacking)
+    return int(database.execute(query)[0][0])
+
+
+def _text(moment: Any) -> str | None:
+    return moment.isoformat() if moment is not None else None
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value

@@ -1,0 +1,109 @@
+"""What the CLI asks: one command in, one answer out. Commands that work do so by waking the backfill function."""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tds_core.database import backlog, census, runs
+from tds_core.database.connection import Database
+from tds_core.entities import REGISTRY, entity
+from tds_core.errors import TdsError, UnknownCommand
+from tds_core.ids import parse_id
+from tds_core.priority import Priority
+from tds_core.sync import probe
+from tds_core.sync.queue import DrainWaker
+from tds_core.zoho.client import UnifiedZohoClient
+
+_log = logging.getLogger(__name__)
+_HOUR_S = 3_600.0
+
+
+class Console:
+    """The commands, by name; each takes its arguments by keyword and returns plain values."""
+
+    def __init__(self, *, database: Database, client: UnifiedZohoClient, waker: DrainWaker) -> None:
+        self._database = database
+        self._client = client
+        self._waker = waker
+        self._commands: dict[str, Callable[..., Any]] = {
+            "status": self.status,
+            "backfill": self.backfill,
+            "poll": self.poll,
+            "refetch": self.refetch,
+            "wake": self.wake,
+            "probe": self.probe,
+        }
+
+    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Run {"command", "arguments"}; an error comes back as {"ok": false} with its reason and message."""
+        try:
+            return {"ok": True, "result": self._run(event)}
+        except TdsError as exc:
+            _log.warning("command failed", extra={"command": str(event.get("command")), "reason": exc.reason})
+            return {"ok": False, "error": {"reason": exc.reason, "message": str(exc)}}
+
+    def _run(self, event: Mapping[str, Any]) -> Any:
+        command = self._commands.get(str(event.get("command")))
+        if command is None:
+            raise UnknownCommand(f"no command {event.get('command')!r}; there are {', '.join(self._commands)}")
+        arguments = event.get("arguments") or {}
+        try:
+            return command(**arguments)
+        except TypeError as exc:
+            raise UnknownCommand(f"{event.get('command')}: wrong arguments") from exc
+
+    def status(self, *, since_s: float = _HOUR_S) -> dict[str, Any]:
+        """Everything that people look at: counts, totals, backlog, scans, webhooks, calls left, runs."""
+        return {
+            "entities": {name: census.entity_figures(self._database, spec) for name, spec in REGISTRY.items()},
+            "backlog": census.backlog_figures(self._database),
+            "scans": census.scan_figures(self._database),
+            "webhooks": census.webhook_latency(self._database, since_s=since_s),
+            "outcomes": census.outcome_figures(self._database, since_s=since_s),
+            "runs": census.recent_runs(self._database),
+            "zoho": _plain(self._client.status()),
+        }
+
+    def backfill(self, *, entities: Sequence[str] = ()) -> dict[str, Any]:
+        """Ask for a whole walk of these entities, or of all, and start it; the details follow by themselves."""
+        wanted = [entity(name) for name in entities] or list(REGISTRY.values())
+        scans = sorted({spec.scan_name for spec in wanted})
+        for scan in scans:
+            runs.request_walk(self._database, scan)
+        self._waker.start("walk")
+        return {"scans": scans}
+
+    def poll(self) -> dict[str, Any]:
+        """Start a round over every list at once."""
+        self._waker.start("poll", force=True)
+        return {}
+
+    def refetch(self, *, name: str, ids: Sequence[str]) -> dict[str, Any]:
+        """Fetch documents anew and write them even where nothing seems to differ."""
+        spec = entity(name)
+        wanted = [parse_id(document_id) for document_id in ids]
+        with self._database.transaction() as connection:
+            backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch")
+        self._waker.wake()
+        return {"requested": len(wanted)}
+
+    def wake(self, *, modes: Sequence[str] = ("walk", "drain")) -> dict[str, Any]:
+        """Start walk and drain now: what waits is worked off without waiting for a schedule."""
+        for mode in modes:
+            self._waker.start(mode)
+        return {}
+
+    def probe(self) -> dict[str, Any]:
+        """Whether the probe webhook has become a row; if so the row is taken away again."""
+        return {"seen": probe.take_away(self._database)}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,89 @@
+"""The proof that a record is gone: Zoho said so, a live record of the same entity answered, and not too many went.
+
+An empty database, a revoked permission or another organisation's data would all say "does not exist"; none of them
+makes a known live record answer with its own id.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from psycopg import sql
+
+from tds_core.database.connection import Database
+from tds_core.entities.spec import EntitySpec
+from tds_core.errors import DeletionUnconfirmed, DocumentNotFound
+from tds_core.priority import Priority
+from tds_core.settings import Settings
+from tds_core.zoho.client import UnifiedZohoClient
+
+_FRESH_S = 60.0
+_WITNESSES = 3
+
+
+class DeletionGuard:
+    """Says whether Zoho's word on a deletion may be believed now."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        client: UnifiedZohoClient,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._client = client
+        self._clock = clock
+        self._alive_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def confirm(self, spec: EntitySpec, document_id: str, *, priority: Priority, wait_s: float) -> None:
+        """Return if the deletion is proved; raises DeletionUnconfirmed otherwise.
+
+        An id that has no live row has nothing to lose and needs no proof.
+        """
+        if not self._is_live(spec, document_id):
+            return
+        with self._lock:
+            self._brake(spec)
+            seen = self._alive_at.get(spec.name)
+            if seen is None or self._clock() - seen > _FRESH_S:
+                self._ask_witness(spec, document_id, priority=priority, wait_s=wait_s)
+
+    def _is_live(self, spec: EntitySpec, document_id: str) -> bool:
+        query = sql.SQL("SELECT 1 FROM {mirror} WHERE {key} = %s AND deleted_at IS NULL")
+        return bool(self._database.execute(_of(query, spec), (document_id,)))
+
+    def _brake(self, spec: EntitySpec) -> None:
+        """Refuse when more than a share of the entity went within a day: that is rarely what people meant."""
+        query = sql.SQL(
+            "SELECT count(*) FILTER (WHERE deleted_at > now() - interval '24 hours'), count(*) FROM {mirror}"
+        )
+        gone, rows = self._database.execute(_of(query, spec))[0]
+        limit = max(self._settings.deletion_floor, int(rows * self._settings.deletion_share))
+        if gone >= limit:
+            raise DeletionUnconfirmed(f"{gone} of {rows} {spec.name} went within 24 hours, the limit is {limit}")
+
+    def _ask_witness(self, spec: EntitySpec, document_id: str, *, priority: Priority, wait_s: float) -> None:
+        query = sql.SQL(
+            """
+            SELECT {key} FROM {mirror} AS m WHERE deleted_at IS NULL AND {key} <> %s
+                AND NOT EXISTS (SELECT FROM tds.backlog AS b WHERE b.entity = %s AND b.id = m.{key})
+            ORDER BY detail_observed_at DESC NULLS LAST LIMIT %s
+            """
+        )
+        rows = self._database.execute(_of(query, spec), (document_id, spec.name, _WITNESSES))
+        for (witness,) in rows:
+            try:
+                self._client.document(spec, witness, priority=priority, permit_wait_s=wait_s)
+            except DocumentNotFound:
+                continue
+            self._alive_at[spec.name] = self._clock()
+            return
+        raise DeletionUnconfirmed(f"no live record of {spec.name} answered")
+
+
+def _of(query: sql.SQL, spec: EntitySpec) -> sql.Composed:
+    return query.format(key=sql.Identifier(spec.key), mirror=sql.Identifier("erp", spec.name))

@@ -1,0 +1,146 @@
+"""Fetch what the backlog asks for, by priority, and apply it through the code that webhooks go through.
+
+One drain works at a time. It leases ids, fetches them with as many calls in flight as the budget allows, applies the
+answers in one transaction that also ends the leases, and meanwhile fetches the next ones. Killed anywhere it loses
+nothing: a lease runs out, and what was applied is found unchanged.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection
+
+from tds_core.database import backlog, runs
+from tds_core.database.backlog import Lease
+from tds_core.database.candidates import Result
+from tds_core.database.connection import Database
+from tds_core.database.mirror import Mirror, count
+from tds_core.database.ordering import Outcome
+from tds_core.database.runs import Run
+from tds_core.entities import REGISTRY, entity
+from tds_core.errors import ConfigurationError, PermitDenied, TdsError, TokenUnavailable, ZohoThrottled
+from tds_core.settings import Settings
+from tds_core.sync.fetch import Fetch, Fetcher
+
+_log = logging.getLogger(__name__)
+_TAIL_S = 3.0
+_REJECTED = Outcome.REJECTED
+# after these the next call would fare no better: the ids go back untried
+_STOPS = (ConfigurationError, PermitDenied, ZohoThrottled, TokenUnavailable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Leased ids and the calls under way for them."""
+
+    held: Lease
+    calls: Sequence["Future[list[Fetch]]"]
+
+
+class Drain:
+    """Works off the backlog."""
+
+    def __init__(self, settings: Settings, *, database: Database, mirror: Mirror, fetcher: Fetcher) -> None:
+        self._settings = settings
+        self._database = database
+        self._mirror = mirror
+        self._fetcher = fetcher
+
+    def run(self, remaining_s: Callable[[], float]) -> dict[str, int]:
+        """Work until nothing is due, the time is up, or the budget says stop.
+
+        A request that comes while the last lease is given back is looked for once more, so that a wake which found
+        the drain busy is never lost. Raises ConfigurationError when a person has to act.
+        """
+        outcomes: dict[str, int] = {}
+        while remaining_s() > _TAIL_S and backlog.is_due(self._database):
+            with runs.lease(self._database, "drain", duration_s=self._settings.lease_s) as held:
+                if held is None:
+                    return outcomes
+                with runs.run(self._database, "drain") as current:
+                    stop = self._work(held, current, remaining_s)
+                    outcomes = current.outcomes
+                    if isinstance(stop, ConfigurationError):
+                        raise stop
+            if stop is not None:
+                _log.warning("drain stopped", extra={"reason": stop.reason, "detail": str(stop)})
+                return outcomes
+        return outcomes
+
+    def _work(self, held: runs.Lease, current: Run, remaining_s: Callable[[], float]) -> TdsError | None:
+        stop: TdsError | None = None
+        with ThreadPoolExecutor(self._settings.in_flight_limit) as pool:
+            work = self._begin(pool, remaining_s)
+            while work is not None:
+                following = None
+                if stop is None and remaining_s() > _TAIL_S and held.beat():
+                    following = self._begin(pool, remaining_s)
+                stop = self._complete(work, current) or stop
+                if following is None and stop is None and remaining_s() > _TAIL_S and held.beat():
+                    following = self._begin(pool, remaining_s)
+                work = following
+        current.zoho_calls = self._fetcher.calls
+        return stop
+
+    def _begin(self, pool: ThreadPoolExecutor, remaining_s: Callable[[], float]) -> Work | None:
+        """Lease the most urgent ids and start their calls."""
+        single = 2 * self._settings.in_flight_limit
+        sizes = {name: spec.bulk.size if spec.bulk else single for name, spec in REGISTRY.items()}
+        held = backlog.lease(self._database, sizes=sizes, duration_s=self._settings.lease_s)
+        if held is None:
+            return None
+        spec = entity(held.entity)
+        groups = [held.ids] if spec.bulk else [[document_id] for document_id in held.ids]
+
+        def wait_s() -> float:
+            return max(remaining_s() - _TAIL_S, 0)
+
+        calls = [pool.submit(self._fetcher.fetch, spec, group, held.priority, wait_s) for group in groups]
+        return Work(held=held, calls=calls)
+
+    def _complete(self, work: Work, current: Run) -> TdsError | None:
+        """Wait for the calls, apply what they brought, end the leases; returns what makes the drain stop."""
+        fetches = [fetch for call in work.calls for fetch in call.result()]
+        spec, held = entity(work.held.entity), work.held
+        began = {fetch.id: fetch.began_at for fetch in fetches}
+
+        def completion(connection: Connection, results: Sequence[Result]) -> None:
+            self._end_leases(connection, held, results, began)
+
+        candidates = [fetch.candidate for fetch in fetches if fetch.candidate is not None]
+        results = self._mirror.apply(spec, candidates, priority=held.priority, completion=completion)
+        current.add(spec.name, count(results))
+        self._settle_others(held, [fetch for fetch in fetches if fetch.candidate is None])
+        return next((fetch.error for fetch in fetches if isinstance(fetch.error, _STOPS)), None)
+
+    def _end_leases(
+        self, connection: Connection, held: Lease, results: Sequence[Result], began: Mapping[str, datetime]
+    ) -> None:
+        lagging = [result.candidate.id for result in results if result.lagging]
+        rejected = {result.candidate.id: result.reason or "" for result in results if result.outcome is _REJECTED}
+        settled = {result.candidate.id for result in results} - set(lagging) - set(rejected)
+        backlog.finish(connection, held, {document_id: began[document_id] for document_id in sorted(settled)})
+        backlog.await_replica(connection, held, lagging, delay_s=self._settings.lag_retry_s)
+        for document_id, reason in rejected.items():
+            backlog.postpone(connection, held, [document_id], delay_s=self._settings.backoff_base_s, reason=reason)
+
+    def _settle_others(self, held: Lease, fetches: Sequence[Fetch]) -> None:
+        """What brought no candidate: of another entity, refused by the budget, or failed."""
+        with self._database.transaction() as connection:
+            for fetch in fetches:
+                if fetch.error is None:
+                    backlog.finish(connection, held, {fetch.id: fetch.began_at})
+                    self._pass_on(connection, held, fetch)
+                elif isinstance(fetch.error, _STOPS):
+                    backlog.release(connection, held, [fetch.id])
+                else:
+                    reason = f"{fetch.error.reason}: {fetch.error}"
+                    backlog.postpone(connection, held, [fetch.id], delay_s=self._settings.backoff_base_s, reason=reason)
+
+    def _pass_on(self, connection: Connection, held: Lease, fetch: Fetch) -> None:
+        """A contact asked for as a customer that is a vendor: ask for it there."""
+        if fetch.belongs_to:
+            backlog.request(connection, fetch.belongs_to, [fetch.id], priority=held.priority, cause="other entity")

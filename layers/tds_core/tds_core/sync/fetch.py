@@ -1,0 +1,108 @@
+"""Fetch documents and say what each call brought; nothing is written here."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tds_core.database.candidates import Candidate, from_document, gone
+from tds_core.database.ordering import Clock, Moment
+from tds_core.entities import scans
+from tds_core.entities.spec import EntitySpec
+from tds_core.errors import DocumentNotFound, TdsError
+from tds_core.ids import parse_id
+from tds_core.lossless_json import JsonObject
+from tds_core.priority import Priority
+from tds_core.sync.deletion import DeletionGuard
+from tds_core.zoho.client import UnifiedZohoClient
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """What became of one id: a candidate, another entity that it belongs to, or an error."""
+
+    id: str
+    began_at: datetime = _NEVER
+    candidate: Candidate | None = None
+    belongs_to: str = ""
+    error: TdsError | None = None
+
+
+class Fetcher:
+    """Fetches documents for the drain; safe to use from many threads. `calls` counts what was asked of Zoho."""
+
+    def __init__(self, client: UnifiedZohoClient, guard: DeletionGuard) -> None:
+        self._client = client
+        self._guard = guard
+        self._lock = threading.Lock()
+        self.calls = 0
+
+    def fetch(
+        self, spec: EntitySpec, ids: Sequence[str], priority: Priority, wait_s: Callable[[], float]
+    ) -> list[Fetch]:
+        """Fetch ids of one entity, in bulk where Zoho can; what a bulk answer lacks is asked for singly.
+
+        Never raises a TdsError: it becomes the error of the ids concerned.
+        """
+        missing = list(ids)
+        fetches: list[Fetch] = []
+        if spec.bulk is not None:
+            try:
+                self._count()
+                fetched = self._client.documents(spec, ids, priority=priority, permit_wait_s=wait_s())
+            except TdsError as exc:
+                return [Fetch(id=document_id, error=exc) for document_id in ids]
+            fetches = [
+                self._read(spec, parse_id(spec.id_of(one.document)), one.document, one.observed_at, priority)
+                for one in fetched
+            ]
+            missing = sorted(set(ids) - {fetch.id for fetch in fetches})
+        return fetches + [self._fetch_one(spec, document_id, priority, wait_s) for document_id in missing]
+
+    def _fetch_one(self, spec: EntitySpec, document_id: str, priority: Priority, wait_s: Callable[[], float]) -> Fetch:
+        try:
+            self._count()
+            fetched = self._client.document(spec, document_id, priority=priority, permit_wait_s=wait_s())
+            return self._read(spec, document_id, fetched.document, fetched.observed_at, priority)
+        except DocumentNotFound as exc:
+            return self._confirm(spec, document_id, exc, priority, wait_s)
+        except TdsError as exc:
+            return Fetch(id=document_id, error=exc)
+
+    def _confirm(
+        self,
+        spec: EntitySpec,
+        document_id: str,
+        exc: DocumentNotFound,
+        priority: Priority,
+        wait_s: Callable[[], float],
+    ) -> Fetch:
+        try:
+            self._guard.confirm(spec, document_id, priority=priority, wait_s=wait_s())
+        except TdsError as error:
+            return Fetch(id=document_id, error=error)
+        began_at = exc.observed_at
+        return Fetch(id=document_id, began_at=began_at, candidate=gone(document_id, observed_at=began_at))
+
+    def _read(
+        self, spec: EntitySpec, document_id: str, document: JsonObject, began_at: datetime, priority: Priority
+    ) -> Fetch:
+        if not spec.is_own(document):
+            return Fetch(id=document_id, began_at=began_at, belongs_to=_owner(spec, document))
+        moment = Moment(at=began_at, clock=Clock.FETCH)
+        try:
+            candidate = from_document(spec, document, moment=moment, source="fetch", force=priority is Priority.MANUAL)
+        except TdsError as exc:
+            return Fetch(id=document_id, began_at=began_at, error=exc)
+        return Fetch(id=document_id, began_at=began_at, candidate=candidate)
+
+    def _count(self) -> None:
+        with self._lock:
+            self.calls += 1
+
+
+def _owner(spec: EntitySpec, document: JsonObject) -> str:
+    """The entity of the same list whose record this is; "" when there is none."""
+    return next((other.name for other in scans()[spec.scan_name] if other.is_own(document)), "")

@@ -1,0 +1,43 @@
+"""Apply one page of a list to the mirror: what poll and walk have in common."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from tds_core.database.candidates import Candidate, from_list_row, mention
+from tds_core.database.mirror import Mirror, count
+from tds_core.database.ordering import Clock, Moment
+from tds_core.database.runs import Run
+from tds_core.entities.spec import EntitySpec
+from tds_core.errors import PermanentError
+from tds_core.priority import Priority
+from tds_core.zoho.client import ListPage
+
+_log = logging.getLogger(__name__)
+
+
+def apply_page(
+    mirror: Mirror, specs: Sequence[EntitySpec], page: ListPage, *, run: Run, source: str, priority: Priority
+) -> bool:
+    """Apply a page's rows, each to the entity it is of; returns whether anything in the mirror differed from it."""
+    differed = False
+    for spec in specs:
+        candidates = [c for row in page.rows if spec.is_own(row) for c in _candidate(spec, row, page, source)]
+        results = mirror.apply(spec, candidates, priority=priority)
+        outcomes = count(results)
+        run.add(spec.name, outcomes)
+        differed = differed or outcomes.get("unchanged", 0) < len(results)
+    return differed
+
+
+def _candidate(spec: EntitySpec, row: dict[str, Any], page: ListPage, source: str) -> list[Candidate]:
+    """The row's candidate; one that cannot be read is requested by its id, and one without an id is told of."""
+    try:
+        return [from_list_row(spec, row, observed_at=page.observed_at, source=source)]
+    except PermanentError as exc:
+        _log.error("list row cannot be read", extra={"entity": spec.name, "reason": str(exc)})
+    try:
+        moment = Moment(at=page.observed_at, clock=Clock.FETCH)
+        return [mention(spec.id_of(row), moment=moment, source=source)]
+    except PermanentError:
+        return []

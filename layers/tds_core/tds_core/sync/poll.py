@@ -1,0 +1,135 @@
+"""Find what changed without a webhook: each scan by the means that its list offers."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tds_core.database import backlog, runs
+from tds_core.database.connection import Database
+from tds_core.database.mirror import Mirror
+from tds_core.database.runs import Cursor, Run
+from tds_core.entities import scans
+from tds_core.entities.model import parse_instant
+from tds_core.entities.spec import EntitySpec, LookBack, ModifiedSince, NewestFirst, WholeList
+from tds_core.errors import FilterIgnored, TdsError
+from tds_core.priority import Priority
+from tds_core.settings import Settings
+from tds_core.sync.pages import apply_page
+from tds_core.zoho.client import ListPage, UnifiedZohoClient
+
+_RESOLUTION = timedelta(seconds=1)
+_log = logging.getLogger(__name__)
+
+
+class Poll:
+    """One round over every scan that is due."""
+
+    def __init__(self, settings: Settings, *, database: Database, mirror: Mirror, client: UnifiedZohoClient) -> None:
+        self._settings = settings
+        self._database = database
+        self._mirror = mirror
+        self._client = client
+
+    def run(self, *, force: bool = False) -> dict[str, int]:
+        """Poll what its promised freshness makes due, or everything. A failed scan costs no other one its round.
+
+        Raises the first scan's error after the last scan; its cursor has not moved, so nothing is lost.
+        """
+        failures: list[TdsError] = []
+        with runs.lease(self._database, "poll", duration_s=self._settings.lease_s) as held:
+            if held is None:
+                return {}
+            with runs.run(self._database, "poll") as current:
+                for scan, specs in scans().items():
+                    if not held.beat():
+                        break
+                    try:
+                        self._poll_if_due(scan, specs, current, force=force)
+                    except TdsError as exc:
+                        _log.error("poll failed", extra={"scan": scan, "reason": exc.reason, "detail": str(exc)})
+                        failures.append(exc)
+                if failures:
+                    raise failures[0]
+            return current.outcomes
+
+    def _poll_if_due(self, scan: str, specs: tuple[EntitySpec, ...], current: Run, *, force: bool) -> None:
+        cursor = runs.cursor(self._database, scan)
+        for spec in specs:
+            self._refetch_old(spec)
+        wait = min(spec.freshness for spec in specs) - _RESOLUTION * 30
+        if not force and cursor.polled_at and cursor.now - cursor.polled_at < wait:
+            return
+        overlap = timedelta(seconds=self._settings.overlap_s)
+        since = cursor.changed_since or cursor.now - overlap
+        first: ListPage | None = None
+        for page in self._pages(specs[0], since, cursor):
+            first = first or page
+            current.zoho_calls += 1
+            apply_page(self._mirror, specs, page, run=current, source="poll", priority=Priority.POLL)
+        if first is not None:
+            runs.store_poll(self._database, scan, changed_since=first.served_at - overlap, polled_at=cursor.now)
+
+    def _pages(self, spec: EntitySpec, since: datetime, cursor: Cursor) -> Iterator[ListPage]:
+        """The pages that hold every row changed since then."""
+        match spec.changes:
+            case ModifiedSince(sort_column=column):
+                yield from self._filtered(spec, since, column)
+            case NewestFirst(sort_column=column):
+                yield from self._newest(spec, column, "last_modified_time", since)
+            case LookBack(date_column=column, days=days):
+                zone = ZoneInfo(self._settings.zoho_time_zone)
+                first_day = (cursor.now.astimezone(zone) - timedelta(days=days)).date()
+                midnight = datetime.combine(first_day, datetime.min.time(), zone)
+                yield from self._newest(spec, column, column, midnight)
+            case WholeList():
+                yield from self._list(spec, {})
+
+    def _filtered(self, spec: EntitySpec, since: datetime, column: str) -> Iterator[ListPage]:
+        """Rows by `last_modified_time`, each one checked: some of Zoho's lists ignore the filter silently."""
+        parameters = {"last_modified_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")}
+        for page in self._list(spec, parameters | {"sort_column": column, "sort_order": "D"}):
+            yield page
+            if any(_is_before(row, "last_modified_time", since - _RESOLUTION) for row in page.rows):
+                raise FilterIgnored(f"{spec.name}: the list ignores last_modified_time")
+
+    def _newest(self, spec: EntitySpec, column: str, key: str, since: datetime) -> Iterator[ListPage]:
+        """Pages from the newest back to `since`; all of them where the list ignores the order."""
+        for page in self._list(spec, {"sort_column": column, "sort_order": "D"}):
+            yield page
+            if page.sort_column == column and page.rows and _is_before(page.rows[-1], key, since):
+                return
+
+    def _list(self, spec: EntitySpec, parameters: Mapping[str, str]) -> Iterator[ListPage]:
+        number = 1
+        while True:
+            page = self._client.list_page(
+                spec,
+                page=number,
+                priority=Priority.POLL,
+                parameters=parameters,
+                permit_wait_s=self._settings.work_s,
+            )
+            yield page
+            if not page.has_more:
+                return
+            number += 1
+
+    def _refetch_old(self, spec: EntitySpec) -> None:
+        if spec.refetch_every is None:
+            return
+        with self._database.transaction() as connection:
+            backlog.request_older(connection, spec, older_than=spec.refetch_every, priority=Priority.POLL)
+
+
+def _is_before(row: Mapping[str, Any], key: str, limit: datetime) -> bool:
+    """Whether the row's time or date lies before the limit; a row without one does not."""
+    value = row.get(key)
+    if isinstance(value, str) and len(value) == len("2026-01-02"):
+        return value < limit.date().isoformat()
+    try:
+        instant = parse_instant(value)
+    except ValueError:
+        return False
+    return instant is not None and instant < limit

@@ -1,0 +1,62 @@
+"""The migrations as a CloudFormation custom resource: it always answers, and a failure fails the deploy."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import psycopg
+
+from tds_core.database.migrate import migrate
+from tds_core.errors import TdsError
+from tds_core.settings import Settings
+from tds_core.sync import wiring
+
+_log = logging.getLogger(__name__)
+_NEEDED = ("database_host", "database_name", "database_secret_arn", "database_owner_secret_arn")
+
+
+class Upgrade:
+    """Answers CloudFormation's Create, Update and Delete; the last does nothing, because data outlives a stack."""
+
+    def __init__(self, apply: Callable[[], list[str]], *, send: Callable[[str, bytes], None] | None = None) -> None:
+        self._apply = apply
+        self._send = send or _put
+
+    @classmethod
+    def for_settings(cls, settings: Settings) -> "Upgrade":
+        """The migrations of this layer on the database of these settings."""
+        settings.require(*_NEEDED)
+        owner = wiring.secret(settings.database_owner_secret_arn)
+        application = wiring.secret(settings.database_secret_arn)
+
+        def apply() -> list[str]:
+            return migrate(wiring.conninfo(settings, owner()), app_password=str(application()["password"]))
+
+        return cls(apply)
+
+    def handle(self, event: Mapping[str, Any]) -> None:
+        """Apply the migrations unless the resource is being deleted, and answer."""
+        status, reason = "SUCCESS", "up to date"
+        if event["RequestType"] != "Delete":
+            try:
+                reason = f"applied {', '.join(self._apply()) or 'nothing new'}"
+            except (TdsError, psycopg.Error, KeyError) as exc:
+                _log.exception("migration failed")
+                status, reason = "FAILED", f"{type(exc).__name__}: {exc}"
+        _log.info("migration answered", extra={"status": status, "detail": reason})
+        answer = {
+            "Status": status,
+            "Reason": reason[:1000],
+            "PhysicalResourceId": event.get("PhysicalResourceId") or "tds-migrations",
+            "StackId": event["StackId"],
+            "RequestId": event["RequestId"],
+            "LogicalResourceId": event["LogicalResourceId"],
+        }
+        self._send(event["ResponseURL"], json.dumps(answer).encode())
+
+
+def _put(url: str, body: bytes) -> None:
+    """Answer at CloudFormation's signed address, which takes no content type."""
+    httpx.put(url, content=body, headers={"Content-Type": ""}, timeout=10).raise_for_status()

@@ -1,0 +1,119 @@
+"""How the parts are put together at a function's start: settings and secrets in, use cases out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from psycopg.conninfo import make_conninfo
+
+from tds_core import lossless_json
+from tds_core.aws import secret_reader
+from tds_core.database.connection import Database
+from tds_core.database.mirror import Mirror
+from tds_core.errors import ConfigurationError, InvalidDocument
+from tds_core.settings import Settings
+from tds_core.sync.deletion import DeletionGuard
+from tds_core.sync.drain import Drain
+from tds_core.sync.fetch import Fetcher
+from tds_core.sync.poll import Poll
+from tds_core.sync.walk import Walk
+from tds_core.zoho.auth import ZohoCredentials
+from tds_core.zoho.client import UnifiedZohoClient
+
+_SECRET_AGE_S = 300
+_DATABASE = ("database_host", "database_name", "database_secret_arn")
+_ZOHO = ("zoho_api_url", "zoho_accounts_url", "zoho_secret_arn", "zoho_organization_id")
+
+
+def secret(arn: str) -> Callable[[], Mapping[str, Any]]:
+    """A function that gives a secret's JSON object, at most five minutes old; it raises ConfigurationError."""
+    read = secret_reader(arn, max_age_s=_SECRET_AGE_S)
+
+    def fields() -> Mapping[str, Any]:
+        try:
+            value = lossless_json.loads(read())
+        except InvalidDocument as exc:
+            raise ConfigurationError("a secret is not a JSON object") from exc
+        if not isinstance(value, dict):
+            raise ConfigurationError("a secret is not a JSON object")
+        return value
+
+    return fields
+
+
+def conninfo(settings: Settings, login: Mapping[str, Any]) -> str:
+    """libpq's connection string for a login {"username", "password"}."""
+    try:
+        return make_conninfo(
+            host=settings.database_host,
+            port=settings.database_port,
+            dbname=settings.database_name,
+            sslmode=settings.database_sslmode,
+            sslrootcert=settings.database_ca_file or None,
+            user=login["username"],
+            password=login["password"],
+        )
+    except KeyError as exc:
+        raise ConfigurationError(f"the database secret lacks {exc}") from exc
+
+
+def database(settings: Settings) -> Database:
+    """The application's connection."""
+    login = secret(settings.require(*_DATABASE).database_secret_arn)
+    return Database(lambda: conninfo(settings, login()), application_name=f"tds-{settings.function}")
+
+
+def mirror(settings: Settings, connected: Database) -> Mirror:
+    """The one write path."""
+    return Mirror(connected, ripple_hold_s=settings.ripple_hold_s)
+
+
+def client(settings: Settings) -> UnifiedZohoClient:
+    """The only access to Zoho, with a connection of its own, so that permits wait for no transaction."""
+    read = secret(settings.require(*_ZOHO).zoho_secret_arn)
+
+    def credentials() -> ZohoCredentials:
+        fields = read()
+        try:
+            return ZohoCredentials(
+                client_id=fields["client_id"],
+                client_secret=fields["client_secret"],
+                refresh_token=fields["refresh_token"],
+            )
+        except KeyError as exc:
+            raise ConfigurationError(f"the Zoho secret lacks {exc}") from exc
+
+    return UnifiedZohoClient(settings, database(settings), credentials)
+
+
+class Backfill:
+    """The three modes that call Zoho."""
+
+    def __init__(self, settings: Settings) -> None:
+        connected = database(settings)
+        zoho = client(settings)
+        written = mirror(settings, connected)
+        guard = DeletionGuard(settings, database=connected, client=zoho)
+        self.poll = Poll(settings, database=connected, mirror=written, client=zoho)
+        self.walk = Walk(settings, database=connected, mirror=written, client=zoho)
+        self.drain = Drain(settings, database=connected, mirror=written, fetcher=Fetcher(zoho, guard))
+        self._work_s = settings.work_s
+
+    def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, int]:
+        """Run the event's mode, for `work_s` at most and never past the function's own time.
+
+        Raises ConfigurationError for an unknown mode.
+        """
+        until = min(self._work_s, left_s())
+        started = left_s()
+
+        def remaining_s() -> float:
+            return until - (started - left_s())
+
+        match event.get("mode"):
+            case "poll":
+                return self.poll.run(force=bool(event.get("force")))
+            case "walk":
+                return self.walk.run(remaining_s)
+            case "drain":
+                return self.drain.run(remaining_s)
+        raise ConfigurationError(f"unknown mode {event.get('mode')!r}")
