@@ -137,7 +137,7 @@ class Receiver:
 def check(settings: Settings) -> Settings:
     """The settings, if they are all that a receiver needs; else raises ConfigurationError."""
     settings.require(*_NEEDED)
-    missing = sorted(set(ENTITIES) - {entity for entity, _ in settings.queue_urls})
+    missing = sorted(set(ENTITIES) - {entity for entity, url in settings.queue_urls if url})
     if missing:
         raise ConfigurationError(f"no queue for {', '.join(missing)}")
     return settings
