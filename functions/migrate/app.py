@@ -13,6 +13,6 @@ upgrade = Upgrade.for_settings(settings)
 
 
 @log.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Apply the migrations and always tell CloudFormation how it went."""
-    upgrade.handle(event)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Apply the migrations and always tell how it went: to CloudFormation, or to `tds migrate`."""
+    return upgrade.handle(event)

@@ -36,25 +36,22 @@ class Upgrade:
 
         return cls(apply)
 
-    def handle(self, event: Mapping[str, Any]) -> None:
-        """Apply the migrations unless the resource is being deleted, and answer."""
+    def handle(self, event: Mapping[str, Any]) -> dict[str, str]:
+        """Apply the migrations unless the resource is being deleted; answer CloudFormation, or whoever invoked it."""
         status, reason = "SUCCESS", "up to date"
-        if event["RequestType"] != "Delete":
+        if event.get("RequestType") != "Delete":
             try:
                 reason = f"applied {', '.join(self._apply()) or 'nothing new'}"
             except (TdsError, psycopg.Error, KeyError) as exc:
                 _log.exception("migration failed")
                 status, reason = "FAILED", f"{type(exc).__name__}: {exc}"
         _log.info("migration answered", extra={"status": status, "detail": reason})
-        answer = {
-            "Status": status,
-            "Reason": reason[:1000],
-            "PhysicalResourceId": event.get("PhysicalResourceId") or "tds-migrations",
-            "StackId": event["StackId"],
-            "RequestId": event["RequestId"],
-            "LogicalResourceId": event["LogicalResourceId"],
-        }
-        self._send(event["ResponseURL"], json.dumps(answer).encode())
+        answer = {"Status": status, "Reason": reason[:1000]}
+        if "ResponseURL" in event:
+            address = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+            address["PhysicalResourceId"] = event.get("PhysicalResourceId") or "tds-migrations"
+            self._send(event["ResponseURL"], json.dumps(answer | address).encode())
+        return answer
 
 
 def _put(url: str, body: bytes) -> None:
