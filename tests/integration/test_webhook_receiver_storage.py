@@ -76,13 +76,18 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         yield Cloud(sqs=sqs, s3=s3, secrets=secrets, queue_urls=queue_urls, secret_arn=arn)
 
 
-@pytest.fixture
-def function(cloud: Cloud) -> Iterator[Function]:
+@pytest.fixture(autouse=True)
+def logging_left_as_found() -> Iterator[None]:
     package = logging.getLogger("tds_core")
     before = package.handlers, package.level, package.propagate
-    yield Function()
+    yield
     package.handlers, package.level, package.propagate = before
-    logging.root.manager.loggerDict.pop("webhook_receiver")  # it would keep writing to this test's output
+    logging.root.manager.loggerDict.pop("webhook_receiver", None)  # it would keep writing to this test's output
+
+
+@pytest.fixture
+def function(cloud: Cloud) -> Function:
+    return Function()
 
 
 def test_a_webhook_is_on_its_queue_when_it_is_answered(cloud: Cloud, function: Function) -> None:
@@ -134,8 +139,8 @@ def test_a_rotated_secret_counts_at_once(cloud: Cloud, function: Function) -> No
     assert fresh.post(secret=SECRET) == 401
 
 
-def test_one_log_line_and_one_metric_line_per_webhook(capsys: pytest.CaptureFixture[str], function: Function) -> None:
-    function.post("invoices", b'{"invoice_id": 7}')
+def test_one_log_line_and_one_metric_line_per_webhook(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    Function().post("invoices", b'{"invoice_id": 7}')
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     log, metric = lines
     assert (log["message"], log["service"], log["entity"], log["id"]) == (
