@@ -1,0 +1,88 @@
+"""The state of budget, circuit and token, for people; read without a call to Zoho."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tds_core.settings import Settings
+from tds_core.zoho.budget import Executor
+
+_SHARED = """
+    SELECT
+        (SELECT coalesce(sum(permits), 0) FROM tds.api_minute
+            WHERE quarter > floor(extract(epoch FROM clock_timestamp()) * 4) - 240)::int,
+        (SELECT count(*) FROM tds.api_slots WHERE held_until > clock_timestamp())::int,
+        c.state, c.failures, c.changed_at,
+        CASE WHEN c.state <> 'closed' AND c.retry_at > clock_timestamp() THEN c.retry_at END,
+        CASE WHEN t.access_token IS NOT NULL AND t.expires_at > clock_timestamp()
+            THEN extract(epoch FROM clock_timestamp() - t.minted_at)::float8 END,
+        CASE WHEN t.access_token IS NOT NULL AND t.expires_at > clock_timestamp()
+            THEN extract(epoch FROM t.expires_at - clock_timestamp())::float8 END,
+        (SELECT count(*) FROM unnest(t.mints) m WHERE m > clock_timestamp() - interval '10 minutes')::int,
+        t.refusal
+    FROM tds.circuit c CROSS JOIN tds.oauth_token t
+"""
+_DAYS = """
+    SELECT product, coalesce(day_limit, %s),
+        CASE WHEN resets_at <= clock_timestamp() THEN coalesce(day_limit, %s)
+            ELSE coalesce(remaining, coalesce(day_limit, %s) - (SELECT sum(u) FROM unnest(used) u)) END::int,
+        resets_at, closed AND resets_at > clock_timestamp(),
+        CASE WHEN resets_at <= clock_timestamp() THEN array_fill(0, ARRAY[8]) ELSE used END
+    FROM tds.api_budget ORDER BY product
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayStatus:
+    """One product's day; `used` is our own calls by priority, `remaining` Zoho's own count once it told it."""
+
+    product: str
+    limit: int
+    remaining: int
+    resets_at: datetime
+    is_closed: bool
+    used: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZohoStatus:
+    """Everything that decides whether Zoho may be called now; ages in seconds, None without a valid token."""
+
+    minute_used: int
+    minute_limit: int
+    in_flight: int
+    in_flight_limit: int
+    days: tuple[DayStatus, ...]
+    circuit: str
+    circuit_failures: int
+    circuit_changed_at: datetime
+    circuit_retry_at: datetime | None
+    token_age_s: float | None
+    token_expires_in_s: float | None
+    token_mints: int
+    token_refusal: str | None
+
+
+def read(settings: Settings, database: Executor) -> ZohoStatus:
+    """Read it; needs neither credentials nor a client."""
+    shared = database.execute(_SHARED)[0]
+    days = database.execute(_DAYS, (settings.day_limit,) * 3)
+    return ZohoStatus(
+        minute_used=shared[0],
+        minute_limit=settings.minute_limit,
+        in_flight=shared[1],
+        in_flight_limit=settings.in_flight_limit,
+        days=tuple(
+            DayStatus(
+                product=day[0], limit=day[1], remaining=day[2], resets_at=day[3], is_closed=day[4], used=tuple(day[5])
+            )
+            for day in days
+        ),
+        circuit=shared[2],
+        circuit_failures=shared[3],
+        circuit_changed_at=shared[4],
+        circuit_retry_at=shared[5],
+        token_age_s=shared[6],
+        token_expires_in_s=shared[7],
+        token_mints=shared[8],
+        token_refusal=shared[9],
+    )
