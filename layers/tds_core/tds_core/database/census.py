@@ -90,6 +90,11 @@ def outcome_figures(database: Database, *, since_s: float) -> dict[str, dict[str
     return figures
 
 
+def working(database: Database) -> list[str]:
+    """The modes that somebody is at work on; a killed worker counts until its lease runs out."""
+    return [name for (name,) in database.execute("SELECT name FROM tds.leases WHERE until > now() ORDER BY name")]
+
+
 def recent_runs(database: Database, *, limit: int = 5) -> list[dict[str, Any]]:
     """The newest runs of each mode."""
     rows = database.execute(

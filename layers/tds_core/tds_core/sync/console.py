@@ -61,6 +61,7 @@ class Console:
             "scans": census.scan_figures(self._database),
             "webhooks": census.webhook_latency(self._database, since_s=since_s),
             "outcomes": census.outcome_figures(self._database, since_s=since_s),
+            "working": census.working(self._database),
             "runs": census.recent_runs(self._database),
             "zoho": _plain(self._client.status()),
         }
