@@ -16,7 +16,7 @@ from tds_core.errors import InvalidDocument
 
 JsonObject = dict[str, Any]
 REPLACEMENT = "\ufffd"
-_UNSTORABLE = re.compile(r"\\u0000|\\u[dD][89a-fA-F]|\x00|[\ud800-\udfff]")
+_UNSTORABLE = re.compile(r"\\u0000|\\u[dD][89a-fA-F]")
 _SCRUB = {0: REPLACEMENT} | dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT)
 _LONGEST_INTEGER = 40  # digits; 1e999999999 must not be written out
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
@@ -30,10 +30,10 @@ def loads(data: bytes | str) -> Any:
     Raises InvalidDocument when it is not JSON (NaN and Infinity are not).
     """
     text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
-    if not _UNSTORABLE.search(text):
+    if "\\u" not in text or not _UNSTORABLE.search(text):
         try:
             return _decoder.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             pass  # the standard library is more lenient, with raw line breaks in strings for example
     try:
         return scrub(json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, strict=False))
@@ -46,36 +46,26 @@ def dumps(value: Any) -> str:
     return _encoder.encode(value).decode()
 
 
-def digest(value: Any) -> bytes:
+def digest(value: Any, *, skip: frozenset[str] = frozenset()) -> bytes:
     """16 bytes that are equal exactly if two values are equal in canonical form.
 
-    Canonical: keys sorted, numbers without trailing zeros (Zoho writes 12, 12.0 and 12.00 for one amount).
+    Canonical: keys sorted, numbers without trailing zeros (Zoho writes 12, 12.0 and 12.00 for one amount), without
+    the keys in `skip` and without `*_formatted`, which change with the reader's locale.
     """
-    return blake2b(_canonical_encoder.encode(canonical(value)), digest_size=16).digest()
+    return blake2b(_canonical_encoder.encode(_canonical(value, skip)), digest_size=16).digest()
 
 
-def canonical(value: Any) -> Any:
-    """The value with every number in one spelling."""
-    if isinstance(value, Decimal):
-        return _plain(value)
-    if isinstance(value, dict):
-        return {key: canonical(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [canonical(item) for item in value]
-    return value
-
-
-def without(value: Any, names: frozenset[str]) -> Any:
-    """The value without the named keys and without `*_formatted`, which change with the reader's locale."""
+def _canonical(value: Any, skip: frozenset[str]) -> Any:
+    """The value in one spelling; text, which most values are, is passed over without a call."""
     if isinstance(value, dict):
         return {
-            key: without(item, names)
+            key: item if type(item) is str else _canonical(item, skip)
             for key, item in value.items()
-            if key not in names and not key.endswith("_formatted")
+            if key not in skip and not key.endswith("_formatted")
         }
     if isinstance(value, list):
-        return [without(item, names) for item in value]
-    return value
+        return [_canonical(item, skip) for item in value]
+    return _plain(value) if isinstance(value, Decimal) else value
 
 
 def scrub(value: Any) -> Any:

@@ -9,7 +9,7 @@ from tds_core.database.ordering import Clock, Kind, Moment, Observation, Outcome
 from tds_core.entities.model import parse_id, parse_instant
 from tds_core.entities.spec import EntitySpec
 from tds_core.errors import InvalidDocument
-from tds_core.lossless_json import JsonObject, digest, without
+from tds_core.lossless_json import JsonObject, digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,7 @@ def from_list_row(spec: EntitySpec, row: JsonObject, *, observed_at: datetime, s
         observed=Moment(at=observed_at, clock=Clock.FETCH),
         version=values.get("last_modified_time"),
         hash=digest(columns),
+        comparable=spec.shares_version,
         shared=_shared(spec, columns),
     )
     return Candidate(id=columns[spec.key], observation=observation, columns=columns, source=source)
@@ -70,12 +71,11 @@ def from_document(
     values.pop("last_modified_time", None)
     rows = {table.table: table.rows(document) for table in spec.children}
     children = {table: found for table, found in rows.items() if found is not None}
-    stable = without({"columns": values, "children": children}, spec.volatile)
     observation = Observation(
         kind=Kind.DOCUMENT,
         observed=moment,
         version=_version(spec, document),
-        hash=digest(stable),
+        hash=digest({"columns": values, "children": children}, skip=spec.volatile),
         comparable=spec.shares_version,
         force=force,
         shared=_shared(spec, values),
