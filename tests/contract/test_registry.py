@@ -67,9 +67,10 @@ def test_tables_are_named_once() -> None:
 
 def test_template_lists_the_registry() -> None:
     template = (ROOT / "template.yaml").read_text("utf-8")
-    listed = re.search(r"^  Entities:\n(?:    .*\n)*?    Default: (.+)$", template, re.MULTILINE)
+    listed = re.search(r"^  Entities: &entities \[(.+)\]$", template, re.MULTILINE)
     assert listed is not None
     assert [snake_case(name.strip()) for name in listed[1].split(",")] == list(REGISTRY)
+    assert set(re.findall(r"Fn::ForEach::\w+:\n +- Entity\n +- (\S+)", template)) == {"*entities"}
 
 
 def test_every_entity_has_its_processor_event_and_no_other_has() -> None:
