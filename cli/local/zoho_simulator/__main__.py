@@ -1,0 +1,114 @@
+"""Run a simulator: prints one JSON line with its URLs and credentials, then serves until SIGTERM or its parent dies."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import threading
+import time
+from datetime import date
+
+import uvicorn
+
+from cli.local.zoho_simulator.options import SIZES, Limits, Options
+from cli.local.zoho_simulator.server import details, listen, uvicorn_server
+from cli.local.zoho_simulator.service import Service
+
+
+def count(text: str) -> tuple[str, int]:
+    """`invoices=1000`."""
+    entity, equals, number = text.partition("=")
+    if not equals or not number.isdigit():
+        raise argparse.ArgumentTypeError(f"not ENTITY=NUMBER: {text}")
+    return entity, int(number)
+
+
+def limit(text: str) -> int | None:
+    """A number, or 0 for no limit."""
+    return int(text) or None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    result = argparse.ArgumentParser(
+        prog="python -m cli.local.zoho_simulator", description=__doc__
+    )
+    defaults = Limits()
+    result.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    result.add_argument("--size", choices=sorted(SIZES), default="small")
+    result.add_argument("--seed", type=int, default=1)
+    result.add_argument(
+        "--count", type=count, action="append", default=[], metavar="ENTITY=N"
+    )
+    result.add_argument(
+        "--base-date",
+        type=date.fromisoformat,
+        metavar="DATE",
+        help="the day after the history ends",
+    )
+    result.add_argument(
+        "--per-minute",
+        type=limit,
+        default=defaults.per_minute,
+        metavar="N",
+        help="0: no limit",
+    )
+    result.add_argument(
+        "--in-flight",
+        type=limit,
+        default=defaults.in_flight,
+        metavar="N",
+        help="0: no limit",
+    )
+    result.add_argument(
+        "--per-day",
+        type=limit,
+        default=defaults.per_day,
+        metavar="N",
+        help="0: no limit",
+    )
+    result.add_argument(
+        "--latency", type=float, default=0.0, metavar="SECONDS", help="of every answer"
+    )
+    return result
+
+
+def end_with_parent(server: uvicorn.Server, parent: int) -> None:
+    """Stop serving when the process that started this one is gone."""
+    while os.getppid() == parent and not server.should_exit:
+        time.sleep(0.5)
+    server.should_exit = True
+
+
+def main() -> None:
+    """Serve."""
+    parent = os.getppid()
+    arguments = parser().parse_args()
+    limits = Limits(
+        per_minute=arguments.per_minute,
+        in_flight=arguments.in_flight,
+        per_day=arguments.per_day,
+        latency_s=arguments.latency,
+    )
+    options = Options(
+        size=arguments.size,
+        seed=arguments.seed,
+        counts=dict(arguments.count),
+        base_date=arguments.base_date,
+        limits=limits,
+    )
+    try:
+        service = Service(options)
+    except ValueError as exc:
+        raise SystemExit(f"error: {exc}") from exc
+    sock = listen(arguments.port)
+    server = uvicorn_server(service)
+    sock.listen(2048)
+    print(json.dumps(details(service, sock, os.getpid()).as_dict()), flush=True)
+    threading.Thread(target=end_with_parent, args=(server, parent), daemon=True).start()
+    server.run(sockets=[sock])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""The product APIs: who may call, what was asked for, and what Zoho answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from cli.local.zoho_simulator.answers import Answer, refusal, success
+from cli.local.zoho_simulator.faults import Fault, Faults
+from cli.local.zoho_simulator.limits import CallLimits
+from cli.local.zoho_simulator.listing import Distortion, list_page
+from cli.local.zoho_simulator.misbehaviour import (
+    answer_of,
+    bend,
+    drip,
+    hold,
+    move_pages,
+)
+from cli.local.zoho_simulator.oauth import Accounts
+from cli.local.zoho_simulator.records import EntitySpec, InvalidValue, Product
+from cli.local.zoho_simulator.wire import Transports, send_answer
+from cli.local.zoho_simulator.world import World, encode
+
+PREFIXES: Mapping[str, Product] = {"/books/v3/": "books", "/inventory/v1/": "inventory"}
+SETTINGS_SCOPE: Mapping[Product, str] = {
+    "books": "ZohoBooks.settings.READ",
+    "inventory": "ZohoInventory.settings.READ",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to a product."""
+
+    product: Product
+    method: str
+    path: str
+    query: Mapping[str, str]
+    authorization: str
+    spec: EntitySpec[Any] | None = None
+    record_id: str = ""
+
+    @property
+    def template(self) -> str:
+        """`books GET /invoices/{id}`, by which calls are counted."""
+        name = self.path.strip("/")
+        if self.spec is not None:
+            name = self.spec.path + ("/{id}" if self.record_id else "")
+        return f"{self.product} {self.method} /{name}"
+
+
+class ProductApi:
+    """An ASGI application for /books/v3/... and /inventory/v1/..."""
+
+    def __init__(
+        self,
+        world: World,
+        accounts: Accounts,
+        limits: CallLimits,
+        faults: Faults,
+        transports: Transports,
+    ) -> None:
+        self._world = world
+        self._accounts = accounts
+        self._limits = limits
+        self._faults = faults
+        self._transports = transports
+        self._specs = {spec.path: spec for spec in world.specs}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call; it stays in flight until its last byte is handed over."""
+        call = self._call(scope)
+        if call is None:
+            await send_answer(send, refusal(5), self._world.now())
+            return
+        self._limits.stats.calls[call.template] += 1
+        taken = self._faults.take(call.product, "/" + call.path, call.query)
+        admitted, answer = self._admitted(call, taken)
+        try:
+            await self._deliver(scope, send, call, taken, answer)
+        finally:
+            if admitted:
+                self._limits.finish()
+
+    async def _deliver(
+        self,
+        scope: Scope,
+        send: Send,
+        call: Call,
+        taken: Mapping[str, Fault],
+        answer: Answer | None,
+    ) -> None:
+        if self._limits.limits.latency_s:
+            await asyncio.sleep(self._limits.limits.latency_s)
+        await hold(taken)
+        if "reset" in taken:
+            self._transports.reset(scope)
+            return
+        if answer is None:
+            answer = answer_of(taken) or self._answer(call, taken)
+            answer = bend(answer, taken)
+        self._limits.stats.answered[answer.status] += 1
+        if answer.status == 429:
+            self._limits.stats.refused[answer.code] += 1
+        headers = {**self._limits.headers(call.product), **answer.headers}
+        if answer.status == 429 and self._world.options.quirks.retry_after:
+            headers["Retry-After"] = str(self._limits.retry_after_s())
+        answer = replace(answer, headers=headers)
+        if "drip" in taken:
+            await drip(send, answer, self._world.now(), taken["drip"])
+        elif "truncated" in taken:
+            await send_answer(
+                send,
+                replace(answer, body=answer.body[: len(answer.body) // 2]),
+                self._world.now(),
+            )
+        else:
+            await send_answer(send, answer, self._world.now())
+
+    def _call(self, scope: Scope) -> Call | None:
+        for prefix, product in PREFIXES.items():
+            if scope["path"].startswith(prefix):
+                break
+        else:
+            return None
+        path = scope["path"][len(prefix) :]
+        name, _, record_id = path.partition("/")
+        headers = {
+            key: value for key, value in scope["headers"] if key == b"authorization"
+        }
+        return Call(
+            product=product,
+            method=scope["method"],
+            path=path,
+            query=dict(
+                parse_qsl(
+                    scope["query_string"].decode("latin-1"), keep_blank_values=True
+                )
+            ),
+            authorization=headers.get(b"authorization", b"").decode("latin-1"),
+            spec=self._specs.get(name) if "/" not in record_id else None,
+            record_id=record_id,
+        )
+
+    def _admitted(
+        self, call: Call, taken: Mapping[str, Fault]
+    ) -> tuple[bool, Answer | None]:
+        """Token, organisation and limits, in this order: only a known caller uses up the organisation's calls."""
+        if "revoked_token" in taken:
+            self._accounts.revoke(call.authorization)
+        code = self._accounts.refused(call.authorization)
+        if code or "scope" in taken:
+            return False, refusal(code or 57)
+        organization_id = call.query.get("organization_id", "")
+        if (
+            call.path != "organizations"
+            and organization_id != self._world.organisation.organization_id
+        ):
+            return False, refusal(6041, organization_id)
+        code = self._limits.admit(call.product)
+        if code:
+            return False, refusal(code, self._limits.limits.per_day)
+        return True, None
+
+    def _answer(self, call: Call, taken: Mapping[str, Fault]) -> Answer:
+        if call.path == "organizations":
+            organisations = [self._world.organisation.document(call.product)]
+            return self._settings(call, "organizations", organisations)
+        if call.path == "locations":
+            return self._settings(
+                call, "locations", self._world.organisation.locations()
+            )
+        if call.path == "itemdetails":
+            return self._of_entity(call, self._specs["items"], taken)
+        if call.spec is None:
+            return refusal(5)
+        return self._of_entity(call, call.spec, taken)
+
+    def _settings(self, call: Call, key: str, value: object) -> Answer:
+        if call.method != "GET":
+            return refusal(37, call.method)
+        if (
+            key != "organizations"
+            and SETTINGS_SCOPE[call.product] not in self._world.options.scopes
+        ):
+            return refusal(57)
+        return success(key, encode(value))
+
+    def _of_entity(
+        self, call: Call, spec: EntitySpec[Any], taken: Mapping[str, Fault]
+    ) -> Answer:
+        if call.method != "GET":
+            return refusal(37, call.method)
+        if spec.scopes[call.product] not in self._world.options.scopes:
+            return refusal(57)
+        lag_s = (
+            float(taken["lag"].parameters.get("seconds", 60)) if "lag" in taken else 0.0
+        )
+        try:
+            if call.path == "itemdetails":
+                return self._bulk(call, spec, lag_s)
+            if call.record_id:
+                return self._detail(call, spec, lag_s)
+            if "moved_page" in taken:
+                move_pages(self._world, spec, taken["moved_page"])
+            distortion = Distortion(
+                lag_s=lag_s,
+                ignore_filters="ignored_filter" in taken,
+                empty="empty_page" in taken,
+            )
+            return list_page(self._world, spec, call.product, call.query, distortion)
+        except InvalidValue as exc:
+            return refusal(2, exc)
+
+    def _records(self, spec: EntitySpec[Any], lag_s: float) -> Mapping[str, Any]:
+        return (
+            self._world.as_of(spec, lag_s) if lag_s else self._world.table(spec).records
+        )
+
+    def _detail(self, call: Call, spec: EntitySpec[Any], lag_s: float) -> Answer:
+        record = self._records(spec, lag_s).get(call.record_id)
+        if record is None:
+            return refusal(
+                1002,
+                spec.label,
+                status=self._world.options.quirks.missing_record_status,
+            )
+        return success(
+            spec.detail_key, encode(spec.document(self._world, record, call.product))
+        )
+
+    def _bulk(self, call: Call, spec: EntitySpec[Any], lag_s: float) -> Answer:
+        """/itemdetails: unknown ids are silently missing from the answer."""
+        ids = [
+            part.strip()
+            for part in call.query.get("item_ids", "").split(",")
+            if part.strip()
+        ]
+        if not ids or len(ids) > self._world.options.quirks.itemdetails_maximum:
+            raise InvalidValue("item_ids")
+        records = self._records(spec, lag_s)
+        found = [
+            records[item_id] for item_id in dict.fromkeys(ids) if item_id in records
+        ]
+        return success(
+            spec.list_key,
+            encode([spec.document(self._world, item, call.product) for item in found]),
+        )

@@ -1,0 +1,21 @@
+"""The collections that the simulator knows, in the order in which their data is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cli.local.zoho_simulator.entities.contacts import CONTACTS
+from cli.local.zoho_simulator.entities.invoices import INVOICES
+from cli.local.zoho_simulator.entities.payments import PAYMENTS
+from cli.local.zoho_simulator.entities.products import ITEMS
+from cli.local.zoho_simulator.records import EntitySpec, View
+
+SPECS: tuple[EntitySpec[Any], ...] = (ITEMS, CONTACTS, INVOICES, PAYMENTS)
+
+
+def views() -> dict[str, tuple[EntitySpec[Any], View[Any]]]:
+    """The project's entity names, each with its collection."""
+    return {view.name: (spec, view) for spec in SPECS for view in spec.views}
+
+
+__all__ = ["CONTACTS", "INVOICES", "ITEMS", "PAYMENTS", "SPECS", "views"]

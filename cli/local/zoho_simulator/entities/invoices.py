@@ -1,0 +1,451 @@
+"""Invoices: balance follows the payments, stock and the customer's balance follow the invoice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from random import Random
+from typing import Any
+
+from cli.local.zoho_simulator import fields, history, vocabulary
+from cli.local.zoho_simulator.clock import zoho_date
+from cli.local.zoho_simulator.entities import contacts, invoice_documents, receivables
+from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
+from cli.local.zoho_simulator.entities.products import ITEMS, PLACEHOLDER, Item
+from cli.local.zoho_simulator.entities.receivables import UNPOSTED, Invoice, Line
+from cli.local.zoho_simulator.money import IQD, RMB, ZERO, Currency, decimal
+from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
+from cli.local.zoho_simulator.records import (
+    EntitySpec,
+    Fields,
+    InvalidValue,
+    Listing,
+    Predicate,
+    Refused,
+    Totals,
+    View,
+    date_filters,
+)
+from cli.local.zoho_simulator.world import World
+
+OPEN = ("sent", "sent", "sent", "viewed", "unpaid")
+LINE_ID_BASE = 2_646_610_013_000_000_000
+ODD = {
+    7: "draft",
+    11: "void",
+    13: "pending_approval",
+}  # the smallest organisation too has them
+LONG_EVERY, LONG_LINES = 6000, 300
+
+
+# -- making
+
+
+class LineIds:
+    """Line ids are never used twice: an invoice that is saved again gets new ones."""
+
+    def __init__(self) -> None:
+        self._serial = 0
+
+    def __call__(self) -> str:
+        self._serial += 1
+        return str(LINE_ID_BASE + self._serial * 3)
+
+
+def price(item: Item, currency: Currency) -> Decimal:
+    """The item's price in the customer's currency, rounded as traders round."""
+    if currency is IQD:
+        return max(
+            Decimal(250),
+            (item.rate * 1310 / 250).quantize(Decimal(1), ROUND_HALF_UP) * 250,
+        )
+    if currency is RMB:
+        return (item.rate * Decimal("7.1")).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return item.rate
+
+
+def _lines(
+    world: World, random: Random, items: list[Item], currency: Currency, count: int
+) -> tuple[Line, ...]:
+    next_id = line_ids(world)
+    lines = []
+    for _ in range(count):
+        item = items[int(random.random() ** 2 * len(items))]
+        if item.unit == "متر":
+            quantity = Decimal(random.randrange(5, 3000)).scaleb(-1)
+        else:
+            quantity = Decimal(int(random.lognormvariate(2.2, 1.2)) + 1)
+        lines.append(
+            Line(
+                next_id(),
+                item.id,
+                item.name,
+                item.unit,
+                quantity,
+                price(item, currency),
+            )
+        )
+    return tuple(lines)
+
+
+def line_ids(world: World) -> LineIds:
+    """The organisation's counter of line ids."""
+    known: LineIds = world.memory.setdefault("invoice line ids", LineIds())
+    return known
+
+
+def sellable(world: World) -> list[Item]:
+    """Items that invoices name; placeholders are not sold."""
+    items = [
+        item
+        for item in world.table(ITEMS).records.values()
+        if item.rate != PLACEHOLDER and item.rate > 0
+    ]
+    if not items:
+        raise Refused("no product to sell")
+    return items
+
+
+def _exchange_rate(random: Random, currency: Currency) -> Decimal:
+    if currency is IQD and random.random() < 0.3:
+        return Decimal("0.0008")
+    return currency.rate
+
+
+def _new(
+    world: World,
+    random: Random,
+    customer: Contact,
+    items: list[Item],
+    *,
+    index: int,
+    at: int,
+    lines: int,
+) -> Invoice:
+    day = date.fromisoformat(zoho_date(at))
+    back = timedelta(days=random.randrange(1, 4) if random.random() < 0.1 else 0)
+    invoice = Invoice(
+        id=world.table(INVOICES).next_id(),
+        created=at,
+        modified=at,
+        number=f"INV-{index:06d}",
+        customer_id=customer.id,
+        currency=customer.currency,
+        exchange_rate=_exchange_rate(random, customer.currency),
+        date=(day - back).isoformat(),
+        due_date=(day - back + timedelta(days=customer.terms)).isoformat(),
+        terms=customer.terms,
+        lines=_lines(world, random, items, customer.currency, lines),
+        location=random.choices(range(len(LOCATIONS)), weights=(5, 3, 2, 1, 0))[0],
+        salesperson=random.randrange(len(STAFF) + 1),
+        shipping=customer.currency.rounded(Decimal(random.randrange(1, 40)))
+        if random.random() < 0.05
+        else ZERO,
+        reference=f"SO-{random.randrange(10**5):05d}" if random.random() < 0.6 else "",
+        notes=random.choice(vocabulary.NOTES),
+        status=random.choice(OPEN),
+    )
+    invoice.add_up()
+    return invoice
+
+
+def _line_count(random: Random, index: int) -> int:
+    if index % LONG_EVERY == 17:
+        return LONG_LINES
+    return min(12, 1 + int(random.expovariate(0.3)))
+
+
+def generate(world: World, random: Random) -> Iterator[Invoice]:
+    """Four years of business; the last tenth of the customers never bought anything."""
+    count = world.options.count("invoices")
+    customers = [
+        contact
+        for contact in world.table(CONTACTS).records.values()
+        if contact.kind == "customer"
+    ]
+    buyers = customers[: max(1, len(customers) * 9 // 10)]
+    if count and not customers:
+        raise ValueError("invoices need customers")
+    items = sellable(world) if count else []
+    for index, created in enumerate(
+        history.instants(random, count, end=world.history_end, days=1200)
+    ):
+        customer = buyers[int(random.random() ** 2.5 * len(buyers))]
+        lines = _line_count(random, index)
+        invoice = _new(
+            world, random, customer, items, index=index + 1, at=created, lines=lines
+        )
+        invoice.modified = history.later(
+            random, created, end=world.history_end, share=0.15
+        )
+        chance = random.random()
+        if chance < 0.015:
+            invoice.status = ("draft", "void", "pending_approval")[int(chance * 200)]
+        invoice.status = ODD.get(index, invoice.status)
+        invoice.settle(world.base_date.isoformat())
+        customer.documents += 1
+        if invoice.posted:
+            customer.receivable += invoice.balance
+        yield invoice
+
+
+# -- changes
+
+
+def _given_lines(world: World, currency: Currency, given: Any) -> tuple[Line, ...]:
+    if not isinstance(given, list) or not given:
+        raise Refused("line_items: a list with at least one line")
+    next_id, lines = line_ids(world), []
+    for entry in given:
+        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
+        if item is None:
+            raise Refused(f"line_items: unknown item {entry.get('item_id')}")
+        rate = decimal(entry["rate"]) if "rate" in entry else price(item, currency)
+        quantity = decimal(entry.get("quantity", 1))
+        lines.append(
+            Line(
+                next_id(),
+                item.id,
+                str(entry.get("name", item.name)),
+                item.unit,
+                quantity,
+                rate,
+            )
+        )
+    return tuple(lines)
+
+
+SETTERS: dict[str, fields.Setter] = {
+    "invoice_number": ("number", fields.text),
+    "date": ("date", fields.text),
+    "due_date": ("due_date", fields.text),
+    "status": ("status", fields.text),
+    "reference_number": ("reference", fields.text),
+    "notes": ("notes", fields.text),
+    "shipping_charge": ("shipping", decimal),
+    "adjustment": ("adjustment", decimal),
+    "exchange_rate": ("exchange_rate", decimal),
+}
+SPECIAL = ("customer_id", "line_items")
+COMPUTED = frozenset(
+    {
+        "invoice_id",
+        "balance",
+        "total",
+        "sub_total",
+        "payment_made",
+        "currency_code",
+        "currency_id",
+        "customer_name",
+    }
+) | {
+    "created_time",
+    "last_payment_date",
+    "bcy_total",
+    "bcy_sub_total",
+    "credits_applied",
+}
+SHAPES = ("invoice_row", "invoice_document")
+
+
+def _check(world: World, given: Fields) -> Fields:
+    plain = {name: value for name, value in given.items() if name not in SPECIAL}
+    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    return plain
+
+
+def create(world: World, random: Random, given: Fields) -> Invoice:
+    """A new invoice of a random or given customer; it takes stock unless its status is draft."""
+    plain = _check(world, given)
+    if "customer_id" in given:
+        customer = world.table(CONTACTS).records.get(str(given["customer_id"]))
+    else:
+        customers = [
+            contact
+            for contact in world.table(CONTACTS).records.values()
+            if contact.kind == "customer"
+        ]
+        customer = random.choice(customers) if customers else None
+    if customer is None or customer.kind != "customer":
+        raise Refused("no such customer")
+    number = 900_000 + len(world.table(INVOICES)) + random.randrange(10**5)
+    lines = min(12, 1 + int(random.expovariate(0.3)))
+    invoice = _new(
+        world,
+        random,
+        customer,
+        sellable(world),
+        index=number,
+        at=world.seconds(),
+        lines=lines,
+    )
+    if "line_items" in given:
+        invoice.lines = _given_lines(world, customer.currency, given["line_items"])
+    fields.assign(invoice, plain, SETTERS)
+    invoice.add_up()
+    invoice.settle(world.today().isoformat())
+    world.born(INVOICES, invoice)
+    contacts.post(world, customer.id, documents=1)
+    receivables.post(world, invoice, 1)
+    return invoice
+
+
+def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
+    """Set fields or lines; what the invoice posted before is taken back first."""
+    plain = _check(world, given)
+    if str(given.get("customer_id", invoice.customer_id)) != invoice.customer_id:
+        raise Refused("an invoice keeps its customer")
+    lines = (
+        _given_lines(world, invoice.currency, given["line_items"])
+        if "line_items" in given
+        else invoice.lines
+    )
+    _refuse_below_paid(invoice, plain, lines)
+    receivables.post(world, invoice, -1)
+    with world.editing(INVOICES, invoice, version=version):
+        invoice.lines = lines
+        fields.assign(invoice, plain, SETTERS)
+        invoice.add_up()
+        invoice.settle(world.today().isoformat())
+    receivables.post(world, invoice, 1)
+
+
+def _refuse_below_paid(
+    invoice: Invoice, plain: Fields, lines: tuple[Line, ...]
+) -> None:
+    shipping = decimal(plain.get("shipping_charge", invoice.shipping))
+    adjustment = decimal(plain.get("adjustment", invoice.adjustment))
+    total = (
+        sum((invoice.line_total(line) for line in lines), ZERO) + shipping + adjustment
+    )
+    if total < invoice.paid:
+        raise Refused("the total would fall below what was paid")
+    if invoice.paid and plain.get("status") in UNPOSTED:
+        raise Refused("an invoice with payments cannot become a draft or void")
+
+
+def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:
+    """What staff change: texts mostly, lines while nothing is paid."""
+    choices: list[Callable[[], Fields]] = [
+        lambda: {
+            "notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()
+        },
+        lambda: {"reference_number": f"SO-{random.randrange(10**5):05d}"},
+        lambda: {
+            "due_date": (
+                date.fromisoformat(invoice.date) + timedelta(days=random.randrange(60))
+            ).isoformat()
+        },
+    ]
+    if not invoice.paid:
+        choices.append(lambda: {"line_items": _random_lines(world, random)})
+        choices.append(lambda: {"line_items": _random_lines(world, random)})
+        if invoice.status != "void":
+            choices.append(lambda: {"status": "void"})
+    return random.choice(choices)()
+
+
+def _random_lines(world: World, random: Random) -> list[dict[str, Any]]:
+    items = sellable(world)
+    return [
+        {"item_id": random.choice(items).id, "quantity": random.randrange(1, 60)}
+        for _ in range(random.randrange(1, 9))
+    ]
+
+
+def delete(world: World, invoice: Invoice) -> None:
+    """What was paid becomes unused in its payments."""
+    receivables.release(world, invoice)
+    receivables.post(world, invoice, -1)
+    contacts.post(world, invoice.customer_id, documents=-1)
+    world.bury(INVOICES, invoice)
+
+
+def totals(invoice: Invoice) -> Totals:
+    """Totals and balances per currency."""
+    return invoice.currency.code, {"total": invoice.total, "balance": invoice.balance}
+
+
+# -- the list
+
+
+def _status(value: str) -> Predicate[Invoice]:
+    wanted = value.lower()
+    if wanted == "unpaid":
+        return lambda invoice: invoice.posted and invoice.balance > 0
+    return lambda invoice: invoice.status == wanted
+
+
+def _filter_by(value: str) -> Predicate[Invoice]:
+    known = (
+        "Draft",
+        "Sent",
+        "OverDue",
+        "Paid",
+        "Void",
+        "Unpaid",
+        "PartiallyPaid",
+        "Viewed",
+        "PendingApproval",
+    )
+    if value == "Status.All":
+        return lambda invoice: True
+    if value.removeprefix("Status.") not in known:
+        raise InvalidValue(value)
+    return _status(
+        {"PartiallyPaid": "partially_paid", "PendingApproval": "pending_approval"}.get(
+            value[7:], value[7:]
+        )
+    )
+
+
+INVOICES: EntitySpec[Invoice] = EntitySpec(
+    name="invoices",
+    label="Invoice",
+    path="invoices",
+    list_key="invoices",
+    detail_key="invoice",
+    id_key="invoice_id",
+    id_base=2_646_610_003_000_000_000,
+    scopes={
+        "books": "ZohoBooks.invoices.READ",
+        "inventory": "ZohoInventory.invoices.READ",
+    },
+    listing=Listing(
+        report_name="Invoices",
+        applied_filter="Status.All",
+        sort_column="created_time",
+        sort_order="D",
+        sort_keys={
+            "created_time": lambda invoice: invoice.created,
+            "date": lambda invoice: invoice.date,
+            "due_date": lambda invoice: invoice.due_date,
+            "invoice_number": lambda invoice: invoice.number,
+            "total": lambda invoice: invoice.total,
+            "balance": lambda invoice: invoice.balance,
+        },
+        filters={
+            "status": _status,
+            "filter_by": _filter_by,
+            "customer_id": lambda value: lambda invoice: invoice.customer_id == value,
+            "invoice_number": lambda value: lambda invoice: invoice.number == value,
+            **date_filters("date", lambda invoice: invoice.date),
+            **date_filters("due_date", lambda invoice: invoice.due_date),
+            **date_filters("created_date", lambda invoice: zoho_date(invoice.created)),
+        },
+        filters_by_modified=lambda world: True,
+        context={"seller_app_sales_channels": ""},
+    ),
+    views=(View(name="invoices", shows=lambda invoice: True),),
+    chosen_fields=("invoice_id", "invoice_number", "status", "total", "balance"),
+    row=invoice_documents.row,
+    document=invoice_documents.document,
+    totals=totals,
+    generate=generate,
+    create=create,
+    edit=edit,
+    random_edit=random_edit,
+    delete=delete,
+    may_delete=lambda invoice: True,
+)

@@ -1,0 +1,420 @@
+"""Payments received: one covers several invoices and may leave an unused rest; modes are what people typed."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from cli.local.zoho_simulator import fields, history, vocabulary
+from cli.local.zoho_simulator.clock import zoho_date
+from cli.local.zoho_simulator.entities import contacts, payment_documents, receivables
+from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
+from cli.local.zoho_simulator.entities.invoices import INVOICES
+from cli.local.zoho_simulator.entities.receivables import Invoice, Payment
+from cli.local.zoho_simulator.money import ZERO, decimal
+from cli.local.zoho_simulator.records import (
+    EntitySpec,
+    Fields,
+    InvalidValue,
+    Listing,
+    Predicate,
+    Refused,
+    Totals,
+    View,
+    date_filters,
+)
+from cli.local.zoho_simulator.world import World
+
+PAID_SHARE = 0.992
+LEFT_OPEN = (
+    4,
+    17,
+    21,
+    30,
+)  # so that the smallest organisation too has debts of every kind
+APPLICATION_ID_BASE = 2_646_610_014_000_000_000
+
+
+def _application_id(world: World) -> str:
+    world.memory["applications"] = serial = world.memory.get("applications", 0) + 1
+    return str(APPLICATION_ID_BASE + serial * 7)
+
+
+def _new(
+    world: World,
+    random: Random,
+    customer: Contact,
+    *,
+    number: int,
+    at: int,
+    amount: Decimal,
+) -> Payment:
+    return Payment(
+        id=world.table(PAYMENTS).next_id(),
+        created=at,
+        modified=at,
+        number=number,
+        customer_id=customer.id,
+        currency=customer.currency,
+        exchange_rate=customer.currency.rate,
+        amount=amount,
+        date=zoho_date(at),
+        mode=random.choice(vocabulary.PAYMENT_MODES),
+        reference=f"{random.randrange(10**6):06d}" if random.random() < 0.3 else "",
+        description=random.choice(vocabulary.NOTES) if random.random() < 0.2 else "",
+    )
+
+
+# -- history
+
+
+class _Debts:
+    """The invoices that will be paid, oldest first, and by customer."""
+
+    def __init__(self, world: World, random: Random) -> None:
+        invoices = [
+            i
+            for i in world.table(INVOICES).records.values()
+            if i.posted and i.total > 0
+        ]
+        self.queue = deque(
+            invoice for invoice in invoices if random.random() < PAID_SHARE
+        )
+        self.count = len(self.queue)
+        self.by_customer: dict[str, deque[Invoice]] = defaultdict(deque)
+        for invoice in self.queue:
+            self.by_customer[invoice.customer_id].append(invoice)
+
+    def take(self, size: int) -> list[Invoice]:
+        """Up to `size` unpaid invoices of the customer whose invoice is the oldest."""
+        while self.queue and self.queue[0].balance <= 0:
+            self.queue.popleft()
+        if not self.queue:
+            return []
+        owed = self.by_customer[self.queue[0].customer_id]
+        while owed and owed[0].balance <= 0:
+            owed.popleft()
+        return [owed[position] for position in range(min(size, len(owed)))]
+
+
+def _group(random: Random, ratio: float) -> int:
+    """How many invoices one payment covers, `ratio` on the average."""
+    if ratio <= 1 or random.random() > (ratio - 1) * 0.68:
+        return 1
+    return random.choice((2, 2, 3, 4))
+
+
+def generate(world: World, random: Random) -> Iterator[Payment]:
+    """Payments in the order of the debts; when these are paid, advances follow."""
+    count = world.options.count("payments")
+    debts = _Debts(world, random)
+    ratio = debts.count / max(count, 1)
+    customers = [
+        c
+        for c in world.table(CONTACTS).records.values()
+        if c.kind == "customer" and c.documents
+    ]
+    for index, created in enumerate(
+        history.instants(random, count, end=world.history_end, days=1190)
+    ):
+        taken = debts.take(_group(random, ratio))
+        partial = bool(taken) and (
+            random.random() < 0.004
+            or (ratio < 1 and random.random() < 0.9 * (1 - ratio))
+        )
+        yield _historical(
+            world,
+            random,
+            customers,
+            taken,
+            number=index + 1,
+            at=created,
+            partial=partial,
+        )
+
+
+def _historical(
+    world: World,
+    random: Random,
+    customers: list[Contact],
+    taken: list[Invoice],
+    *,
+    number: int,
+    at: int,
+    partial: bool,
+) -> Payment:
+    customer = (
+        world.table(CONTACTS).records[taken[0].customer_id]
+        if taken
+        else random.choice(customers)
+    )
+    at = min(
+        max([at, *(invoice.created + 60 for invoice in taken)]), world.history_end - 1
+    )
+    payment = _new(world, random, customer, number=number, at=at, amount=ZERO)
+    for invoice in taken:
+        share = Decimal(random.randrange(20, 80)).scaleb(-2)
+        amount = (
+            customer.currency.rounded(invoice.balance * share)
+            if partial
+            else invoice.balance
+        )
+        payment.applied += ((invoice.id, amount, _application_id(world)),)
+        invoice.payments += ((payment.id, amount),)
+        invoice.paid += amount
+        invoice.last_payment_date = payment.date
+        invoice.modified = max(invoice.modified, at)
+        invoice.settle(world.base_date.isoformat())
+        customer.receivable -= amount
+        payment.amount += amount
+    if not taken or number % 20 == 3 or random.random() < 0.02:
+        rest = customer.currency.rounded(
+            Decimal(random.randrange(5, 300)) / customer.currency.rate
+        )
+        payment.amount += rest
+        customer.unused += rest
+    payment.modified = history.later(random, at, end=world.history_end, share=0.05)
+    customer.documents += 1
+    return payment
+
+
+# -- changes
+
+SETTERS: dict[str, fields.Setter] = {
+    "payment_mode": ("mode", fields.text),
+    "date": ("date", fields.text),
+    "reference_number": ("reference", fields.text),
+    "description": ("description", fields.text),
+    "amount": ("amount", decimal),
+}
+SPECIAL = ("customer_id", "invoices")
+COMPUTED = frozenset(
+    {
+        "payment_id",
+        "unused_amount",
+        "bcy_amount",
+        "bcy_unused_amount",
+        "currency_code",
+        "currency_id",
+        "created_time",
+    }
+)
+SHAPES = ("payment_row", "payment_document")
+
+
+def _check(given: Fields) -> Fields:
+    plain = {name: value for name, value in given.items() if name not in SPECIAL}
+    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    return plain
+
+
+def _applications(world: World, payment: Payment, given: Any) -> dict[str, Decimal]:
+    """invoice_id -> amount of what was given, checked against what the invoices still take."""
+    wanted: dict[str, Decimal] = {}
+    held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
+    for entry in given:
+        invoice = world.table(INVOICES).records.get(str(entry["invoice_id"]))
+        if (
+            invoice is None
+            or not invoice.posted
+            or invoice.customer_id != payment.customer_id
+        ):
+            raise Refused(
+                f"invoice {entry['invoice_id']} cannot be paid by this customer"
+            )
+        amount = decimal(entry.get("amount_applied", invoice.balance))
+        if amount <= 0 or amount > invoice.balance + held.get(invoice.id, ZERO):
+            raise Refused(f"invoice {invoice.id} does not take {amount}")
+        wanted[invoice.id] = amount
+    return wanted
+
+
+def _apply(world: World, payment: Payment, wanted: dict[str, Decimal]) -> None:
+    """Bring the payment's applications about: its invoices move with their versions."""
+    held = {invoice_id: (amount, key) for invoice_id, amount, key in payment.applied}
+    payment.applied = tuple(
+        (
+            invoice_id,
+            amount,
+            held[invoice_id][1] if invoice_id in held else _application_id(world),
+        )
+        for invoice_id, amount in wanted.items()
+    )
+    for invoice_id in {**held, **wanted}:
+        now = wanted.get(invoice_id, ZERO)
+        if invoice_id not in held or held[invoice_id][0] != now:
+            invoice = world.table(INVOICES).records[invoice_id]
+            receivables.settle(world, invoice, {payment.id: now}, day=payment.date)
+
+
+def create(world: World, random: Random, given: Fields) -> Payment:
+    """A new payment: of the given invoices, of the given customer as an advance, or of a random open invoice."""
+    plain = _check(given)
+    customer, entries = _whom(world, random, given)
+    number = 900_000 + len(world.table(PAYMENTS)) + random.randrange(10**5)
+    payment = _new(
+        world, random, customer, number=number, at=world.seconds(), amount=ZERO
+    )
+    wanted = _applications(world, payment, entries)
+    fields.assign(payment, plain, SETTERS)
+    applied = sum(wanted.values(), ZERO)
+    if "amount" not in given:
+        payment.amount = applied or customer.currency.rounded(
+            Decimal(100) / customer.currency.rate
+        )
+    if applied > payment.amount:
+        raise Refused("more applied than paid")
+    world.born(PAYMENTS, payment)
+    _apply(world, payment, wanted)
+    contacts.post(world, customer.id, unused=payment.unused, documents=1)
+    return payment
+
+
+def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[Any]]:
+    contacts_by_id, invoices = (
+        world.table(CONTACTS).records,
+        world.table(INVOICES).records,
+    )
+    entries = list(given.get("invoices", ()))
+    if entries and "customer_id" not in given:
+        invoice = invoices.get(str(entries[0].get("invoice_id", "")))
+        if invoice is None:
+            raise Refused("no such invoice")
+        return contacts_by_id[invoice.customer_id], entries
+    if "customer_id" in given:
+        customer = contacts_by_id.get(str(given["customer_id"]))
+        if customer is None or customer.kind != "customer":
+            raise Refused("no such customer")
+        return customer, entries
+    payable = [
+        invoice
+        for invoice in invoices.values()
+        if invoice.posted and invoice.balance > 0
+    ]
+    if payable and random.random() < 0.9:
+        invoice = random.choice(payable)
+        return contacts_by_id[invoice.customer_id], [{"invoice_id": invoice.id}]
+    customers = [
+        contact for contact in contacts_by_id.values() if contact.kind == "customer"
+    ]
+    if not customers:
+        raise Refused("no customer to pay")
+    return random.choice(customers), []
+
+
+def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
+    """Set fields, or say anew which invoices it covers."""
+    plain = _check(given)
+    if str(given.get("customer_id", payment.customer_id)) != payment.customer_id:
+        raise Refused("a payment keeps its customer")
+    held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
+    wanted = (
+        _applications(world, payment, given["invoices"])
+        if "invoices" in given
+        else held
+    )
+    if sum(wanted.values(), ZERO) > decimal(plain.get("amount", payment.amount)):
+        raise Refused("more applied than paid")
+    before = payment.unused
+    with world.editing(PAYMENTS, payment, version=version):
+        fields.assign(payment, plain, SETTERS)
+        _apply(world, payment, wanted)
+    contacts.post(world, payment.customer_id, unused=payment.unused - before)
+
+
+def random_edit(world: World, payment: Payment, random: Random) -> Fields:
+    """What staff change."""
+    choices: list[Fields] = [
+        {"payment_mode": random.choice(vocabulary.PAYMENT_MODES)},
+        {"reference_number": f"{random.randrange(10**6):06d}"},
+        {
+            "description": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()
+        },
+        {
+            "amount": str(
+                payment.amount
+                + payment.currency.rounded(Decimal(10) / payment.currency.rate)
+            )
+        },
+    ]
+    return random.choice(choices)
+
+
+def delete(world: World, payment: Payment) -> None:
+    """Its invoices are open again, with new versions."""
+    unused = payment.unused
+    world.bury(PAYMENTS, payment)
+    for invoice_id, _, _ in payment.applied:
+        receivables.settle(
+            world,
+            world.table(INVOICES).records[invoice_id],
+            {payment.id: ZERO},
+            day=payment.date,
+        )
+    contacts.post(world, payment.customer_id, unused=-unused, documents=-1)
+
+
+def totals(payment: Payment) -> Totals:
+    """Amounts and unused rests per currency."""
+    return payment.currency.code, {
+        "amount": payment.amount,
+        "unused_amount": payment.unused,
+    }
+
+
+def _filter_by(value: str) -> Predicate[Payment]:
+    if value == "PaymentMode.All":
+        return lambda payment: True
+    if not value.startswith("PaymentMode."):
+        raise InvalidValue(value)
+    wanted = value.removeprefix("PaymentMode.").lower()
+    return lambda payment: payment.mode.replace(" ", "").lower() == wanted
+
+
+PAYMENTS: EntitySpec[Payment] = EntitySpec(
+    name="customerpayments",
+    label="Payment",
+    path="customerpayments",
+    list_key="customerpayments",
+    detail_key="payment",
+    id_key="payment_id",
+    id_base=2_646_610_004_000_000_000,
+    scopes={
+        "books": "ZohoBooks.customerpayments.READ",
+        "inventory": "ZohoInventory.customerpayments.READ",
+    },
+    listing=Listing(
+        report_name="Payments Received",
+        applied_filter="PaymentMode.All",
+        sort_column="date",
+        sort_order="D",
+        sort_keys={
+            "date": lambda payment: payment.date,
+            "created_time": lambda payment: payment.created,
+            "amount": lambda payment: payment.amount,
+            "payment_number": lambda payment: payment.number,
+        },
+        filters={
+            "filter_by": _filter_by,
+            "customer_id": lambda value: lambda payment: payment.customer_id == value,
+            **date_filters("date", lambda payment: payment.date),
+        },
+        filters_by_modified=lambda world: (
+            world.options.quirks.payments_filter_by_modified
+        ),
+    ),
+    views=(View(name="payments", shows=lambda payment: True),),
+    chosen_fields=("payment_id", "payment_number", "amount", "date"),
+    row=payment_documents.row,
+    document=payment_documents.document,
+    totals=totals,
+    generate=generate,
+    create=create,
+    edit=edit,
+    random_edit=random_edit,
+    delete=delete,
+    may_delete=lambda payment: True,
+)

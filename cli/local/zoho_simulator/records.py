@@ -1,0 +1,184 @@
+"""What an entity is to the simulator: a record's state, and a spec that says how the entity is listed and shown."""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from random import Random
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar
+
+if TYPE_CHECKING:
+    from cli.local.zoho_simulator.world import World
+
+Product = Literal["books", "inventory"]
+Json = dict[str, Any]
+Fields = Mapping[str, Any]
+Totals = tuple[str, Mapping[str, Decimal]]
+
+
+class Refused(Exception):
+    """A change that the organisation's books do not allow."""
+
+
+class InvalidValue(ValueError):
+    """A query parameter that Zoho answers with code 2."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """The compact state from which list rows and documents are written.
+
+    Values inside are replaced, never changed in place: a shallow copy is a snapshot. `overlay` holds fields that a
+    caller of the control interface set and that follow from nothing else.
+    """
+
+    id: str
+    created: int
+    modified: int
+    overlay: Mapping[str, Any] = field(default_factory=dict)
+    rows: dict[Product, bytes] = field(default_factory=dict)
+
+    def snapshot(self) -> Self:
+        """The record as it is now, whatever happens to it later."""
+        taken = copy.copy(self)
+        taken.rows = dict(self.rows)
+        return taken
+
+
+R = TypeVar("R", bound=Record)
+Predicate = Callable[[R], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(Generic[R]):
+    """The part of a Zoho list that the project calls an entity: customers and vendors are both contacts."""
+
+    name: str
+    shows: Predicate[R]
+    defaults: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing(Generic[R]):
+    """How a list behaves: what page_context names, which columns sort it, which parameters filter it."""
+
+    report_name: str
+    applied_filter: str
+    sort_column: str
+    sort_order: str
+    sort_keys: Mapping[str, Callable[[R], Any]]
+    filters: Mapping[str, Callable[[str], Predicate[R]]]
+    filters_by_modified: Callable[[World], bool]
+    context: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntitySpec(Generic[R]):
+    """One of Zoho's collections; everything that differs between two of them is a field here."""
+
+    name: str
+    label: str
+    path: str
+    list_key: str
+    detail_key: str
+    id_key: str
+    id_base: int
+    scopes: Mapping[Product, str]
+    listing: Listing[R]
+    views: tuple[View[R], ...]
+    chosen_fields: tuple[str, ...]
+    row: Callable[[World, R, Product], Json]
+    document: Callable[[World, R, Product], Json]
+    totals: Callable[[R], Totals]
+    generate: Callable[[World, Random], Iterable[R]]
+    create: Callable[[World, Random, Fields], R]
+    edit: Callable[[World, R, Fields, bool], None]
+    random_edit: Callable[[World, R, Random], Fields]
+    delete: Callable[[World, R], None]
+    may_delete: Predicate[R]
+    pay: Callable[[World, R, Random], bool] | None = None
+
+    @property
+    def home(self) -> Product:
+        """The product from which the project reads it."""
+        return "inventory" if self.name == "items" else "books"
+
+
+class Table(Generic[R]):
+    """All live records of one collection, with orders that are sorted once per change."""
+
+    def __init__(self, spec: EntitySpec[R]) -> None:
+        self.spec = spec
+        self.records: dict[str, R] = {}
+        self.generation = 0
+        self._serial = 0
+        self._orders: dict[tuple[str, str], tuple[int, list[R]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def next_id(self) -> str:
+        """A new id; ids of 19 digits overflow a double, as Zoho's do."""
+        self._serial += 1
+        return str(self.spec.id_base + 100_000 + self._serial * 17)
+
+    def add(self, record: R) -> R:
+        """Make a record live."""
+        self.records[record.id] = record
+        self.generation += 1
+        return record
+
+    def ordered(self, column: str, order: str) -> list[R]:
+        """Every live record by a column; ties stand in the order of their ids."""
+        known = self._orders.get((column, order))
+        if known is not None and known[0] == self.generation:
+            return known[1]
+        rows = sort_records(self.records.values(), self.spec.listing, column, order)
+        self._orders[(column, order)] = (self.generation, rows)
+        return rows
+
+
+def sort_records(
+    records: Iterable[R], listing: Listing[R], column: str, order: str
+) -> list[R]:
+    """The records by one column of the list, the id deciding between equals."""
+    key = listing.sort_keys[column]
+    return sorted(
+        records, key=lambda record: (key(record), record.id), reverse=order == "D"
+    )
+
+
+def overlaid(document: Json, overlay: Mapping[str, Any]) -> Json:
+    """The document with what was set by hand; custom fields may be new keys, other keys must exist in it."""
+    for name, value in overlay.items():
+        if name in document or name.startswith("cf_"):
+            document[name] = value
+    return document
+
+
+def date_filters(
+    name: str, day: Callable[[R], str]
+) -> dict[str, Callable[[str], Predicate[R]]]:
+    """`name`, `name_start`, `name_end`, `name_before` and `name_after`, as Zoho's lists take them."""
+
+    def filter_of(holds: Callable[[str, str], bool]) -> Callable[[str], Predicate[R]]:
+        def parse(value: str) -> Predicate[R]:
+            try:
+                wanted = date.fromisoformat(value).isoformat()
+            except ValueError as exc:
+                raise InvalidValue(value) from exc
+            return lambda record: holds(day(record), wanted)
+
+        return parse
+
+    return {
+        name: filter_of(operator.eq),
+        f"{name}_start": filter_of(operator.ge),
+        f"{name}_end": filter_of(operator.le),
+        f"{name}_before": filter_of(operator.lt),
+        f"{name}_after": filter_of(operator.gt),
+    }
