@@ -11,7 +11,7 @@ from tds_core.sync.queue import DrainWaker
 
 settings = Settings.load()
 log = logger(settings.function)
-console = Console(database=wiring.database(settings), client=wiring.client(settings), waker=DrainWaker(settings))
+console = Console(settings, database=wiring.database(settings), waker=DrainWaker(settings))
 
 
 @log.inject_lambda_context

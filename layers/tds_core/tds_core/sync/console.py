@@ -1,6 +1,7 @@
 """What the CLI asks: one command in, one answer out. Commands that work do so by waking the backfill function."""
 
 import dataclasses
+import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,9 +12,10 @@ from tds_core.entities import REGISTRY, entity
 from tds_core.errors import TdsError, UnknownCommand
 from tds_core.ids import parse_id
 from tds_core.priority import Priority
+from tds_core.settings import Settings
 from tds_core.sync import probe
 from tds_core.sync.queue import DrainWaker
-from tds_core.zoho.client import UnifiedZohoClient
+from tds_core.zoho import status as zoho_status
 
 _log = logging.getLogger(__name__)
 _HOUR_S = 3_600.0
@@ -22,9 +24,9 @@ _HOUR_S = 3_600.0
 class Console:
     """The commands, by name; each takes its arguments by keyword and returns plain values."""
 
-    def __init__(self, *, database: Database, client: UnifiedZohoClient, waker: DrainWaker) -> None:
+    def __init__(self, settings: Settings, *, database: Database, waker: DrainWaker) -> None:
+        self._settings = settings
         self._database = database
-        self._client = client
         self._waker = waker
         self._commands: dict[str, Callable[..., Any]] = {
             "status": self.status,
@@ -49,9 +51,10 @@ class Console:
             raise UnknownCommand(f"no command {event.get('command')!r}; there are {', '.join(self._commands)}")
         arguments = event.get("arguments") or {}
         try:
-            return command(**arguments)
+            inspect.signature(command).bind(**arguments)
         except TypeError as exc:
-            raise UnknownCommand(f"{event.get('command')}: wrong arguments") from exc
+            raise UnknownCommand(f"{event.get('command')}: {exc}") from exc
+        return command(**arguments)
 
     def status(self, *, since_s: float = _HOUR_S) -> dict[str, Any]:
         """Everything that people look at: counts, totals, backlog, scans, webhooks, calls left, runs."""
@@ -63,7 +66,7 @@ class Console:
             "outcomes": census.outcome_figures(self._database, since_s=since_s),
             "working": census.working(self._database),
             "runs": census.recent_runs(self._database),
-            "zoho": _plain(self._client.status()),
+            "zoho": _plain(zoho_status.read(self._settings, self._database)),
         }
 
     def backfill(self, *, entities: Sequence[str] = ()) -> dict[str, Any]:
