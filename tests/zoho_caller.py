@@ -33,9 +33,7 @@ class Caller:
     def __init__(self, service: Service, portal: BlockingPortal, clock: Clock) -> None:
         self.service, self.portal, self.clock = service, portal, clock
         transport = httpx.ASGITransport(service.app(), raise_app_exceptions=False)
-        self.client = httpx.AsyncClient(
-            transport=transport, base_url="http://simulator"
-        )
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://simulator")
         self.token = service.accounts.mint()
         self.organization_id = service.world.organisation.organization_id
 
@@ -43,9 +41,7 @@ class Caller:
         """Any request, answered in the simulator's own event loop."""
         return self.portal.call(partial(self.client.request, method, url, **given))
 
-    def get(
-        self, path: str, *, product: str = "books/v3", **query: Any
-    ) -> httpx.Response:
+    def get(self, path: str, *, product: str = "books/v3", **query: Any) -> httpx.Response:
         """The response of GET."""
         return self.request(
             "GET",

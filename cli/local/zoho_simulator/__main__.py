@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import threading
 import time
 from datetime import date
+from types import FrameType
 
 import uvicorn
 
@@ -31,16 +33,12 @@ def limit(text: str) -> int | None:
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
-    result = argparse.ArgumentParser(
-        prog="python -m cli.local.zoho_simulator", description=__doc__
-    )
+    result = argparse.ArgumentParser(prog="python -m cli.local.zoho_simulator", description=__doc__)
     defaults = Limits()
     result.add_argument("--port", type=int, default=0, help="0 takes a free one")
     result.add_argument("--size", choices=sorted(SIZES), default="small")
     result.add_argument("--seed", type=int, default=1)
-    result.add_argument(
-        "--count", type=count, action="append", default=[], metavar="ENTITY=N"
-    )
+    result.add_argument("--count", type=count, action="append", default=[], metavar="ENTITY=N")
     result.add_argument(
         "--base-date",
         type=date.fromisoformat,
@@ -68,9 +66,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="0: no limit",
     )
-    result.add_argument(
-        "--latency", type=float, default=0.0, metavar="SECONDS", help="of every answer"
-    )
+    result.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="of every answer")
     return result
 
 
@@ -79,6 +75,11 @@ def end_with_parent(server: uvicorn.Server, parent: int) -> None:
     while os.getppid() == parent and not server.should_exit:
         time.sleep(0.5)
     server.should_exit = True
+
+
+def end(number: int, frame: FrameType | None) -> None:
+    """Leave with status 0."""
+    raise SystemExit(0)
 
 
 def main() -> None:
@@ -107,6 +108,8 @@ def main() -> None:
     sock.listen(2048)
     print(json.dumps(details(service, sock, os.getpid()).as_dict()), flush=True)
     threading.Thread(target=end_with_parent, args=(server, parent), daemon=True).start()
+    signal.signal(signal.SIGTERM, end)  # the server raises the signal again when it has stopped
+    signal.signal(signal.SIGINT, end)
     server.run(sockets=[sock])
 
 

@@ -60,6 +60,4 @@ def refusal(code: int, about: object = "", *, status: int | None = None) -> Answ
 
 def success(key: str, encoded: bytes) -> Answer:
     """code 0 and one key with what was already encoded."""
-    return Answer(
-        body=b'{"code":0,"message":"success","' + key.encode() + b'":' + encoded + b"}"
-    )
+    return Answer(body=b'{"code":0,"message":"success","' + key.encode() + b'":' + encoded + b"}")

@@ -130,26 +130,18 @@ class ProductApi:
             return None
         path = scope["path"][len(prefix) :]
         name, _, record_id = path.partition("/")
-        headers = {
-            key: value for key, value in scope["headers"] if key == b"authorization"
-        }
+        headers = {key: value for key, value in scope["headers"] if key == b"authorization"}
         return Call(
             product=product,
             method=scope["method"],
             path=path,
-            query=dict(
-                parse_qsl(
-                    scope["query_string"].decode("latin-1"), keep_blank_values=True
-                )
-            ),
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
             authorization=headers.get(b"authorization", b"").decode("latin-1"),
             spec=self._specs.get(name) if "/" not in record_id else None,
             record_id=record_id,
         )
 
-    def _admitted(
-        self, call: Call, taken: Mapping[str, Fault]
-    ) -> tuple[bool, Answer | None]:
+    def _admitted(self, call: Call, taken: Mapping[str, Fault]) -> tuple[bool, Answer | None]:
         """Token, organisation and limits, in this order: only a known caller uses up the organisation's calls."""
         if "revoked_token" in taken:
             self._accounts.revoke(call.authorization)
@@ -157,10 +149,7 @@ class ProductApi:
         if code or "scope" in taken:
             return False, refusal(code or 57)
         organization_id = call.query.get("organization_id", "")
-        if (
-            call.path != "organizations"
-            and organization_id != self._world.organisation.organization_id
-        ):
+        if call.path != "organizations" and organization_id != self._world.organisation.organization_id:
             return False, refusal(6041, organization_id)
         code = self._limits.admit(call.product)
         if code:
@@ -172,9 +161,7 @@ class ProductApi:
             organisations = [self._world.organisation.document(call.product)]
             return self._settings(call, "organizations", organisations)
         if call.path == "locations":
-            return self._settings(
-                call, "locations", self._world.organisation.locations()
-            )
+            return self._settings(call, "locations", self._world.organisation.locations())
         if call.path == "itemdetails":
             return self._of_entity(call, self._specs["items"], taken)
         if call.spec is None:
@@ -184,23 +171,16 @@ class ProductApi:
     def _settings(self, call: Call, key: str, value: object) -> Answer:
         if call.method != "GET":
             return refusal(37, call.method)
-        if (
-            key != "organizations"
-            and SETTINGS_SCOPE[call.product] not in self._world.options.scopes
-        ):
+        if key != "organizations" and SETTINGS_SCOPE[call.product] not in self._world.options.scopes:
             return refusal(57)
         return success(key, encode(value))
 
-    def _of_entity(
-        self, call: Call, spec: EntitySpec[Any], taken: Mapping[str, Fault]
-    ) -> Answer:
+    def _of_entity(self, call: Call, spec: EntitySpec[Any], taken: Mapping[str, Fault]) -> Answer:
         if call.method != "GET":
             return refusal(37, call.method)
         if spec.scopes[call.product] not in self._world.options.scopes:
             return refusal(57)
-        lag_s = (
-            float(taken["lag"].parameters.get("seconds", 60)) if "lag" in taken else 0.0
-        )
+        lag_s = float(taken["lag"].parameters.get("seconds", 60)) if "lag" in taken else 0.0
         try:
             if call.path == "itemdetails":
                 return self._bulk(call, spec, lag_s)
@@ -218,9 +198,7 @@ class ProductApi:
             return refusal(2, exc)
 
     def _records(self, spec: EntitySpec[Any], lag_s: float) -> Mapping[str, Any]:
-        return (
-            self._world.as_of(spec, lag_s) if lag_s else self._world.table(spec).records
-        )
+        return self._world.as_of(spec, lag_s) if lag_s else self._world.table(spec).records
 
     def _detail(self, call: Call, spec: EntitySpec[Any], lag_s: float) -> Answer:
         record = self._records(spec, lag_s).get(call.record_id)
@@ -230,23 +208,15 @@ class ProductApi:
                 spec.label,
                 status=self._world.options.quirks.missing_record_status,
             )
-        return success(
-            spec.detail_key, encode(spec.document(self._world, record, call.product))
-        )
+        return success(spec.detail_key, encode(spec.document(self._world, record, call.product)))
 
     def _bulk(self, call: Call, spec: EntitySpec[Any], lag_s: float) -> Answer:
         """/itemdetails: unknown ids are silently missing from the answer."""
-        ids = [
-            part.strip()
-            for part in call.query.get("item_ids", "").split(",")
-            if part.strip()
-        ]
+        ids = [part.strip() for part in call.query.get("item_ids", "").split(",") if part.strip()]
         if not ids or len(ids) > self._world.options.quirks.itemdetails_maximum:
             raise InvalidValue("item_ids")
         records = self._records(spec, lag_s)
-        found = [
-            records[item_id] for item_id in dict.fromkeys(ids) if item_id in records
-        ]
+        found = [records[item_id] for item_id in dict.fromkeys(ids) if item_id in records]
         return success(
             spec.list_key,
             encode([spec.document(self._world, item, call.product) for item in found]),

@@ -53,9 +53,7 @@ def seconds_to_midnight(now: float) -> int:
 
 def http_date(now: float) -> bytes:
     """The Date header's form."""
-    return (
-        datetime.fromtimestamp(now, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").encode()
-    )
+    return datetime.fromtimestamp(now, UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").encode()
 
 
 def today(now: float) -> date:

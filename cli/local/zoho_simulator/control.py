@@ -68,6 +68,15 @@ class Control:
             self._route("/quirks", GET=self.quirks, PUT=self.set_quirks),
             self._route("/stats", GET=self.stats),
             self._route("/stats/reset", POST=self.reset_stats),
+            self._route(
+                "/activity",
+                GET=self.activity,
+                POST=self.start_activity,
+                DELETE=self.stop_activity,
+            ),
+            self._route("/webhooks", GET=self.webhooks, PUT=self.set_webhooks),
+            self._route("/webhooks/reset", POST=self.reset_webhooks),
+            self._route("/tokens", DELETE=self.revoke_tokens),
         ]
 
     def _route(self, path: str, **handlers: Handler) -> Route:
@@ -99,9 +108,7 @@ class Control:
 
     async def truth(self, request: Request) -> Response:
         """Counts and exact totals of all live records."""
-        return Raw(
-            {name: self._sum(spec, view) for name, (spec, view) in views().items()}
-        )
+        return Raw({name: self._sum(spec, view) for name, (spec, view) in views().items()})
 
     def _sum(self, spec: EntitySpec[Any], view: View[Any]) -> Json:
         count: int = 0
@@ -145,17 +152,10 @@ class Control:
         """Records of an entity in the order of their creation."""
         spec, view = self._entity(request)
         offset, limit = (
-            int(request.query_params.get(name, default))
-            for name, default in (("offset", 0), ("limit", 100))
+            int(request.query_params.get(name, default)) for name, default in (("offset", 0), ("limit", 100))
         )
-        records = [
-            record
-            for record in self._world.table(spec).records.values()
-            if view.shows(record)
-        ]
-        return Raw(
-            [self._shown(spec, record) for record in records[offset : offset + limit]]
-        )
+        records = [record for record in self._world.table(spec).records.values() if view.shows(record)]
+        return Raw([self._shown(spec, record) for record in records[offset : offset + limit]])
 
     async def document(self, request: Request) -> Response:
         """One record."""
@@ -172,9 +172,7 @@ class Control:
     async def edit(self, request: Request) -> Response:
         """Set fields, or without any make a random edit; `version=false` keeps last_modified_time."""
         spec, record = self._record(request)
-        given = await _body(request) or spec.random_edit(
-            self._world, record, self._random
-        )
+        given = await _body(request) or spec.random_edit(self._world, record, self._random)
         with self._world.change(webhook=_flag(request, "webhook")):
             spec.edit(self._world, record, given, _flag(request, "version"))
         return Raw(self._shown(spec, record))
@@ -201,10 +199,7 @@ class Control:
     async def add_fault(self, request: Request) -> Response:
         """Put one fault, or a list of them, in force."""
         given = await request.json()
-        added = [
-            self._service.faults.add(entry)
-            for entry in (given if isinstance(given, list) else [given])
-        ]
+        added = [self._service.faults.add(entry) for entry in (given if isinstance(given, list) else [given])]
         return Raw({"faults": [fault.shown() for fault in added]}, 201)
 
     async def clear_faults(self, request: Request) -> Response:
@@ -238,9 +233,7 @@ class Control:
                     name,
                     value if value is None else _positive(name, value),
                 )
-        self._service.accounts.life_s = int(
-            given.get("token_life_s", self._service.accounts.life_s)
-        )
+        self._service.accounts.life_s = int(given.get("token_life_s", self._service.accounts.life_s))
         self._service.limits.spend_day("books", int(given.get("spent_today", 0)))
         return await self.limits(request)
 
@@ -273,6 +266,41 @@ class Control:
         """Count anew."""
         self._service.reset_stats()
         return await self.stats(request)
+
+    # -- what goes on by itself
+
+    async def activity(self, request: Request) -> Response:
+        """Progress or result of the activity."""
+        return Raw(self._service.activity.shown())
+
+    async def start_activity(self, request: Request) -> Response:
+        """Let staff work in the background."""
+        self._service.activity.start(await _body(request))
+        return Raw(self._service.activity.shown(), 202)
+
+    async def stop_activity(self, request: Request) -> Response:
+        """Send them home."""
+        self._service.activity.stop()
+        return Raw(self._service.activity.shown())
+
+    async def webhooks(self, request: Request) -> Response:
+        """Settings, counts, times; `?deliveries=N` the last N deliveries too."""
+        return Raw(self._service.emitter.shown(int(request.query_params.get("deliveries", 0))))
+
+    async def set_webhooks(self, request: Request) -> Response:
+        """Change settings; those not given stay."""
+        self._service.emitter.configure(await _body(request))
+        return Raw(self._service.emitter.shown())
+
+    async def reset_webhooks(self, request: Request) -> Response:
+        """Count deliveries anew."""
+        self._service.emitter.reset()
+        return Raw(self._service.emitter.shown())
+
+    async def revoke_tokens(self, request: Request) -> Response:
+        """Kill every access token."""
+        self._service.accounts.revoke()
+        return Raw(self._service.accounts.shown())
 
 
 def _positive(name: str, value: object) -> int | float:

@@ -93,17 +93,11 @@ class Faults:
         self.active.append(fault)
         return fault
 
-    def take(
-        self, product: str, path: str, query: Mapping[str, str]
-    ) -> dict[str, Fault]:
+    def take(self, product: str, path: str, query: Mapping[str, str]) -> dict[str, Fault]:
         """The faults that befall this call, at most one of each kind; each is counted."""
         taken: dict[str, Fault] = {}
         for fault in self.active:
-            if (
-                fault.kind in taken
-                or fault.times == 0
-                or not fault.concerns(product, path)
-            ):
+            if fault.kind in taken or fault.times == 0 or not fault.concerns(product, path):
                 continue
             if fault.kind == "moved_page" and query.get("page", "1") in ("", "1"):
                 continue

@@ -69,9 +69,7 @@ def start(
     for entity, count in (counts or {}).items():
         command += ["--count", f"{entity}={count}"]
     command += ["--base-date", base_date] if base_date else []
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=ROOT
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=ROOT)
     line = process.stdout.readline() if process.stdout is not None else ""
     if not line:
         raise RuntimeError(f"the simulator ended with status {process.wait()}")

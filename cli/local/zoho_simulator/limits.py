@@ -53,12 +53,8 @@ class Stats:
         return {
             "calls": dict(sorted(self.calls.items())),
             "total_calls": self.calls.total(),
-            "refused": {
-                str(code): count for code, count in sorted(self.refused.items())
-            },
-            "statuses": {
-                str(status): count for status, count in sorted(self.answered.items())
-            },
+            "refused": {str(code): count for code, count in sorted(self.refused.items())},
+            "statuses": {str(status): count for status, count in sorted(self.answered.items())},
             "max_calls_in_60_s": self.arrived.most,
             "max_admitted_in_60_s": self.admitted.most,
             "max_in_flight": self.max_in_flight,
@@ -87,10 +83,7 @@ class CallLimits:
         used, limits = self._used_today(product, now), self.limits
         if limits.per_day is not None and used >= limits.per_day:
             return 45
-        if (
-            limits.per_minute is not None
-            and self._minute.count(now) >= limits.per_minute
-        ):
+        if limits.per_minute is not None and self._minute.count(now) >= limits.per_minute:
             return 44
         if limits.in_flight is not None and self.in_flight >= limits.in_flight:
             return 1070
@@ -111,9 +104,7 @@ class CallLimits:
         limit = self.limits.per_day if self.limits.per_day is not None else 1_000_000
         return {
             "X-Rate-Limit-Limit": str(limit),
-            "X-Rate-Limit-Remaining": str(
-                max(0, limit - self._used_today(product, now))
-            ),
+            "X-Rate-Limit-Remaining": str(max(0, limit - self._used_today(product, now))),
             "X-Rate-Limit-Reset": str(clock.seconds_to_midnight(now)),
         }
 

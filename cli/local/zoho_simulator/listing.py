@@ -60,11 +60,7 @@ def list_page(
     column, order = order_of(spec, query)
     wanted = [] if distortion.ignore_filters else predicates(world, spec, query)
     records = candidates(world, spec, column, order, distortion.lag_s)
-    rows: Sequence[R] = (
-        [record for record in records if all(holds(record) for holds in wanted)]
-        if wanted
-        else records
-    )
+    rows: Sequence[R] = [record for record in records if all(holds(record) for holds in wanted)] if wanted else records
     start = (page - 1) * per_page
     shown = [] if distortion.empty else rows[start : start + per_page]
     context = {
@@ -98,9 +94,7 @@ def order_of(spec: EntitySpec[Any], query: Mapping[str, str]) -> tuple[str, str]
     return column, order if order in ("A", "D") else default
 
 
-def predicates(
-    world: World, spec: EntitySpec[R], query: Mapping[str, str]
-) -> list[Predicate[R]]:
+def predicates(world: World, spec: EntitySpec[R], query: Mapping[str, str]) -> list[Predicate[R]]:
     """The filters of a query that this list knows; all others are ignored."""
     result: list[Predicate[R]] = []
     for name, value in query.items():
@@ -119,9 +113,7 @@ def predicates(
     return result
 
 
-def candidates(
-    world: World, spec: EntitySpec[R], column: str, order: str, lag_s: float
-) -> list[R]:
+def candidates(world: World, spec: EntitySpec[R], column: str, order: str, lag_s: float) -> list[R]:
     """Every record in order, as it is or as it was some seconds ago."""
     if not lag_s:
         return world.table(spec).ordered(column, order)

@@ -26,9 +26,7 @@ def answer_of(taken: Mapping[str, Fault]) -> Answer | None:
         parameters = taken["limit"].parameters
         return refusal(int(parameters.get("code", 44)), parameters.get("limit", 10_000))
     if "server_error" in taken:
-        return refusal(
-            1000, status=int(taken["server_error"].parameters.get("status", 500))
-        )
+        return refusal(1000, status=int(taken["server_error"].parameters.get("status", 500)))
     if "html" in taken:
         return Answer(
             status=int(taken["html"].parameters.get("status", 502)),
@@ -48,10 +46,7 @@ def _free_answer(parameters: Mapping[str, Any]) -> Answer:
         status=int(parameters.get("status", 200)),
         body=body.encode() if isinstance(body, str) else encode(body),
         content_type=str(parameters.get("content_type", JSON)),
-        headers={
-            str(name): str(value)
-            for name, value in parameters.get("headers", {}).items()
-        },
+        headers={str(name): str(value) for name, value in parameters.get("headers", {}).items()},
     )
 
 
@@ -102,7 +97,5 @@ def move_pages(world: World, spec: EntitySpec[Any], fault: Fault) -> None:
         for _ in range(rows):
             spec.create(world, random, dict(spec.views[0].defaults))
         if rows < 0:
-            for record in [
-                r for r in world.table(spec).records.values() if spec.may_delete(r)
-            ][rows:]:
+            for record in [r for r in world.table(spec).records.values() if spec.may_delete(r)][rows:]:
                 spec.delete(world, record)

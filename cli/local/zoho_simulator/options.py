@@ -81,9 +81,7 @@ class Options:
     def count(self, entity: str) -> int:
         """How many records of an entity the organisation begins with."""
         if self.size not in SIZES:
-            raise ValueError(
-                f"unknown size {self.size!r}: choose one of {', '.join(SIZES)}"
-            )
+            raise ValueError(f"unknown size {self.size!r}: choose one of {', '.join(SIZES)}")
         unknown = set(self.counts) - set(SIZES[self.size])
         if unknown:
             raise ValueError(f"unknown entity in counts: {', '.join(sorted(unknown))}")

@@ -142,14 +142,10 @@ class Table(Generic[R]):
         return rows
 
 
-def sort_records(
-    records: Iterable[R], listing: Listing[R], column: str, order: str
-) -> list[R]:
+def sort_records(records: Iterable[R], listing: Listing[R], column: str, order: str) -> list[R]:
     """The records by one column of the list, the id deciding between equals."""
     key = listing.sort_keys[column]
-    return sorted(
-        records, key=lambda record: (key(record), record.id), reverse=order == "D"
-    )
+    return sorted(records, key=lambda record: (key(record), record.id), reverse=order == "D")
 
 
 def overlaid(document: Json, overlay: Mapping[str, Any]) -> Json:
@@ -160,9 +156,7 @@ def overlaid(document: Json, overlay: Mapping[str, Any]) -> Json:
     return document
 
 
-def date_filters(
-    name: str, day: Callable[[R], str]
-) -> dict[str, Callable[[str], Predicate[R]]]:
+def date_filters(name: str, day: Callable[[R], str]) -> dict[str, Callable[[str], Predicate[R]]]:
     """`name`, `name_start`, `name_end`, `name_before` and `name_after`, as Zoho's lists take them."""
 
     def filter_of(holds: Callable[[str, str], bool]) -> Callable[[str], Predicate[R]]:

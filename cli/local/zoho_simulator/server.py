@@ -78,9 +78,7 @@ def uvicorn_server(service: Service) -> uvicorn.Server:
 class Simulator:
     """A simulator in this process, for tests: a context manager that serves from a thread."""
 
-    def __init__(
-        self, options: Options | None = None, *, now: Now = time.time, port: int = 0
-    ) -> None:
+    def __init__(self, options: Options | None = None, *, now: Now = time.time, port: int = 0) -> None:
         self.service = Service(options or Options(), now)
         self._port = port
         self._thread: threading.Thread | None = None
@@ -91,9 +89,7 @@ class Simulator:
         sock = listen(self._port)
         self.details = details(self.service, sock, pid=0)
         self._server = server = uvicorn_server(self.service)
-        self._thread = threading.Thread(
-            target=server.run, kwargs={"sockets": [sock]}, name="zoho", daemon=True
-        )
+        self._thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="zoho", daemon=True)
         self._thread.start()
         deadline = time.monotonic() + 10
         while not server.started:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from cli.local.zoho_simulator.activity import Activity
 from cli.local.zoho_simulator.answers import Answer
 from cli.local.zoho_simulator.api import ProductApi
 from cli.local.zoho_simulator.clock import Now
@@ -21,6 +22,7 @@ from cli.local.zoho_simulator.limits import CallLimits, Stats
 from cli.local.zoho_simulator.misbehaviour import answer_of, hold
 from cli.local.zoho_simulator.oauth import THROTTLED, Accounts
 from cli.local.zoho_simulator.options import Options
+from cli.local.zoho_simulator.webhooks import Emitter
 from cli.local.zoho_simulator.wire import Transports, send_answer
 from cli.local.zoho_simulator.world import World, encode
 
@@ -36,13 +38,18 @@ class Service:
         self.accounts.stats = self.limits.stats
         self.faults = Faults(self.world.random("faults"))
         self.transports = Transports()
+        self.emitter = Emitter(
+            self.world.random("webhooks"),
+            options.quirks,
+            self.world.organisation.organization_id,
+        )
+        self.world.listeners.append(self.emitter.announce)
+        self.activity = Activity(self.world)
         self.base_url = ""
 
     def app(self) -> Starlette:
         """The ASGI application."""
-        api = ProductApi(
-            self.world, self.accounts, self.limits, self.faults, self.transports
-        )
+        api = ProductApi(self.world, self.accounts, self.limits, self.faults, self.transports)
         routes = [
             *Control(self).routes(),
             Route("/oauth/v2/token", _Token(self)),
@@ -59,15 +66,7 @@ class Service:
         if "access_denied" in taken:
             return Answer(status=400, body=encode(THROTTLED))
         if "token_error" in taken:
-            return Answer(
-                body=encode(
-                    {
-                        "error": taken["token_error"].parameters.get(
-                            "error", "invalid_code"
-                        )
-                    }
-                )
-            )
+            return Answer(body=encode({"error": taken["token_error"].parameters.get("error", "invalid_code")}))
         return answer_of(taken) or self.accounts.token(form, self.base_url)
 
 

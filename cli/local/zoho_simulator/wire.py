@@ -53,10 +53,7 @@ def header_list(answer: Answer, now: float) -> list[tuple[bytes, bytes]]:
         (b"content-type", answer.content_type.encode()),
         (b"content-length", str(len(answer.body)).encode()),
     ]
-    return headers + [
-        (name.lower().encode(), value.encode())
-        for name, value in answer.headers.items()
-    ]
+    return headers + [(name.lower().encode(), value.encode()) for name, value in answer.headers.items()]
 
 
 async def send_answer(send: Send, answer: Answer, now: float) -> None:

@@ -49,9 +49,7 @@ def encode(value: object) -> bytes:
 class World:
     """One organisation; not thread-safe, everything happens in the server's event loop."""
 
-    def __init__(
-        self, options: Options, specs: tuple[EntitySpec[Any], ...], now: clock.Now
-    ) -> None:
+    def __init__(self, options: Options, specs: tuple[EntitySpec[Any], ...], now: clock.Now) -> None:
         self.options = options
         self.now = now
         self.base_date = options.base_date or clock.today(now())
@@ -160,9 +158,7 @@ class World:
                 if getattr(record, "customer_id", None) == customer_id:
                     record.rows = {}
 
-    def _remember(
-        self, spec: EntitySpec[Any], record_id: str, state: Record | None
-    ) -> None:
+    def _remember(self, spec: EntitySpec[Any], record_id: str, state: Record | None) -> None:
         now = self.now()
         self.past.append(Past(now, spec, record_id, state))
         while self.past and self.past[0].until < now - HISTORY_S:
@@ -198,9 +194,7 @@ class World:
             encoded = record.rows[product] = encode(spec.row(self, record, product))
         return encoded
 
-    def states_before(
-        self, spec: EntitySpec[R], lag_s: float
-    ) -> Mapping[str, Record | None]:
+    def states_before(self, spec: EntitySpec[R], lag_s: float) -> Mapping[str, Record | None]:
         """What the records that changed in the last `lag_s` seconds were before; None: not there yet."""
         limit, before = self.now() - lag_s, {}
         for past in reversed(self.past):

@@ -45,9 +45,7 @@ def test_a_refresh_token_gives_an_access_token_for_an_hour(zoho: Caller) -> None
         ("client_secret", "invalid_client_secret"),
     ],
 )
-def test_a_refused_grant_is_http_200_with_an_error(
-    zoho: Caller, field: str, error: str
-) -> None:
+def test_a_refused_grant_is_http_200_with_an_error(zoho: Caller, field: str, error: str) -> None:
     answer = grant(zoho, **{field: "nonsense"})
     assert (answer.status_code, answer.json()) == (200, {"error": error})
 
@@ -64,9 +62,7 @@ def test_the_eleventh_token_in_ten_minutes_is_denied_until_the_first_is_old(
 
 
 def test_bearer_is_not_zohos_form(zoho: Caller) -> None:
-    answer = zoho.request(
-        "GET", "/books/v3/invoices", headers={"Authorization": f"Bearer {zoho.token}"}
-    )
+    answer = zoho.request("GET", "/books/v3/invoices", headers={"Authorization": f"Bearer {zoho.token}"})
     assert answer.status_code == 401
     assert answer.json()["code"] == 14
 
@@ -139,13 +135,10 @@ def test_a_page_holds_200_rows_at_most() -> None:
 def test_the_change_filter_is_inclusive_to_the_second_and_takes_any_offset(
     zoho: Caller,
 ) -> None:
-    newest = max(
-        row["last_modified_time"] for row in zoho.rows("/invoices", "invoices")
-    )
-    assert {
-        row["last_modified_time"]
-        for row in zoho.rows("/invoices", "invoices", last_modified_time=newest)
-    } == {newest}
+    newest = max(row["last_modified_time"] for row in zoho.rows("/invoices", "invoices"))
+    assert {row["last_modified_time"] for row in zoho.rows("/invoices", "invoices", last_modified_time=newest)} == {
+        newest
+    }
     utc = newest.replace("+0300", "+0000")
     assert zoho.rows("/invoices", "invoices", last_modified_time=utc) == []
 
@@ -154,27 +147,19 @@ def test_the_change_filter_is_inclusive_to_the_second_and_takes_any_offset(
 def test_lists_without_a_change_filter_ignore_it(zoho: Caller, path: str) -> None:
     later = zoho_time(int(zoho.clock.time) + 86_400)
     key = path.strip("/")
-    assert (
-        len(zoho.rows(path, key, last_modified_time=later))
-        == len(zoho.rows(path, key))
-        > 0
-    )
+    assert len(zoho.rows(path, key, last_modified_time=later)) == len(zoho.rows(path, key)) > 0
 
 
 def test_contacts_come_newest_first_by_their_version(zoho: Caller) -> None:
     query = {"sort_column": "last_modified_time", "sort_order": "D"}
-    times = [
-        row["last_modified_time"] for row in zoho.rows("/contacts", "contacts", **query)
-    ]
+    times = [row["last_modified_time"] for row in zoho.rows("/contacts", "contacts", **query)]
     assert times == sorted(times, reverse=True)
 
 
 def test_a_sort_that_a_list_does_not_know_is_ignored_and_the_context_tells(
     zoho: Caller,
 ) -> None:
-    context = zoho.get(
-        "/invoices", sort_column="last_modified_time", sort_order="A"
-    ).json()["page_context"]
+    context = zoho.get("/invoices", sort_column="last_modified_time", sort_order="A").json()["page_context"]
     assert (context["sort_column"], context["sort_order"]) == ("created_time", "A")
 
 
@@ -186,9 +171,7 @@ def test_contacts_split_by_type(zoho: Caller) -> None:
 
 
 def test_payments_of_a_range_of_days(zoho: Caller) -> None:
-    days = sorted(
-        row["date"] for row in zoho.rows("/customerpayments", "customerpayments")
-    )
+    days = sorted(row["date"] for row in zoho.rows("/customerpayments", "customerpayments"))
     middle = days[len(days) // 2]
     after = zoho.rows("/customerpayments", "customerpayments", date_start=middle)
     assert min(row["date"] for row in after) == middle
@@ -199,10 +182,7 @@ def test_payments_of_a_range_of_days(zoho: Caller) -> None:
 
 
 def test_bulk_details_leave_out_unknown_ids(zoho: Caller) -> None:
-    ids = [
-        row["item_id"]
-        for row in zoho.rows("/items", "items", product="inventory/v1", per_page=3)
-    ]
+    ids = [row["item_id"] for row in zoho.rows("/items", "items", product="inventory/v1", per_page=3)]
     asked = ",".join([*ids, "2646610001999999999"])
     items = zoho.rows("/itemdetails", "items", product="inventory/v1", item_ids=asked)
     assert [item["item_id"] for item in items] == ids
@@ -210,18 +190,13 @@ def test_bulk_details_leave_out_unknown_ids(zoho: Caller) -> None:
 
 def test_bulk_details_take_a_hundred_ids(zoho: Caller) -> None:
     ids = ",".join(str(2646610001000000000 + number) for number in range(101))
-    assert (
-        zoho.get("/itemdetails", product="inventory/v1", item_ids=ids).json()["code"]
-        == 2
-    )
+    assert zoho.get("/itemdetails", product="inventory/v1", item_ids=ids).json()["code"] == 2
 
 
 def test_stock_per_location_is_text_and_adds_up(zoho: Caller) -> None:
     rows = zoho.rows("/items", "items", product="inventory/v1")
     stocked = next(row for row in rows if row.get("stock_on_hand"))
-    item = zoho.get(f"/items/{stocked['item_id']}", product="inventory/v1").json()[
-        "item"
-    ]
+    item = zoho.get(f"/items/{stocked['item_id']}", product="inventory/v1").json()["item"]
     quantities = [place["location_stock_on_hand"] for place in item["locations"]]
     assert all(isinstance(quantity, str) for quantity in quantities)
     assert sum(map(float, quantities)) == pytest.approx(stocked["stock_on_hand"])
@@ -268,7 +243,5 @@ def test_the_day_ends_at_the_organisations_midnight() -> None:
 
 
 def test_refused_callers_use_up_nothing(zoho: Caller) -> None:
-    zoho.request(
-        "GET", "/books/v3/invoices", params={"organization_id": zoho.organization_id}
-    )
+    zoho.request("GET", "/books/v3/invoices", params={"organization_id": zoho.organization_id})
     assert zoho.get("/invoices").headers["x-rate-limit-remaining"] == "9999"

@@ -72,15 +72,9 @@ class Contact(Record):
 def _new(world: World, random: Random, index: int, created: int, kind: str) -> Contact:
     customer = kind == "customer"
     first, last = vocabulary.person(random)
-    shop = (
-        vocabulary.company(random, index)
-        if customer
-        else vocabulary.vendor(random, index)
-    )
+    shop = vocabulary.company(random, index) if customer else vocabulary.vendor(random, index)
     individual = customer and random.random() < 0.3
-    currencies, weights = (
-        ((IQD, USD, RMB), (60, 39, 1)) if customer else ((RMB, USD, IQD), (60, 35, 5))
-    )
+    currencies, weights = ((IQD, USD, RMB), (60, 39, 1)) if customer else ((RMB, USD, IQD), (60, 35, 5))
     return Contact(
         id=world.table(CONTACTS).next_id(),
         created=created,
@@ -105,18 +99,12 @@ def generate(world: World, random: Random) -> Iterator[Contact]:
     """Customers first, then vendors; what vendors are owed stands until bills move it."""
     for kind in ("customer", "vendor"):
         count = world.options.count(f"{kind}s")
-        for index, created in enumerate(
-            history.instants(random, count, end=world.history_end, days=1400)
-        ):
+        for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1400)):
             contact = _new(world, random, index, created, kind)
-            contact.modified = history.later(
-                random, created, end=world.history_end, share=0.5
-            )
+            contact.modified = history.later(random, created, end=world.history_end, share=0.5)
             contact.status = "active" if random.random() < 0.93 else "inactive"
             if kind == "vendor" and random.random() < 0.5:
-                contact.payable = contact.currency.rounded(
-                    Decimal(random.randrange(1, 4_000_000)).scaleb(-2)
-                )
+                contact.payable = contact.currency.rounded(Decimal(random.randrange(1, 4_000_000)).scaleb(-2))
             yield contact
 
 
@@ -182,11 +170,7 @@ def address(contact: Contact, base: Json) -> Json:
     }
     return {
         **base,
-        **{
-            name: value
-            for name, value in known.items()
-            if name in base and contact.city
-        },
+        **{name: value for name, value in known.items() if name in base and contact.city},
     }
 
 
@@ -269,9 +253,7 @@ def document(world: World, contact: Contact, product: Product) -> Json:
 def totals(contact: Contact) -> Totals:
     """What customers owe, or what vendors are owed, in the contact's currency."""
     if contact.kind == "customer":
-        return contact.currency.code, {
-            "outstanding_receivable_amount": contact.receivable
-        }
+        return contact.currency.code, {"outstanding_receivable_amount": contact.receivable}
     return contact.currency.code, {"outstanding_payable_amount": contact.payable}
 
 
@@ -316,9 +298,7 @@ def create(world: World, random: Random, given: Fields) -> Contact:
     kind = str(given.get("contact_type", "customer"))
     if kind not in ("customer", "vendor"):
         raise Refused(f"unknown contact_type {kind}")
-    contact = _new(
-        world, random, 10_000 + random.randrange(90_000), world.seconds(), kind
-    )
+    contact = _new(world, random, 10_000 + random.randrange(90_000), world.seconds(), kind)
     fields.assign(contact, given, SETTERS)
     return world.born(CONTACTS, contact)
 
@@ -421,9 +401,7 @@ CONTACTS: EntitySpec[Contact] = EntitySpec(
             "last_modified_time": lambda contact: contact.modified,
         },
         filters={"contact_type": _contact_type, "filter_by": _filter_by},
-        filters_by_modified=lambda world: (
-            world.options.quirks.contacts_filter_by_modified
-        ),
+        filters_by_modified=lambda world: world.options.quirks.contacts_filter_by_modified,
     ),
     views=(
         View(

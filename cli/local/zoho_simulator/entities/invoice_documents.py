@@ -65,13 +65,7 @@ def _due_days(invoice: Invoice, today: date) -> str:
     if invoice.balance <= 0 or not invoice.posted or not invoice.due_date:
         return ""
     days = (date.fromisoformat(invoice.due_date) - today).days
-    return (
-        f"Due in {days} day(s)"
-        if days > 0
-        else "Due Today"
-        if days == 0
-        else f"Overdue by {-days} days"
-    )
+    return f"Due in {days} day(s)" if days > 0 else "Due Today" if days == 0 else f"Overdue by {-days} days"
 
 
 def _viewed(invoice: Invoice) -> Json:
@@ -106,11 +100,7 @@ def row(world: World, invoice: Invoice, product: Product) -> Json:
     }
     return overlaid(
         shown,
-        {
-            name: value
-            for name, value in invoice.overlay.items()
-            if name in base or name[:3] == "cf_"
-        },
+        {name: value for name, value in invoice.overlay.items() if name in base or name[:3] == "cf_"},
     )
 
 
@@ -148,12 +138,8 @@ def _amounts(invoice: Invoice) -> Json:
         "price_precision": invoice.currency.precision,
         "shipping_charge_exclusive_of_tax": shipping,
         "shipping_charge_inclusive_of_tax": shipping,
-        "shipping_charge_exclusive_of_tax_formatted": invoice.currency.text(
-            invoice.shipping
-        ),
-        "shipping_charge_inclusive_of_tax_formatted": invoice.currency.text(
-            invoice.shipping
-        ),
+        "shipping_charge_exclusive_of_tax_formatted": invoice.currency.text(invoice.shipping),
+        "shipping_charge_inclusive_of_tax_formatted": invoice.currency.text(invoice.shipping),
         "bcy_shipping_charge": bcy_shipping,
         "bcy_adjustment": number(_base(invoice, invoice.adjustment)),
         "bcy_sub_total": number(_base(invoice, invoice.sub_total)),
@@ -177,9 +163,7 @@ def document(world: World, invoice: Invoice, product: Product) -> Json:
         "payment_terms": invoice.terms,
         "payment_terms_label": TERMS.get(invoice.terms, ""),
         "payment_terms_id": TERMS_IDS.get(invoice.terms, ""),
-        "line_items": [
-            _line(invoice, line, order) for order, line in enumerate(invoice.lines, 1)
-        ],
+        "line_items": [_line(invoice, line, order) for order, line in enumerate(invoice.lines, 1)],
         "account_id": RECEIVABLE_ACCOUNT,
         "location_id": place.location_id,
         "location_name": place.name,
@@ -191,9 +175,7 @@ def document(world: World, invoice: Invoice, product: Product) -> Json:
         },
         "notes": invoice.notes,
         "billing_address": address(customer, base["billing_address"]),
-        "customer_default_billing_address": address(
-            customer, base["customer_default_billing_address"]
-        ),
+        "customer_default_billing_address": address(customer, base["customer_default_billing_address"]),
         "created_date": zoho_date(invoice.created),
         "created_by_id": STAFF[1].user_id,
         "created_by_name": STAFF[1].name,

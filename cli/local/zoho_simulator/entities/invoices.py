@@ -65,9 +65,7 @@ def price(item: Item, currency: Currency) -> Decimal:
     return item.rate
 
 
-def _lines(
-    world: World, random: Random, items: list[Item], currency: Currency, count: int
-) -> tuple[Line, ...]:
+def _lines(world: World, random: Random, items: list[Item], currency: Currency, count: int) -> tuple[Line, ...]:
     next_id = line_ids(world)
     lines = []
     for _ in range(count):
@@ -97,11 +95,7 @@ def line_ids(world: World) -> LineIds:
 
 def sellable(world: World) -> list[Item]:
     """Items that invoices name; placeholders are not sold."""
-    items = [
-        item
-        for item in world.table(ITEMS).records.values()
-        if item.rate != PLACEHOLDER and item.rate > 0
-    ]
+    items = [item for item in world.table(ITEMS).records.values() if item.rate != PLACEHOLDER and item.rate > 0]
     if not items:
         raise Refused("no product to sell")
     return items
@@ -139,9 +133,7 @@ def _new(
         lines=_lines(world, random, items, customer.currency, lines),
         location=random.choices(range(len(LOCATIONS)), weights=(5, 3, 2, 1, 0))[0],
         salesperson=random.randrange(len(STAFF) + 1),
-        shipping=customer.currency.rounded(Decimal(random.randrange(1, 40)))
-        if random.random() < 0.05
-        else ZERO,
+        shipping=customer.currency.rounded(Decimal(random.randrange(1, 40))) if random.random() < 0.05 else ZERO,
         reference=f"SO-{random.randrange(10**5):05d}" if random.random() < 0.6 else "",
         notes=random.choice(vocabulary.NOTES),
         status=random.choice(OPEN),
@@ -159,26 +151,16 @@ def _line_count(random: Random, index: int) -> int:
 def generate(world: World, random: Random) -> Iterator[Invoice]:
     """Four years of business; the last tenth of the customers never bought anything."""
     count = world.options.count("invoices")
-    customers = [
-        contact
-        for contact in world.table(CONTACTS).records.values()
-        if contact.kind == "customer"
-    ]
+    customers = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "customer"]
     buyers = customers[: max(1, len(customers) * 9 // 10)]
     if count and not customers:
         raise ValueError("invoices need customers")
     items = sellable(world) if count else []
-    for index, created in enumerate(
-        history.instants(random, count, end=world.history_end, days=1200)
-    ):
+    for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1200)):
         customer = buyers[int(random.random() ** 2.5 * len(buyers))]
         lines = _line_count(random, index)
-        invoice = _new(
-            world, random, customer, items, index=index + 1, at=created, lines=lines
-        )
-        invoice.modified = history.later(
-            random, created, end=world.history_end, share=0.15
-        )
+        invoice = _new(world, random, customer, items, index=index + 1, at=created, lines=lines)
+        invoice.modified = history.later(random, created, end=world.history_end, share=0.15)
         chance = random.random()
         if chance < 0.015:
             invoice.status = ("draft", "void", "pending_approval")[int(chance * 200)]
@@ -261,11 +243,7 @@ def create(world: World, random: Random, given: Fields) -> Invoice:
     if "customer_id" in given:
         customer = world.table(CONTACTS).records.get(str(given["customer_id"]))
     else:
-        customers = [
-            contact
-            for contact in world.table(CONTACTS).records.values()
-            if contact.kind == "customer"
-        ]
+        customers = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "customer"]
         customer = random.choice(customers) if customers else None
     if customer is None or customer.kind != "customer":
         raise Refused("no such customer")
@@ -296,11 +274,7 @@ def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
     plain = _check(world, given)
     if str(given.get("customer_id", invoice.customer_id)) != invoice.customer_id:
         raise Refused("an invoice keeps its customer")
-    lines = (
-        _given_lines(world, invoice.currency, given["line_items"])
-        if "line_items" in given
-        else invoice.lines
-    )
+    lines = _given_lines(world, invoice.currency, given["line_items"]) if "line_items" in given else invoice.lines
     _refuse_below_paid(invoice, plain, lines)
     receivables.post(world, invoice, -1)
     with world.editing(INVOICES, invoice, version=version):
@@ -311,14 +285,10 @@ def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
     receivables.post(world, invoice, 1)
 
 
-def _refuse_below_paid(
-    invoice: Invoice, plain: Fields, lines: tuple[Line, ...]
-) -> None:
+def _refuse_below_paid(invoice: Invoice, plain: Fields, lines: tuple[Line, ...]) -> None:
     shipping = decimal(plain.get("shipping_charge", invoice.shipping))
     adjustment = decimal(plain.get("adjustment", invoice.adjustment))
-    total = (
-        sum((invoice.line_total(line) for line in lines), ZERO) + shipping + adjustment
-    )
+    total = sum((invoice.line_total(line) for line in lines), ZERO) + shipping + adjustment
     if total < invoice.paid:
         raise Refused("the total would fall below what was paid")
     if invoice.paid and plain.get("status") in UNPOSTED:
@@ -328,15 +298,9 @@ def _refuse_below_paid(
 def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:
     """What staff change: texts mostly, lines while nothing is paid."""
     choices: list[Callable[[], Fields]] = [
-        lambda: {
-            "notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()
-        },
+        lambda: {"notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
         lambda: {"reference_number": f"SO-{random.randrange(10**5):05d}"},
-        lambda: {
-            "due_date": (
-                date.fromisoformat(invoice.date) + timedelta(days=random.randrange(60))
-            ).isoformat()
-        },
+        lambda: {"due_date": (date.fromisoformat(invoice.date) + timedelta(days=random.randrange(60))).isoformat()},
     ]
     if not invoice.paid:
         choices.append(lambda: {"line_items": _random_lines(world, random)})
@@ -349,8 +313,7 @@ def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:
 def _random_lines(world: World, random: Random) -> list[dict[str, Any]]:
     items = sellable(world)
     return [
-        {"item_id": random.choice(items).id, "quantity": random.randrange(1, 60)}
-        for _ in range(random.randrange(1, 9))
+        {"item_id": random.choice(items).id, "quantity": random.randrange(1, 60)} for _ in range(random.randrange(1, 9))
     ]
 
 
@@ -393,11 +356,7 @@ def _filter_by(value: str) -> Predicate[Invoice]:
         return lambda invoice: True
     if value.removeprefix("Status.") not in known:
         raise InvalidValue(value)
-    return _status(
-        {"PartiallyPaid": "partially_paid", "PendingApproval": "pending_approval"}.get(
-            value[7:], value[7:]
-        )
-    )
+    return _status({"PartiallyPaid": "partially_paid", "PendingApproval": "pending_approval"}.get(value[7:], value[7:]))
 
 
 INVOICES: EntitySpec[Invoice] = EntitySpec(

@@ -45,11 +45,7 @@ def _base(payment: Payment, amount: Decimal) -> float:
 def row(world: World, payment: Payment, product: Product) -> Json:
     """A list row."""
     invoices = world.tables["invoices"].records
-    numbers = [
-        invoices[invoice_id].number
-        for invoice_id, _, _ in payment.applied
-        if invoice_id in invoices
-    ]
+    numbers = [invoices[invoice_id].number for invoice_id, _, _ in payment.applied if invoice_id in invoices]
     shown = {
         **shape("payment_row"),
         **_common(world, payment),

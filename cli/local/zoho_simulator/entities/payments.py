@@ -75,14 +75,8 @@ class _Debts:
     """The invoices that will be paid, oldest first, and by customer."""
 
     def __init__(self, world: World, random: Random) -> None:
-        invoices = [
-            i
-            for i in world.table(INVOICES).records.values()
-            if i.posted and i.total > 0
-        ]
-        self.queue = deque(
-            invoice for invoice in invoices if random.random() < PAID_SHARE
-        )
+        invoices = [i for i in world.table(INVOICES).records.values() if i.posted and i.total > 0]
+        self.queue = deque(invoice for invoice in invoices if random.random() < PAID_SHARE)
         self.count = len(self.queue)
         self.by_customer: dict[str, deque[Invoice]] = defaultdict(deque)
         for invoice in self.queue:
@@ -112,19 +106,10 @@ def generate(world: World, random: Random) -> Iterator[Payment]:
     count = world.options.count("payments")
     debts = _Debts(world, random)
     ratio = debts.count / max(count, 1)
-    customers = [
-        c
-        for c in world.table(CONTACTS).records.values()
-        if c.kind == "customer" and c.documents
-    ]
-    for index, created in enumerate(
-        history.instants(random, count, end=world.history_end, days=1190)
-    ):
+    customers = [c for c in world.table(CONTACTS).records.values() if c.kind == "customer" and c.documents]
+    for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1190)):
         taken = debts.take(_group(random, ratio))
-        partial = bool(taken) and (
-            random.random() < 0.004
-            or (ratio < 1 and random.random() < 0.9 * (1 - ratio))
-        )
+        partial = bool(taken) and (random.random() < 0.004 or (ratio < 1 and random.random() < 0.9 * (1 - ratio)))
         yield _historical(
             world,
             random,
@@ -146,22 +131,12 @@ def _historical(
     at: int,
     partial: bool,
 ) -> Payment:
-    customer = (
-        world.table(CONTACTS).records[taken[0].customer_id]
-        if taken
-        else random.choice(customers)
-    )
-    at = min(
-        max([at, *(invoice.created + 60 for invoice in taken)]), world.history_end - 1
-    )
+    customer = world.table(CONTACTS).records[taken[0].customer_id] if taken else random.choice(customers)
+    at = min(max([at, *(invoice.created + 60 for invoice in taken)]), world.history_end - 1)
     payment = _new(world, random, customer, number=number, at=at, amount=ZERO)
     for invoice in taken:
         share = Decimal(random.randrange(20, 80)).scaleb(-2)
-        amount = (
-            customer.currency.rounded(invoice.balance * share)
-            if partial
-            else invoice.balance
-        )
+        amount = customer.currency.rounded(invoice.balance * share) if partial else invoice.balance
         payment.applied += ((invoice.id, amount, _application_id(world)),)
         invoice.payments += ((payment.id, amount),)
         invoice.paid += amount
@@ -171,9 +146,7 @@ def _historical(
         customer.receivable -= amount
         payment.amount += amount
     if not taken or number % 20 == 3 or random.random() < 0.02:
-        rest = customer.currency.rounded(
-            Decimal(random.randrange(5, 300)) / customer.currency.rate
-        )
+        rest = customer.currency.rounded(Decimal(random.randrange(5, 300)) / customer.currency.rate)
         payment.amount += rest
         customer.unused += rest
     payment.modified = history.later(random, at, end=world.history_end, share=0.05)
@@ -217,14 +190,8 @@ def _applications(world: World, payment: Payment, given: Any) -> dict[str, Decim
     held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
     for entry in given:
         invoice = world.table(INVOICES).records.get(str(entry["invoice_id"]))
-        if (
-            invoice is None
-            or not invoice.posted
-            or invoice.customer_id != payment.customer_id
-        ):
-            raise Refused(
-                f"invoice {entry['invoice_id']} cannot be paid by this customer"
-            )
+        if invoice is None or not invoice.posted or invoice.customer_id != payment.customer_id:
+            raise Refused(f"invoice {entry['invoice_id']} cannot be paid by this customer")
         amount = decimal(entry.get("amount_applied", invoice.balance))
         if amount <= 0 or amount > invoice.balance + held.get(invoice.id, ZERO):
             raise Refused(f"invoice {invoice.id} does not take {amount}")
@@ -255,16 +222,12 @@ def create(world: World, random: Random, given: Fields) -> Payment:
     plain = _check(given)
     customer, entries = _whom(world, random, given)
     number = 900_000 + len(world.table(PAYMENTS)) + random.randrange(10**5)
-    payment = _new(
-        world, random, customer, number=number, at=world.seconds(), amount=ZERO
-    )
+    payment = _new(world, random, customer, number=number, at=world.seconds(), amount=ZERO)
     wanted = _applications(world, payment, entries)
     fields.assign(payment, plain, SETTERS)
     applied = sum(wanted.values(), ZERO)
     if "amount" not in given:
-        payment.amount = applied or customer.currency.rounded(
-            Decimal(100) / customer.currency.rate
-        )
+        payment.amount = applied or customer.currency.rounded(Decimal(100) / customer.currency.rate)
     if applied > payment.amount:
         raise Refused("more applied than paid")
     world.born(PAYMENTS, payment)
@@ -289,17 +252,11 @@ def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[An
         if customer is None or customer.kind != "customer":
             raise Refused("no such customer")
         return customer, entries
-    payable = [
-        invoice
-        for invoice in invoices.values()
-        if invoice.posted and invoice.balance > 0
-    ]
+    payable = [invoice for invoice in invoices.values() if invoice.posted and invoice.balance > 0]
     if payable and random.random() < 0.9:
         invoice = random.choice(payable)
         return contacts_by_id[invoice.customer_id], [{"invoice_id": invoice.id}]
-    customers = [
-        contact for contact in contacts_by_id.values() if contact.kind == "customer"
-    ]
+    customers = [contact for contact in contacts_by_id.values() if contact.kind == "customer"]
     if not customers:
         raise Refused("no customer to pay")
     return random.choice(customers), []
@@ -311,11 +268,7 @@ def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
     if str(given.get("customer_id", payment.customer_id)) != payment.customer_id:
         raise Refused("a payment keeps its customer")
     held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
-    wanted = (
-        _applications(world, payment, given["invoices"])
-        if "invoices" in given
-        else held
-    )
+    wanted = _applications(world, payment, given["invoices"]) if "invoices" in given else held
     if sum(wanted.values(), ZERO) > decimal(plain.get("amount", payment.amount)):
         raise Refused("more applied than paid")
     before = payment.unused
@@ -330,15 +283,8 @@ def random_edit(world: World, payment: Payment, random: Random) -> Fields:
     choices: list[Fields] = [
         {"payment_mode": random.choice(vocabulary.PAYMENT_MODES)},
         {"reference_number": f"{random.randrange(10**6):06d}"},
-        {
-            "description": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()
-        },
-        {
-            "amount": str(
-                payment.amount
-                + payment.currency.rounded(Decimal(10) / payment.currency.rate)
-            )
-        },
+        {"description": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
+        {"amount": str(payment.amount + payment.currency.rounded(Decimal(10) / payment.currency.rate))},
     ]
     return random.choice(choices)
 
@@ -402,9 +348,7 @@ PAYMENTS: EntitySpec[Payment] = EntitySpec(
             "customer_id": lambda value: lambda payment: payment.customer_id == value,
             **date_filters("date", lambda payment: payment.date),
         },
-        filters_by_modified=lambda world: (
-            world.options.quirks.payments_filter_by_modified
-        ),
+        filters_by_modified=lambda world: world.options.quirks.payments_filter_by_modified,
     ),
     views=(View(name="payments", shows=lambda payment: True),),
     chosen_fields=("payment_id", "payment_number", "amount", "date"),

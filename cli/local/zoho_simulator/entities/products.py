@@ -91,9 +91,7 @@ def _stock(random: Random, unit: str) -> tuple[Decimal, ...]:
         else:
             quantities.append(Decimal(random.randrange(1, 400)))
     if random.random() < 0.06:
-        quantities[random.randrange(len(quantities))] = Decimal(
-            -random.randrange(1, 25)
-        )
+        quantities[random.randrange(len(quantities))] = Decimal(-random.randrange(1, 25))
     return tuple(quantities)
 
 
@@ -108,18 +106,12 @@ def _new(world: World, random: Random, index: int, created: int) -> Item:
         sku=_sku(random, index),
         unit=unit,
         rate=rate,
-        purchase_rate=None
-        if service
-        else (rate * Decimal("0.8")).quantize(Decimal("0.001")),
+        purchase_rate=None if service else (rate * Decimal("0.8")).quantize(Decimal("0.001")),
         category=random.choice(vocabulary.CATEGORIES),
         brand=random.choice(vocabulary.BRANDS),
-        description=""
-        if random.random() < 0.7
-        else f"{random.choice(vocabulary.KINDS)} - {index}",
+        description="" if random.random() < 0.7 else f"{random.choice(vocabulary.KINDS)} - {index}",
         upc="" if random.random() < 0.9 else f"62810{random.randrange(10**7):07d}",
-        reorder_level=Decimal(random.randrange(5, 60))
-        if random.random() < 0.2
-        else None,
+        reorder_level=Decimal(random.randrange(5, 60)) if random.random() < 0.2 else None,
         tracked=not service,
     )
 
@@ -127,19 +119,11 @@ def _new(world: World, random: Random, index: int, created: int) -> Item:
 def generate(world: World, random: Random) -> Iterator[Item]:
     """59 % active, a few awaiting confirmation; every third active product is in stock."""
     count = world.options.count("products")
-    for index, created in enumerate(
-        history.instants(random, count, end=world.history_end, days=1500)
-    ):
+    for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1500)):
         item = _new(world, random, index, created)
         item.modified = history.later(random, created, end=world.history_end, share=0.6)
         chance = random.random()
-        item.status = (
-            "active"
-            if chance < 0.59
-            else "confirmation_pending"
-            if chance > 0.996
-            else "inactive"
-        )
+        item.status = "active" if chance < 0.59 else "confirmation_pending" if chance > 0.996 else "inactive"
         if item.tracked and item.status == "active" and random.random() < 0.38:
             item.stock = _stock(random, item.unit)
             item.committed = Decimal(random.randrange(0, 9))
@@ -168,9 +152,7 @@ def _common(item: Item) -> Json:
         "rate": number(item.rate),
         "sales_rate": number(item.rate),
         "pricebook_rate": number(item.rate),
-        "purchase_rate": ""
-        if item.purchase_rate is None
-        else number(item.purchase_rate),
+        "purchase_rate": "" if item.purchase_rate is None else number(item.purchase_rate),
         "account_id": SALES_ACCOUNT,
         "account_name": "Sales",
         "purchase_account_id": COST_ACCOUNT,
@@ -193,9 +175,7 @@ def _totals(item: Item) -> Json:
         "stock_on_hand": number(on_hand),
         "available_stock": number(on_hand),
         "actual_available_stock": number(on_hand - item.committed),
-        "reorder_level": ""
-        if item.reorder_level is None
-        else number(item.reorder_level),
+        "reorder_level": "" if item.reorder_level is None else number(item.reorder_level),
     }
 
 
@@ -209,9 +189,7 @@ def row(world: World, item: Item, product: Product) -> Json:
 
 def _places(item: Item) -> list[Json]:
     places = []
-    for position, (location, quantity) in enumerate(
-        zip(LOCATIONS, item.stock, strict=True)
-    ):
+    for position, (location, quantity) in enumerate(zip(LOCATIONS, item.stock, strict=True)):
         free = quantity - item.committed if position == 0 else quantity
         places.append(
             {
@@ -274,11 +252,7 @@ COMPUTED = frozenset(
         "created_time",
     }
 )
-SHAPES = tuple(
-    f"{product}_item_{kind}"
-    for product in ("books", "inventory")
-    for kind in ("row", "document")
-)
+SHAPES = tuple(f"{product}_item_{kind}" for product in ("books", "inventory") for kind in ("row", "document"))
 
 
 def create(world: World, random: Random, given: Fields) -> Item:

@@ -60,6 +60,11 @@ class Invoice(Record):
         """What is still to be paid."""
         return ZERO if self.status == "void" else self.total - self.paid
 
+    @property
+    def owed(self) -> Decimal:
+        """What it adds to its customer's balance."""
+        return self.balance if self.posted else ZERO
+
     def line_total(self, line: Line) -> Decimal:
         """Rate times quantity at the currency's precision."""
         return self.currency.rounded(line.rate * line.quantity)
@@ -119,39 +124,31 @@ def post(world: World, invoice: Invoice, sign: int) -> None:
     if not invoice.posted:
         return
     for line in invoice.lines:
-        products.move_stock(
-            world, line.item_id, invoice.location, -line.quantity * sign
-        )
-    contacts.post(world, invoice.customer_id, receivable=invoice.balance * sign)
+        products.move_stock(world, line.item_id, invoice.location, -line.quantity * sign)
+    contacts.post(world, invoice.customer_id, receivable=invoice.owed * sign)
 
 
-def settle(
-    world: World, invoice: Invoice, taken: dict[str, Decimal], *, day: str
-) -> None:
+def settle(world: World, invoice: Invoice, taken: dict[str, Decimal], *, day: str) -> None:
     """Put what payments (by id) have now taken on an invoice: balance, status and version move."""
     with world.editing(invoices(world).spec, invoice, derived=True):
-        before = invoice.balance if invoice.posted else ZERO
+        before = invoice.owed
         kept = {payment_id: amount for payment_id, amount in invoice.payments}
         kept.update(taken)
-        invoice.payments = tuple(
-            (key, amount) for key, amount in kept.items() if amount
-        )
+        invoice.payments = tuple((key, amount) for key, amount in kept.items() if amount)
         invoice.paid = sum((amount for _, amount in invoice.payments), ZERO)
         invoice.last_payment_date = day if invoice.paid else ""
         invoice.settle(world.today().isoformat())
-    contacts.post(world, invoice.customer_id, receivable=invoice.balance - before)
+    contacts.post(world, invoice.customer_id, receivable=invoice.owed - before)
 
 
 def release(world: World, invoice: Invoice) -> None:
     """An invoice goes away: what payments had applied to it is unused again, and their versions move."""
+    if not invoice.payments:
+        return
     table = payments(world)
     for payment_id, amount in invoice.payments:
         payment: Payment = table.records[payment_id]
         with world.editing(table.spec, payment, derived=True):
-            payment.applied = tuple(
-                entry for entry in payment.applied if entry[0] != invoice.id
-            )
+            payment.applied = tuple(entry for entry in payment.applied if entry[0] != invoice.id)
         contacts.post(world, invoice.customer_id, unused=amount)
-    settle(
-        world, invoice, {payment_id: ZERO for payment_id, _ in invoice.payments}, day=""
-    )
+    settle(world, invoice, {payment_id: ZERO for payment_id, _ in invoice.payments}, day="")

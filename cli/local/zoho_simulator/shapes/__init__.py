@@ -13,9 +13,7 @@ Shape = dict[str, Any]
 @cache
 def shape(name: str) -> Shape:
     """The shape stored as `<name>.json`; callers spread it into a new dict and never change it."""
-    loaded: Shape = json.loads(
-        (Path(__file__).parent / f"{name}.json").read_text("utf-8")
-    )
+    loaded: Shape = json.loads((Path(__file__).parent / f"{name}.json").read_text("utf-8"))
     return loaded
 
 
