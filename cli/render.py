@@ -1,0 +1,190 @@
+"""What people see: tables of the mirror's state, of progress and of the demo's result."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cli.progress import ListProgress, Snapshot, age_s, duration
+
+_BAR_WIDTH = 24
+_GOOD, _BAD, _FAINT = "green", "bold red", "dim"
+
+
+def table(*columns: str, title: str = "", numbers: Iterable[str] = ()) -> Table:
+    """An empty table in the one style of the command; the columns in `numbers` are set to the right."""
+    made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    right = set(numbers)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left")
+    return made
+
+
+def amount(text: str) -> str:
+    """An exact amount with thousands apart and no digit lost: 1234567.500 becomes 1,234,567.5."""
+    plain = f"{Decimal(text):,f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def amounts(totals: Mapping[str, Mapping[str, str]]) -> str:
+    """Totals by currency, one line each."""
+    return "\n".join(
+        " · ".join([*([currency] if currency else []), *(f"{name} {amount(value)}" for name, value in sums.items())])
+        for currency, sums in totals.items()
+    )
+
+
+def status(figures: Mapping[str, Any], *, dead_letters: Mapping[str, int], now: datetime | None = None) -> Group:
+    """The console's status for people; `dead_letters` counts the messages of each queue that holds any."""
+    moment = now or datetime.now(UTC)
+    return Group(
+        _entities(figures, now=moment),
+        Text(),
+        _machinery(figures, dead_letters, now=moment),
+        Text(),
+        _runs(figures, now=moment),
+    )
+
+
+def progress(snapshot: Snapshot) -> Table:
+    """Lists and details under way, with rate and time left."""
+    made = table("", "", "done", "of", "per s", "left", numbers=("done", "of", "per s", "left"))
+    for part in snapshot.lists:
+        made.add_row(f"list {part.scan}", _state(part), f"{part.rows:,}", "", "", "")
+    for detail in snapshot.details:
+        done = detail.total - detail.pending
+        parked = f"{detail.parked} parked" if detail.parked else duration(detail.eta_s)
+        share = done / detail.total if detail.total else 0.0
+        made.add_row(
+            f"{detail.entity}", _bar(share), f"{done:,}", f"{detail.total:,}", f"{detail.per_second:.0f}", parked
+        )
+    return made
+
+
+def progress_line(snapshot: Snapshot) -> str:
+    """The same in one line, where there is no terminal."""
+    lists = [f"{part.scan} {part.rows:,} rows{'' if part.is_pending else ' (whole)'}" for part in snapshot.lists]
+    details = [
+        f"{part.entity} {part.total - part.pending:,}/{part.total:,}"
+        + (f" {part.per_second:.0f}/s, {duration(part.eta_s)} left" if part.open and part.per_second else "")
+        for part in snapshot.details
+        if part.total
+    ]
+    return f"lists: {', '.join(lists) or '-'} | details: {', '.join(details) or '-'}"
+
+
+def latency(webhooks: Mapping[str, Any]) -> str:
+    """Count and percentiles of webhooks, from the receiver's clock to the commit."""
+    seconds = ", ".join(f"{name} {value:.2f} s" for name, value in webhooks["seconds"].items())
+    return f"{webhooks['count']:,} webhooks" + (f": {seconds}" if seconds else "")
+
+
+def _entities(figures: Mapping[str, Any], *, now: datetime) -> Table:
+    numbers = ("ERP rows", "details pending", "NULLs")
+    made = table("entity", *numbers, "last change", "freshness promised", "totals", numbers=numbers)
+    for name, part in figures["entities"].items():
+        made.add_row(
+            name,
+            f"{part['erp']:,}",
+            _warned(part["details_pending"]),
+            _warned(part["nulls"]),
+            _ago(part["last_modified_time"], now=now),
+            duration(part["freshness_s"]),
+            amounts(part["totals"]),
+        )
+    return made
+
+
+def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, now: datetime) -> Table:
+    made = Table.grid(padding=(0, 2))
+    zoho, backlog = figures["zoho"], figures["backlog"].values()
+    waiting, due, parked, held = (
+        sum(part[name] for part in backlog) for name in ("requests", "due", "parked", "held_ripples")
+    )
+    made.add_row("backlog", Text(f"{waiting:,} to fetch, {due:,} of them due, {held:,} collected for later"))
+    made.add_row("parked", _warned(parked))
+    dead = ", ".join(f"{queue} {count:,}" for queue, count in dead_letters.items())
+    made.add_row("dead letters", Text(dead or "0", style=_BAD if dead else _GOOD))
+    made.add_row(
+        "lists", "\n".join(_scan(name, part, now=now) for name, part in figures["scans"].items()) or "never read"
+    )
+    made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
+    made.add_row("at work", ", ".join(figures["working"]) or "nobody")
+    made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
+    made.add_row(
+        "this minute",
+        f"{zoho['minute_used']} of {zoho['minute_limit']}, in flight {zoho['in_flight']} of {zoho['in_flight_limit']}",
+    )
+    made.add_row("circuit", Text(zoho["circuit"], style=_GOOD if zoho["circuit"] == "closed" else _BAD))
+    made.add_row("token", _token(zoho))
+    return made
+
+
+def _runs(figures: Mapping[str, Any], *, now: datetime) -> Table:
+    made = table("last runs", "began", "took", "Zoho calls", "outcomes", numbers=("Zoho calls",))
+    for run in figures["runs"]:
+        outcomes = ", ".join(f"{name} {count:,}" for name, count in sorted(run["outcomes"].items()))
+        trouble = Text(run["error"], style=_BAD) if run["error"] else Text(outcomes, style=_FAINT)
+        made.add_row(
+            run["mode"], _ago(run["started_at"], now=now), _took(run, now=now), f"{run['zoho_calls']:,}", trouble
+        )
+    return made
+
+
+def _scan(name: str, figures: Mapping[str, Any], *, now: datetime) -> str:
+    part = ListProgress.parse(name, figures)
+    walked = f"whole list {_ago(figures['walked_at'], now=now)} ({part.rows:,} rows)"
+    if part.is_pending:
+        walked = f"walk under way, {part.rows:,} rows" if part.is_under_way else "walk asked for"
+    return f"{name}: polled {_ago(figures['polled_at'], now=now)}, {walked}"
+
+
+def _day(day: Mapping[str, Any]) -> str:
+    closed = ", closed" if day["is_closed"] else ""
+    return f"{day['product']}: {day['remaining']:,} of {day['limit']:,} today{closed}"
+
+
+def _token(zoho: Mapping[str, Any]) -> str:
+    if zoho["token_refusal"]:
+        return f"refused: {zoho['token_refusal']}"
+    if zoho["token_expires_in_s"] is None:
+        return "none yet"
+    return f"valid for {duration(zoho['token_expires_in_s'])}, {zoho['token_mints']} minted in 10 min"
+
+
+def _took(run: Mapping[str, Any], *, now: datetime) -> str:
+    if run["ended_at"] is None:
+        return "not ended"
+    seconds = (datetime.fromisoformat(run["ended_at"]) - datetime.fromisoformat(run["started_at"])).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
+
+
+def _ago(moment: str | None, *, now: datetime) -> str:
+    age = age_s(moment, now=now)
+    return "never" if age is None else f"{duration(max(age, 0))} ago"
+
+
+def _warned(count: int) -> Text:
+    return Text(f"{count:,}", style=_BAD if count else _GOOD)
+
+
+def _state(part: ListProgress) -> str:
+    return "reading" if part.is_under_way else "waiting" if part.is_pending else "whole"
+
+
+def _bar(share: float) -> Text:
+    full = round(share * _BAR_WIDTH)
+    return Text.assemble(("━" * full, _GOOD), ("━" * (_BAR_WIDTH - full), _FAINT))
+
+
+def comparison(rows: Sequence[Sequence[RenderableType]], *columns: str, numbers: Iterable[str]) -> Table:
+    """A table of values held against each other."""
+    made = table(*columns, numbers=numbers)
+    for row in rows:
+        made.add_row(*row)
+    return made

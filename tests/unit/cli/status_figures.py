@@ -1,0 +1,81 @@
+"""Status answers as the console gives them, with what a test cares about."""
+
+from typing import Any
+
+
+def entity(*, erp: int = 0, pending: int = 0, nulls: int = 0, totals: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {
+        "erp": erp,
+        "details_pending": pending,
+        "details_never_seen": pending,
+        "last_modified_time": "2026-01-02T03:04:05+00:00" if erp else None,
+        "synced_at": "2026-01-02T03:04:05+00:00" if erp else None,
+        "freshness_s": 300,
+        "nulls": nulls,
+        "totals": totals or {},
+    }
+
+
+def requests(count: int = 0, *, due: int | None = None, parked: int = 0) -> dict[str, int]:
+    return {"requests": count, "due": count - parked if due is None else due, "parked": parked, "held_ripples": 0}
+
+
+def scan(*, asked: bool = False, page: int | None = None, rows: int | None = None, walked: int | None = None) -> Any:
+    return {
+        "changed_since": None,
+        "polled_at": None,
+        "walk_requested_at": "2026-01-02T03:00:00+00:00" if asked else None,
+        "walk_page": page,
+        "walk_rows": rows,
+        "walked_at": "2026-01-02T03:00:00+00:00" if walked is not None else None,
+        "walked_rows": walked,
+        "touched_at": None,
+    }
+
+
+def run(mode: str, *, started: int, ended: bool = True, error: str | None = None, calls: int = 7) -> dict[str, Any]:
+    return {
+        "mode": mode,
+        "started_at": f"2026-01-02T03:00:{started:02}+00:00",
+        "ended_at": f"2026-01-02T03:00:{started + 1:02}+00:00" if ended else None,
+        "zoho_calls": calls,
+        "outcomes": {"invoices.created": 3},
+        "error": error,
+    }
+
+
+def status(**parts: Any) -> dict[str, Any]:
+    day = {
+        "product": "books",
+        "limit": 10_000,
+        "remaining": 9_000,
+        "resets_at": "2026-01-02T21:00:00+00:00",
+        "is_closed": False,
+        "used": [0] * 8,
+    }
+    zoho = {
+        "minute_used": 12,
+        "minute_limit": 90,
+        "in_flight": 1,
+        "in_flight_limit": 5,
+        "days": [day],
+        "circuit": "closed",
+        "circuit_failures": 0,
+        "circuit_changed_at": "2026-01-02T03:00:00+00:00",
+        "circuit_retry_at": None,
+        "token_age_s": 60.0,
+        "token_expires_in_s": 3_540.0,
+        "token_mints": 1,
+        "token_refusal": None,
+    }
+    whole = {
+        "entities": {"invoices": entity()},
+        "backlog": {},
+        "scans": {},
+        "webhooks": {"count": 0, "seconds": {}},
+        "outcomes": {},
+        "working": [],
+        "runs": [],
+        "zoho": zoho,
+    }
+    return whole | parts
