@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from tds_core import aws, lossless_json
@@ -182,3 +183,12 @@ def test_a_refused_connection_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(QueueUnavailable) as caught:
         aws.Storage().send("http://127.0.0.1:9/1/queue", "private words")
     assert "private words" not in str(caught.value)
+
+
+def test_what_aws_says_about_a_message_is_not_repeated(monkeypatch: pytest.MonkeyPatch, cloud: Cloud) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ClientError({"Error": {"Code": "InvalidMessageContents", "Message": "private words"}}, "SendMessage")
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", refuse)
+    with pytest.raises(QueueUnavailable, match=r"^message not stored: InvalidMessageContents$"):
+        aws.Storage().send(cloud.queue_urls["invoices"], "private words")

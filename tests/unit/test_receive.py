@@ -2,16 +2,19 @@
 
 import json
 import logging
+import re
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tds_core import lossless_json
 from tds_core.errors import ConfigurationError
 from tds_core.settings import Settings
 from tds_core.sync import receive
-from tds_core.zoho.webhooks import sign
-from tests.webhook_events import FORM, PREVIOUS, SECRET, Endpoint, receiver_settings, webhook_event
+from tds_core.zoho.webhooks import Change, sign
+from tests.webhook_events import FORM, NOW, PREVIOUS, SECRET, Endpoint, receiver_settings, webhook_event
 
 
 @pytest.fixture
@@ -106,6 +109,22 @@ def test_a_document_too_large_for_the_queue_travels_as_its_id() -> None:
     assert endpoint.post(body=body.format("ك" * 1_200).encode()) == 202
     (_, small), (_, large) = endpoint.messages
     assert (small["op"], large["op"], large["ids"], large["document"]) == ("upsert", "request", ["1"], None)
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"])))
+@example(text="\ufffe\uffff")
+def test_a_message_holds_only_what_sqs_takes_and_reads_back(text: str) -> None:
+    document = {"invoice_id": "1", "notes": text}
+    change = Change(entity="invoices", operation="upsert", id="1", document=document)
+    sent = receive.message(change, observed_at=NOW, trace_id="t")
+    assert re.fullmatch("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*", sent)
+    assert json.loads(sent)["document"] == document
+
+
+def test_a_character_that_sqs_refuses_counts_as_it_is_sent() -> None:
+    endpoint = Endpoint(message_limit_bytes=5_000)
+    assert endpoint.post(body=b'{"invoice_id": "1", "notes": "%s"}' % ("\uffff" * 1_500).encode()) == 202
+    assert endpoint.messages[0][1]["op"] == "request"
 
 
 def test_a_message_of_exactly_the_limit_travels_whole(endpoint: Endpoint) -> None:

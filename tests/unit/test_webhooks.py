@@ -3,8 +3,9 @@
 import hashlib
 import hmac
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import given
@@ -204,6 +205,19 @@ def test_numbers_keep_every_digit() -> None:
     assert b"0.1000000000000000055" in lossless_json.dumps(change.document).encode()
 
 
+def test_numbers_in_a_form_keep_every_digit() -> None:
+    body = urlencode({"JSONString": '{"invoice_id": 1, "rate": 0.1000000000000000055}'}).encode()
+    change = only("invoices", body, content_type=FORM)
+    assert change.document == {"invoice_id": 1, "rate": Decimal("0.1000000000000000055")}
+
+
+def test_what_postgresql_cannot_hold_is_replaced_in_a_form_too() -> None:
+    assert only("invoices", b"invoice_id=7&notes=a%00b", content_type=FORM).document == {
+        "invoice_id": "7",
+        "notes": "a\ufffdb",
+    }
+
+
 def test_a_byte_order_mark_is_no_part_of_the_json() -> None:
     assert only("invoices", b'\xef\xbb\xbf{"invoice_id": "7"}').id == "7"
 
@@ -307,8 +321,9 @@ def test_what_cannot_be_understood_is_said_to_be_so(body: bytes) -> None:
         (b'{"invoice": {"invoice_id": 1, "organization_id": "5"}}', {}),
         (b'{"invoice": {"invoice_id": 1}}', {"query": [("organization_id", "5")]}),
         (b"JSONString=%7B%22invoice_id%22%3A1%7D&organization_id=5", {"content_type": FORM}),
+        (b"JSONString=" + quote('{"organization_id":5,"invoice":{"invoice_id":1}}').encode(), {"content_type": FORM}),
     ],
-    ids=["beside the envelope", "in the record", "in the query", "in a form field"],
+    ids=["beside the envelope", "in the record", "in the query", "in a form field", "in a form's JSON"],
 )
 def test_the_organisation_is_found_wherever_it_stands(body: bytes, options: dict[str, Any]) -> None:
     assert read(arrived("invoices", body, **options), ROUTES["invoices"]).organizations == {"5"}

@@ -36,7 +36,7 @@ class Storage:
 
     def send(self, queue_url: str, message: str) -> None:
         """Put a message on a queue; raises QueueUnavailable."""
-        self._store("message", lambda: self._queues.send_message(QueueUrl=queue_url, MessageBody=sendable(message)))
+        self._store("message", lambda: self._queues.send_message(QueueUrl=queue_url, MessageBody=message))
 
     def keep(self, bucket: str, key: str, body: bytes, *, content_type: str) -> None:
         """Write an object; raises QueueUnavailable."""
@@ -52,11 +52,6 @@ class Storage:
             store()
         except (BotoCoreError, ClientError) as exc:
             raise QueueUnavailable(f"{what} not stored: {_cause(exc)}") from exc
-
-
-def sendable(message: str) -> str:
-    """The same JSON text without the two characters that SQS refuses."""
-    return message.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def secret_reader(arn: str, *, max_age_s: int = 0) -> Callable[[], str]:

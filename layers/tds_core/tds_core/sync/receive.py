@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from tds_core import lossless_json
 from tds_core.errors import ConfigurationError, InvalidDocument, InvalidId, QueueUnavailable, TdsError
+from tds_core.lossless_json import JsonObject
 from tds_core.settings import Settings
 from tds_core.zoho import webhooks
 from tds_core.zoho.routes import ENTITIES, EVENTS, ROUTES, Route
@@ -130,7 +131,7 @@ class Receiver:
             "observed_at": _text(observed_at),
             "trace_id": webhook.trace_id,
         }
-        self._storage.send(self._settings.unrouted_queue_url, lossless_json.dumps(note))
+        self._storage.send(self._settings.unrouted_queue_url, _json(note))
         _log.warning("webhook not understood", extra={"key": key, "cause": str(cause), "trace_id": webhook.trace_id})
 
 
@@ -145,7 +146,7 @@ def check(settings: Settings) -> Settings:
 
 def message(change: Change, *, observed_at: datetime, trace_id: str, source: str = "webhook") -> str:
     """One entry of an entity's queue, as the processor reads it."""
-    return lossless_json.dumps(
+    return _json(
         {
             "schema": SCHEMA,
             "entity": change.entity,
@@ -157,6 +158,11 @@ def message(change: Change, *, observed_at: datetime, trace_id: str, source: str
             "trace_id": trace_id,
         }
     )
+
+
+def _json(value: JsonObject) -> str:
+    """JSON text that SQS takes: it refuses these two characters unless they are escaped."""
+    return lossless_json.dumps(value).replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def _text(moment: datetime) -> str:
