@@ -71,7 +71,7 @@ class Activity:
             self._task.cancel()
 
     async def _run(self, plan: Plan) -> None:
-        random = Random(f"activity/{plan.seed}")
+        random = self._world.random(f"activity/{plan.seed}")
         try:
             for number in range(plan.events):
                 due = self._started + number / plan.per_second if plan.per_second else 0.0

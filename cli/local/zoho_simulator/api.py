@@ -123,16 +123,14 @@ class ProductApi:
             await send_answer(send, answer, self._world.now())
 
     def _call(self, scope: Scope) -> Call | None:
-        for prefix, product in PREFIXES.items():
-            if scope["path"].startswith(prefix):
-                break
-        else:
+        prefix = next((known for known in PREFIXES if scope["path"].startswith(known)), None)
+        if prefix is None:
             return None
         path = scope["path"][len(prefix) :]
         name, _, record_id = path.partition("/")
         headers = {key: value for key, value in scope["headers"] if key == b"authorization"}
         return Call(
-            product=product,
+            product=PREFIXES[prefix],
             method=scope["method"],
             path=path,
             query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),

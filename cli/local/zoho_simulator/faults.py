@@ -21,7 +21,7 @@ KINDS: Mapping[str, str] = {
     "access_denied": "the accounts server answers 400 Access Denied",
     "ignored_filter": "a list ignores its filters",
     "lag": "lists and details show the state some seconds ago (seconds)",
-    "moved_page": "rows are created (rows > 0) or deleted (rows < 0) before page 2 and later are read",
+    "moved_page": "rows are created (rows > 0) or deleted (rows < 0; oldest) before page 2 and later are read",
     "wrong_organisation": "records of another organisation",
     "not_found": "1002 for records that exist",
     "empty_page": "a page without rows and without more pages",

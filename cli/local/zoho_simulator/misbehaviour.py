@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 from starlette.types import Send
@@ -92,10 +91,11 @@ async def drip(send: Send, answer: Answer, now: float, fault: Fault) -> None:
 def move_pages(world: World, spec: EntitySpec[Any], fault: Fault) -> None:
     """Create or delete rows before a later page is read, so that its rows are not those that follow the page before."""
     rows = int(fault.parameters.get("rows", 3))
-    random = Random(f"{fault.id}/{fault.happened}")
+    random = world.random(f"moved page/{fault.id}/{fault.happened}")
     with world.change(webhook=bool(fault.parameters.get("webhook", False))):
         for _ in range(rows):
             spec.create(world, random, dict(spec.views[0].defaults))
-        if rows < 0:
-            for record in [r for r in world.table(spec).records.values() if spec.may_delete(r)][rows:]:
-                spec.delete(world, record)
+        deletable = [record for record in world.table(spec).records.values() if spec.may_delete(record)]
+        oldest = bool(fault.parameters.get("oldest", False))
+        for record in deletable[: max(0, -rows)] if oldest else deletable[len(deletable) + min(0, rows) :]:
+            spec.delete(world, record)

@@ -68,7 +68,7 @@ class World:
 
     def random(self, purpose: str) -> Random:
         """A source of its own for each purpose, so that more invoices do not change the items."""
-        return Random(f"{self.options.seed}/{purpose}")
+        return Random(f"{self.options.seed}/{purpose}")  # noqa: S311 (seeded data, no secret)
 
     def table(self, spec: EntitySpec[R]) -> Table[R]:
         """The live records of a collection."""

@@ -49,6 +49,7 @@ class LineIds:
         self._serial = 0
 
     def __call__(self) -> str:
+        """The next one."""
         self._serial += 1
         return str(LINE_ID_BASE + self._serial * 3)
 

@@ -132,8 +132,7 @@ def settle(world: World, invoice: Invoice, taken: dict[str, Decimal], *, day: st
     """Put what payments (by id) have now taken on an invoice: balance, status and version move."""
     with world.editing(invoices(world).spec, invoice, derived=True):
         before = invoice.owed
-        kept = {payment_id: amount for payment_id, amount in invoice.payments}
-        kept.update(taken)
+        kept = {**dict(invoice.payments), **taken}
         invoice.payments = tuple((key, amount) for key, amount in kept.items() if amount)
         invoice.paid = sum((amount for _, amount in invoice.payments), ZERO)
         invoice.last_payment_date = day if invoice.paid else ""
