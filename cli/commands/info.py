@@ -1,0 +1,57 @@
+"""tds info: where a stack is and how to reach its parts."""
+
+import typer
+
+from cli import output
+from cli.deployment import Deployment
+from cli.local.state import StackState
+from cli.options import AsJson, Region, Stack
+
+_SHOWN = (
+    "api_url",
+    "database_dsn",
+    "zoho_url",
+    "accounts_url",
+    "client_id",
+    "client_secret",
+    "refresh_token",
+    "organization_id",
+    "webhook_secret",
+    "stack_name",
+    "aws_endpoint_url",
+    "control_url",
+)
+
+
+@output.command
+def info(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> None:
+    """Show the addresses and credentials of the local stack; on AWS the ARNs instead of secrets."""
+    deployment = Deployment.find(stack, region)
+    if deployment.local is not None:
+        describe(deployment.local, as_json=as_json)
+        return
+    _show(
+        {
+            "api_url": deployment.api_url,
+            "stack_name": deployment.stack,
+            "region": deployment.region or "",
+            "webhook_secret_arn": deployment.output("WebhookSecretArn"),
+            "database_secret_arn": deployment.output("DatabaseSecretArn"),
+            "console_function": deployment.output("ConsoleFunctionName"),
+            "unrouted_bucket": deployment.output("UnroutedBucket"),
+        },
+        as_json=as_json,
+    )
+
+
+def describe(state: StackState, *, as_json: bool) -> None:
+    """Print a local stack's addresses and credentials."""
+    _show({name: getattr(state, name) for name in _SHOWN}, as_json=as_json)
+
+
+def _show(values: dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(values)
+        return
+    for name, value in values.items():
+        typer.echo(f"{name:<20} {value}")

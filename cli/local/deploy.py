@@ -1,0 +1,98 @@
+"""Builds the template for this machine and deploys it to the emulator, with the same SAM CLI as to AWS."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from cli.local import emulator
+from cli.local.state import PROJECT, StateDirectory
+
+STACK_NAME = "tds"
+_ARTIFACTS = "tds-artifacts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """One emulated AWS account."""
+
+    endpoint_url: str
+    state: StateDirectory
+
+    def client(self, service: str) -> Any:
+        """A client of one AWS service."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.endpoint_url,
+            region_name=emulator.REGION,
+            aws_access_key_id=emulator.CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=emulator.CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def create_secret(self, name: str, value: Mapping[str, str]) -> str:
+        """Store a secret and return its ARN."""
+        answer = self.client("secretsmanager").create_secret(Name=name, SecretString=json.dumps(dict(value)))
+        return str(answer["ARN"])
+
+    def secret(self, arn: str) -> Mapping[str, str]:
+        """Read a secret."""
+        answer: Mapping[str, str] = json.loads(
+            self.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+        )
+        return answer
+
+    def deploy(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        """Deploy what `build` built; returns the stack's outputs."""
+        self.client("s3").create_bucket(Bucket=_ARTIFACTS)
+        overrides = [f"ParameterKey={key},ParameterValue={value}" for key, value in parameters.items()]
+        _sam(
+            self.state,
+            "deploy",
+            f"--template-file={self.state.build / 'template.yaml'}",
+            f"--stack-name={STACK_NAME}",
+            f"--s3-bucket={_ARTIFACTS}",
+            f"--region={emulator.REGION}",
+            "--parameter-overrides",
+            *overrides,
+            environment={"AWS_ENDPOINT_URL": self.endpoint_url, "SAM_CLI_POLL_DELAY": "0.5", **emulator.CREDENTIALS},
+        )
+        stack = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def build(state: StateDirectory) -> None:
+    """Build template and layer for the emulator's interpreter; quick when nothing changed."""
+    scripts = Path(sys.executable).parent
+    path = os.pathsep.join([str(scripts), os.environ.get("PATH", os.defpath)])
+    _sam(
+        state,
+        "build",
+        f"--template-file={PROJECT / 'template.yaml'}",
+        f"--build-dir={state.build}",
+        "--no-cached",
+        environment={"LAYER_TARGET": "host", "LAYER_PYTHON": str(emulator.interpreter()), "PATH": path},
+    )
+
+
+def _sam(state: StateDirectory, command: str, *arguments: str, environment: Mapping[str, str]) -> None:
+    program = Path(sys.executable).with_name("sam")
+    configuration = [f"--config-file={PROJECT / 'samconfig.toml'}", "--config-env=local"]
+    log = state.logs / f"{command}.log"
+    with log.open("wb") as output:
+        done = subprocess.run(
+            [str(program), command, *configuration, *arguments],
+            cwd=PROJECT,
+            env={**os.environ, "SAM_CLI_TELEMETRY": "0", "NO_COLOR": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise RuntimeError(f"sam {command} failed; see {log}\n{state.log_tail(command)}")

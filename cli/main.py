@@ -1,0 +1,34 @@
+"""The `tds` command: the same against the local stack and AWS."""
+
+import typer
+
+from cli.commands import simulate, webhook
+from cli.commands.backfill import backfill
+from cli.commands.down import down
+from cli.commands.info import info
+from cli.commands.migrate import migrate
+from cli.commands.poll import poll
+from cli.commands.refetch import refetch
+from cli.commands.simulator import simulator
+from cli.commands.status import status
+from cli.commands.up import up
+
+app = typer.Typer(
+    name="tds",
+    help="TDS Core: an exact mirror of Zoho Books and Zoho Inventory in PostgreSQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+for command in (up, down, info, backfill, poll, status, refetch, migrate):
+    app.command()(command)
+# the simulator reads its own options
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
+    simulator
+)
+app.add_typer(webhook.app, name="webhook")
+app.add_typer(simulate.app, name="simulate")
+
+if __name__ == "__main__":
+    app()
