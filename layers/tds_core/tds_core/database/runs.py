@@ -81,6 +81,10 @@ def run(database: Database, mode: str) -> Iterator[Run]:
 
 
 def _end(database: Database, current: Run, *, error: str | None) -> None:
+    """Keep what the run did; one that found nothing to do is not worth a row."""
+    if not (current.zoho_calls or current.outcomes or error):
+        database.execute("DELETE FROM tds.runs WHERE run_id = %s", (current.run_id,))
+        return
     database.execute(
         "UPDATE tds.runs SET ended_at = now(), zoho_calls = %s, outcomes = %s, error = %s WHERE run_id = %s",
         (current.zoho_calls, Jsonb(current.outcomes), error, current.run_id),

@@ -72,6 +72,7 @@ class Drain:
 
     def _work(self, held: runs.Lease, current: Run, remaining_s: Callable[[], float]) -> TdsError | None:
         stop: TdsError | None = None
+        before = self._fetcher.calls
         with ThreadPoolExecutor(self._settings.in_flight_limit) as pool:
             work = self._begin(pool, remaining_s)
             while work is not None:
@@ -82,7 +83,7 @@ class Drain:
                 if following is None and stop is None and remaining_s() > _TAIL_S and held.beat():
                     following = self._begin(pool, remaining_s)
                 work = following
-        current.zoho_calls = self._fetcher.calls
+        current.zoho_calls = self._fetcher.calls - before
         return stop
 
     def _begin(self, pool: ThreadPoolExecutor, remaining_s: Callable[[], float]) -> Work | None:

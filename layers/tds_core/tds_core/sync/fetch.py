@@ -1,6 +1,5 @@
 """Fetch documents and say what each call brought; nothing is written here."""
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,13 +30,16 @@ class Fetch:
 
 
 class Fetcher:
-    """Fetches documents for the drain; safe to use from many threads. `calls` counts what was asked of Zoho."""
+    """Fetches documents for the drain; safe to use from many threads."""
 
     def __init__(self, client: UnifiedZohoClient, guard: DeletionGuard) -> None:
         self._client = client
         self._guard = guard
-        self._lock = threading.Lock()
-        self.calls = 0
+
+    @property
+    def calls(self) -> int:
+        """How many calls were made to Zoho since the function's start."""
+        return self._client.calls
 
     def fetch(
         self, spec: EntitySpec, ids: Sequence[str], priority: Priority, wait_s: Callable[[], float]
@@ -50,7 +52,6 @@ class Fetcher:
         fetches: list[Fetch] = []
         if spec.bulk is not None:
             try:
-                self._count()
                 fetched = self._client.documents(spec, ids, priority=priority, permit_wait_s=wait_s())
             except TdsError as exc:
                 return [Fetch(id=document_id, error=exc) for document_id in ids]
@@ -63,7 +64,6 @@ class Fetcher:
 
     def _fetch_one(self, spec: EntitySpec, document_id: str, priority: Priority, wait_s: Callable[[], float]) -> Fetch:
         try:
-            self._count()
             fetched = self._client.document(spec, document_id, priority=priority, permit_wait_s=wait_s())
             return self._read(spec, document_id, fetched.document, fetched.observed_at, priority)
         except DocumentNotFound as exc:
@@ -97,10 +97,6 @@ class Fetcher:
         except TdsError as exc:
             return Fetch(id=document_id, began_at=began_at, error=exc)
         return Fetch(id=document_id, began_at=began_at, candidate=candidate)
-
-    def _count(self) -> None:
-        with self._lock:
-            self.calls += 1
 
 
 def _owner(spec: EntitySpec, document: JsonObject) -> str:

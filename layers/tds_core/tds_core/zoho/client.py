@@ -1,5 +1,6 @@
 """The only way to Zoho: every call has a permit, the shared token, a deadline, and an answer that was checked."""
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -103,6 +104,13 @@ class UnifiedZohoClient:
         self._clock = clock
         self._budget = Budget(settings, database, clock=clock, sleep=sleep)
         self._tokens = Tokens(settings, database, credentials, self._http, clock=clock, sleep=sleep)
+        self._lock = threading.Lock()
+        self._calls = 0
+
+    @property
+    def calls(self) -> int:
+        """How many calls this client has made, retries included; tokens are not counted."""
+        return self._calls
 
     def list_page(
         self,
@@ -232,6 +240,8 @@ class UnifiedZohoClient:
         """Make the call, and end its permit whatever happens."""
         quota: Quota | None = None
         error: BaseException | None = None
+        with self._lock:
+            self._calls += 1
         try:
             answer = transport.send(
                 self._http,
