@@ -90,7 +90,7 @@ class Record:
 class Observation:
     """One sight of a record: a list row, a full document, Zoho's word that it does not exist, or merely its id.
 
-    `comparable` says whether `version` may be compared with the list's (a payment's document version may not).
+    `comparable` says whether versions of lists and documents may be compared with each other (a payment's may not).
     `force` has a later fetch written even where nothing differs: healing trusts no stored hash.
     `shared` are those of its columns that list rows and documents both carry.
     """
@@ -123,7 +123,7 @@ class Decision:
 def decide(record: Record, seen: Observation) -> Decision:
     """Apply the rule; the first clause that matches wins."""
     if record.deleted_at is not None:
-        return _decide_tombstoned(record.deleted_at, seen)
+        return _decide_tombstoned(record, record.deleted_at, seen)
     if seen.kind is Kind.MENTION:
         return Decision(outcome=Outcome.REQUESTED, request=True)
     if seen.kind is Kind.GONE:
@@ -146,19 +146,21 @@ def advance(record: Record, seen: Observation, decision: Decision) -> Record:
         record = replace(record, shared={**record.shared, **seen.shared})
     if decision.write_document:
         observed = _later(seen.observed, record.document.observed)
-        track = Track(version=seen.version, observed=observed, hash=seen.hash)
+        # what states no version is not older than what it follows
+        track = Track(version=seen.version or record.document.version, observed=observed, hash=seen.hash)
         record = replace(record, exists=True, deleted_at=None, document=track)
     elif decision.touch and seen.kind is Kind.DOCUMENT:
         record = replace(record, document=replace(record.document, observed=seen.observed))
     return record
 
 
-def _decide_tombstoned(deleted_at: datetime, seen: Observation) -> Decision:
+def _decide_tombstoned(record: Record, deleted_at: datetime, seen: Observation) -> Decision:
     tombstone = Moment(at=deleted_at, clock=Clock.FETCH)
     if seen.kind is Kind.GONE:
         return Decision(outcome=Outcome.IGNORED)
     if seen.kind is Kind.DOCUMENT and seen.observed.clock is Clock.FETCH and seen.observed.is_after(tombstone):
-        return Decision(outcome=Outcome.RESTORED, write_header=True, write_document=True)
+        lagging = _is_older(seen.version, record.document.version)
+        return Decision(outcome=Outcome.RESTORED, write_header=True, write_document=True, lagging=lagging)
     # asking once too often costs a call, ignoring a record that is back would lose it
     if not tombstone.is_after(seen.observed):
         return Decision(outcome=Outcome.REQUESTED, request=True)
@@ -175,13 +177,15 @@ def _decide_list_row(record: Record, seen: Observation) -> Decision:
     header = record.header
     if _is_older(seen.version, header.version):
         return Decision(outcome=Outcome.STALE)
-    if not _is_newer(seen.version, header.version):
+    newer = _is_newer(seen.version, header.version)
+    if not newer:
         if header.hash == seen.hash:
             return Decision(outcome=Outcome.UNCHANGED)
         if header.hash is None and _agrees(seen.shared, record.shared):
             return Decision(outcome=Outcome.UNCHANGED, write_header=True)
-        if not seen.observed.is_after(header.observed):
-            return Decision(outcome=Outcome.TIE, request=True)
+    # documents whose version does not compare leave the list's as it was, so it may be older than what they wrote
+    if not (newer and seen.comparable) and not seen.observed.is_after(header.observed):
+        return Decision(outcome=Outcome.TIE, request=True)
     return Decision(outcome=Outcome.UPDATED, write_header=True, request=True)
 
 
@@ -195,7 +199,7 @@ def _decide_document(record: Record, seen: Observation) -> Decision:
         return Decision(outcome=Outcome.STALE, lagging=fetched and seen.observed.is_after(stored.observed))
     later = fetched and seen.observed.is_after(stored.observed)
     if seen.hash == stored.hash and not (later and seen.force):
-        return Decision(outcome=Outcome.UNCHANGED, touch=later, lagging=lagging)
+        return _confirm(record, seen, lagging=lagging)
     if later:
         return _write(record, seen, lagging=lagging)
     if not fetched and stored.observed.clock is Clock.FETCH and stored.observed.is_after(seen.observed):
@@ -203,21 +207,39 @@ def _decide_document(record: Record, seen: Observation) -> Decision:
     return Decision(outcome=Outcome.TIE, request=True)
 
 
+def _confirm(record: Record, seen: Observation, *, lagging: bool) -> Decision:
+    """The stored document seen again; a list row may have overwritten what the two share in the meantime.
+
+    A webhook counts as a sight too: a fetch begun before it may show what was between the two equal states.
+    """
+    touch = seen.observed.is_after(record.document.observed)
+    settles = touch and seen.observed.clock is Clock.FETCH and not lagging
+    if not settles or _agrees(seen.shared, record.shared):
+        return Decision(outcome=Outcome.UNCHANGED, touch=touch, lagging=lagging)
+    if _writes_header(record, seen):
+        return Decision(outcome=Outcome.UPDATED, write_header=True, touch=True)
+    return Decision(outcome=Outcome.UNCHANGED, touch=True, request=True)
+
+
 def _write(record: Record, seen: Observation, *, lagging: bool) -> Decision:
-    header = _writes_header(record.header, seen)
+    header = _writes_header(record, seen)
     doubtful = not header and not lagging and not _agrees(seen.shared, record.shared)
     return Decision(
         outcome=Outcome.UPDATED, write_document=True, write_header=header, request=doubtful, lagging=lagging
     )
 
 
-def _writes_header(header: Track, seen: Observation) -> bool:
-    later = seen.observed.is_after(header.observed)
+def _writes_header(record: Record, seen: Observation) -> bool:
+    """Whether the document's columns that lists carry too are newer than the row's.
+
+    A webhook may have been under way for long, so the time of its receipt says nothing about its document's age:
+    without a version to compare it may only follow a header that the document track itself wrote.
+    """
+    header = record.header
+    later = seen.observed.clock is Clock.FETCH and seen.observed.is_after(header.observed)
     if not seen.comparable or seen.version is None or header.version is None:
-        return later
-    if seen.version == header.version:
-        return later and seen.observed.clock is Clock.FETCH
-    return seen.version > header.version
+        return later or header.observed == record.document.observed
+    return later if seen.version == header.version else seen.version > header.version
 
 
 def _next_header(record: Record, seen: Observation) -> Track:
