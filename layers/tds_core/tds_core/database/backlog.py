@@ -42,7 +42,7 @@ def request(
         SELECT %(entity)s, id, %(priority)s, %(cause)s, now() + %(hold)s
         FROM unnest(%(ids)s::text[]) AS id ORDER BY id
         ON CONFLICT (entity, id) DO UPDATE SET
-            requested_at = now(),
+            requested_at = greatest(b.requested_at, excluded.requested_at),
             priority = least(b.priority, excluded.priority),
             cause = CASE WHEN excluded.priority < b.priority THEN excluded.cause ELSE b.cause END,
             not_before = least(b.not_before, excluded.not_before),

@@ -24,6 +24,8 @@ set_json_loads(lossless_json.loads)
 
 _log = logging.getLogger(__name__)
 _CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+# the server is well and refuses this very value: too long for an index, nested too deep
+REFUSED = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
 _UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError)
 _TRIES = 5
 
@@ -81,7 +83,7 @@ class Database:
             if self._connection is None or self._connection.closed or self._connection.broken:
                 self._connection = self._connect()
             yield self._connection
-        except _CONFLICTS:
+        except (*_CONFLICTS, *REFUSED):
             raise
         except _UNAVAILABLE as exc:
             self.close()

@@ -18,13 +18,13 @@ from psycopg import Connection
 
 from tds_core.database import backlog, ripples, story, tables
 from tds_core.database.candidates import Candidate, Result
-from tds_core.database.connection import Database
+from tds_core.database.connection import REFUSED, Database
 from tds_core.database.ordering import Decision, Kind, Outcome, Record, advance, decide
 from tds_core.entities.spec import EntitySpec
 from tds_core.priority import Priority
 
 _log = logging.getLogger(__name__)
-_POISON = (psycopg.DataError, psycopg.IntegrityError)
+_POISON = (psycopg.DataError, psycopg.IntegrityError, *REFUSED)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,19 +76,18 @@ class Mirror:
         try:
             return self._database.run(work)
         except _POISON as exc:
-            ids = {candidate.id for candidate in candidates}
-            if len(ids) > 1:
+            if len(candidates) > 1:
                 return self._apply_apart(spec, candidates, priority, completion)
             return self._reject(spec, candidates, exc, completion)
 
     def _apply_apart(
         self, spec: EntitySpec, candidates: Sequence[Candidate], priority: Priority, completion: Completion | None
     ) -> list[Result]:
-        """Apply every id by itself, so that the poison one is left alone."""
-        by_id = groupby(sorted(candidates, key=_id), key=_id)
-        apart = [list(group) for _, group in by_id]
+        """Apply every candidate by itself, so that the poison one is left alone."""
         return [
-            result for group in apart for result in self.apply(spec, group, priority=priority, completion=completion)
+            result
+            for candidate in sorted(candidates, key=_precedence)
+            for result in self.apply(spec, [candidate], priority=priority, completion=completion)
         ]
 
     def _reject(
@@ -139,6 +138,7 @@ def _note(plan: Plan, spec: EntitySpec, candidate: Candidate, decision: Decision
         plan.documents[candidate.id] = candidate
     if decision.outcome is Outcome.DELETED:
         plan.buried[candidate.id] = candidate.observation.observed.at
+        plan.raised.discard(candidate.id)
     if decision.outcome is Outcome.RESTORED:
         plan.raised.add(candidate.id)
     if decision.request:

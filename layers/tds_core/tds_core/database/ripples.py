@@ -1,19 +1,23 @@
 """What a written document may have changed elsewhere without Zoho saying so: stock by its lines, balances by it."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection, sql
 
 from tds_core.database import backlog
 from tds_core.database.candidates import Candidate
+from tds_core.database.ordering import SKEW
 from tds_core.entities import entity
 from tds_core.entities.model import parse_id
 from tds_core.entities.spec import EntitySpec, Touch
 from tds_core.errors import InvalidId
 from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
+
+# a version is Zoho's clock cut to a second: what was seen within this time after it may still be the state before
+_MARGIN = SKEW + timedelta(seconds=1)
 
 
 def request(connection: Connection, spec: EntitySpec, documents: Iterable[Candidate], *, hold_s: float) -> None:
@@ -66,10 +70,10 @@ def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datet
         """
         SELECT t.id FROM unnest(%s::text[], %s::timestamptz[]) AS t (id, at)
         LEFT JOIN {mirror} AS m ON m.{key} = t.id
-        WHERE m.{key} IS NULL OR m.detail_observed_at <= t.at
+        WHERE m.{key} IS NULL OR coalesce(m.detail_observed_at, m.observed_at) <= t.at + %s
         """
     ).format(mirror=sql.Identifier("erp", target.name), key=sql.Identifier(target.key))
-    return [row[0] for row in connection.execute(query, (list(touched), list(touched.values()))).fetchall()]
+    return [row[0] for row in connection.execute(query, (list(touched), list(touched.values()), _MARGIN)).fetchall()]
 
 
 def _mark_scan(connection: Connection, target: EntitySpec, written: list[Candidate]) -> None:
@@ -80,5 +84,5 @@ def _mark_scan(connection: Connection, target: EntitySpec, written: list[Candida
         UPDATE tds.cursors SET touched_at = now()
         WHERE scan = %s AND walked_at <= %s AND (touched_at IS NULL OR touched_at <= walk_started_at)
         """,
-        (target.scan_name, latest),
+        (target.scan_name, latest + _MARGIN),
     )
