@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 
 from tds_core.entities import REGISTRY
+from tds_core.lossless_json import JsonObject
+from tds_core.sync import receive
+from tds_core.sync.process import Message
 from tds_core.zoho.routes import ENTITIES, ROUTES
-from tests.webhook_events import Endpoint
+from tds_core.zoho.webhooks import Change, Operation
+from tests.webhook_events import NOW, Endpoint
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "events" / "webhook_receiver"
@@ -65,6 +69,22 @@ def test_a_type_leads_to_the_entity_that_claims_it() -> None:
             for spec in REGISTRY.values()
             if spec.discriminator and spec.discriminator[0] == route.type_key
         }
+
+
+@pytest.mark.parametrize(
+    ("operation", "document"), [("upsert", {"invoice_id": 7, "total": 5}), ("delete", None), ("request", None)]
+)
+def test_the_processor_reads_what_the_receiver_writes(operation: Operation, document: JsonObject | None) -> None:
+    change = Change(entity="invoices", operation=operation, id="7", document=document)
+    message = Message.parse(receive.message(change, observed_at=NOW, trace_id="t"))
+    assert (message.entity, message.op, message.ids, message.document, message.moment.at) == (
+        "invoices",
+        operation,
+        ("7",),
+        document,
+        NOW,
+    )
+    assert (message.source, message.trace_id) == ("webhook", "t")
 
 
 def test_its_start_imports_nothing_heavy() -> None:
