@@ -51,8 +51,12 @@ def digest(value: Any, *, skip: frozenset[str] = frozenset()) -> bytes:
 
     Canonical: keys sorted, numbers without trailing zeros (Zoho writes 12, 12.0 and 12.00 for one amount), without
     the keys in `skip` and without `*_formatted`, which change with the reader's locale.
+    Raises InvalidDocument when the value is nested too deeply.
     """
-    return blake2b(_canonical_encoder.encode(_canonical(value, skip)), digest_size=16).digest()
+    try:
+        return blake2b(_canonical_encoder.encode(_canonical(value, skip)), digest_size=16).digest()
+    except RecursionError as exc:
+        raise InvalidDocument("nested too deeply") from exc
 
 
 def _canonical(value: Any, skip: frozenset[str]) -> Any:

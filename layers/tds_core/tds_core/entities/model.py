@@ -91,7 +91,10 @@ def parse_instant(value: Any) -> datetime | None:
     instant = datetime.fromisoformat(value)
     if instant.tzinfo is None:
         raise ValueError("expected a time with its offset")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("time out of range") from exc
 
 
 def _json_list(value: Any) -> list[Any] | None:

@@ -5,7 +5,8 @@ A processor never calls Zoho. What it misses it requests, and it wakes the drain
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -13,13 +14,16 @@ from tds_core import lossless_json
 from tds_core.database.candidates import Candidate, from_document, mention
 from tds_core.database.mirror import Mirror, count
 from tds_core.database.ordering import Clock, Moment, Outcome
+from tds_core.entities import REGISTRY
+from tds_core.entities.model import parse_instant
 from tds_core.entities.spec import EntitySpec
-from tds_core.errors import InvalidDocument, PermanentError, RetriableError, TdsError
+from tds_core.errors import InvalidDocument, InvalidId, PermanentError, RetriableError, TdsError
 from tds_core.ids import parse_id
 from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
 
 SCHEMA = 1
+_ATTRIBUTE_LENGTH = 256
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +63,9 @@ class Message:
         try:
             if fields["schema"] != SCHEMA or fields["op"] not in ("upsert", "delete", "request"):
                 raise InvalidDocument("unknown schema or op")
-            observed_at = datetime.fromisoformat(fields["observed_at"]).astimezone(UTC)
+            observed_at = parse_instant(fields["observed_at"])
+            if observed_at is None or not isinstance(fields["ids"], list) or not fields["ids"]:
+                raise InvalidDocument("not a message of this schema")
             return cls(
                 entity=fields["entity"],
                 op=fields["op"],
@@ -73,6 +79,15 @@ class Message:
             raise InvalidDocument("not a message of this schema") from exc
 
 
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """One SQS event on its way: what its messages say, which ones go back, and whether anything was requested."""
+
+    carried: list[tuple[Candidate, Mapping[str, Any]]] = field(default_factory=list)
+    failed: list[Mapping[str, Any]] = field(default_factory=list)
+    requested: bool = False
+
+
 class Processor:
     """One entity's processor."""
 
@@ -84,30 +99,25 @@ class Processor:
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
         """Process an SQS event; returns the messages that SQS shall deliver again."""
-        candidates: list[Candidate] = []
-        carriers: dict[str, list[Mapping[str, Any]]] = {}
-        failed: list[Mapping[str, Any]] = []
+        batch = Batch()
         for record in event["Records"]:
             try:
-                found = self._candidates(record)
+                batch.carried += [(candidate, record) for candidate in self._candidates(record)]
             except PermanentError as exc:
-                self._bury(record, exc, failed)
-                continue
-            candidates += found
-            for candidate in found:
-                carriers.setdefault(candidate.id, []).append(record)
-        failed += self._apply(candidates, carriers, event["Records"])
-        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in _once(failed)]}
+                self._bury(record, exc, batch)
+        outcomes = self._apply(batch)
+        if batch.requested:
+            self._waker.wake()
+        _log.info("batch applied", extra={"entity": self._spec.name, "messages": len(event["Records"]), **outcomes})
+        return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in _once(batch.failed)]}
 
     def _candidates(self, record: Mapping[str, Any]) -> list[Candidate]:
-        """What a message says: a document, or ids to request; of another entity, nothing."""
+        """What a message says: a full document of this entity, or else ids to request."""
         message = Message.parse(record["body"])
         if message.entity != self._spec.name:
             raise InvalidDocument(f"a message of {message.entity} on the queue of {self._spec.name}")
-        document = message.document
-        if message.op == "upsert" and document is not None and not self._spec.is_own(document):
-            return []
-        if message.op == "upsert" and document is not None and self._spec.is_document(document):
+        document = message.document if message.op == "upsert" else None
+        if document is not None and self._spec.is_document(document) and self._spec.is_own(document):
             return [
                 from_document(
                     self._spec, document, moment=message.moment, source=message.source, trace_id=message.trace_id
@@ -118,67 +128,92 @@ class Processor:
             for document_id in message.ids
         ]
 
-    def _apply(
-        self,
-        candidates: Sequence[Candidate],
-        carriers: Mapping[str, Sequence[Mapping[str, Any]]],
-        records: Sequence[Mapping[str, Any]],
-    ) -> list[Mapping[str, Any]]:
+    def _apply(self, batch: Batch) -> dict[str, int]:
+        """Apply what the batch says, or postpone it; returns how often each outcome occurred."""
+        candidates = [candidate for candidate, _ in batch.carried]
         try:
             results = self._mirror.apply(self._spec, candidates, priority=Priority.WEBHOOK)
         except RetriableError as exc:
             _log.warning("batch postponed", extra={"entity": self._spec.name, "reason": exc.reason})
-            waiting = _once([record for carried in carriers.values() for record in carried])
-            for record in waiting:
-                self._queue.postpone(record)
-            return waiting
-        failed: list[Mapping[str, Any]] = []
+            for record in _once([record for _, record in batch.carried]):
+                self._postpone(record, batch)
+            return {}
+        batch.requested |= any(result.requested for result in results)
         for result in results:
             if result.outcome is Outcome.REJECTED:
-                for record in carriers[result.candidate.id]:
-                    self._bury(record, InvalidDocument(result.reason or "rejected"), failed)
-        if any(result.requested for result in results):
-            self._waker.wake()
-        _log.info("batch applied", extra={"entity": self._spec.name, "messages": len(records), **count(results)})
-        return failed
+                record = next(record for candidate, record in batch.carried if candidate is result.candidate)
+                self._bury(record, InvalidDocument(result.reason or "rejected"), batch)
+        return count(results)
 
-    def _bury(self, record: Mapping[str, Any], exc: TdsError, failed: list[Mapping[str, Any]]) -> None:
+    def _bury(self, record: Mapping[str, Any], exc: TdsError, batch: Batch) -> None:
         """Dead-letter a message that will never be applied, and ask Zoho for what it was about."""
-        ids = _ids_of(record)
+        fields = _fields(record)
+        ids = _ids(fields)
         attributes = {
-            "reason": f"{exc.reason}: {exc}"[:256],
+            "reason": f"{exc.reason}: {exc}",
             "entity": self._spec.name,
-            "ids": ",".join(ids)[:256],
+            "ids": ",".join(ids),
             "first_seen": _first_seen(record),
+            "trace_id": str(fields.get("trace_id", "")),
+            "redrives": _attribute(record, "redrives") or "0",
         }
+        attributes = {name: _sendable(value) for name, value in attributes.items()}
         try:
-            self._request(ids, record)
+            batch.requested |= self._request(fields.get("entity", self._spec.name), ids, record)
             self._queue.bury(record, attributes)
             _log.error("message dead-lettered", extra=attributes)
         except RetriableError as retriable:
             _log.warning("message postponed", extra={"entity": self._spec.name, "reason": retriable.reason})
-            self._queue.postpone(record)
-            failed.append(record)
+            self._postpone(record, batch)
 
-    def _request(self, ids: Sequence[str], record: Mapping[str, Any]) -> None:
+    def _request(self, name: Any, ids: Sequence[str], record: Mapping[str, Any]) -> bool:
+        """Request ids of the entity that the message names, if there is such a one; returns whether any was."""
+        spec = REGISTRY.get(name) if isinstance(name, str) else None
+        if spec is None:
+            return False
         moment = Moment(at=datetime.fromisoformat(_first_seen(record)), clock=Clock.WEBHOOK)
         mentions = [mention(document_id, moment=moment, source="webhook") for document_id in ids]
-        if mentions:
-            self._mirror.apply(self._spec, mentions, priority=Priority.WEBHOOK)
-            self._waker.wake()
+        results = self._mirror.apply(spec, mentions, priority=Priority.WEBHOOK)
+        return any(result.requested for result in results)
+
+    def _postpone(self, record: Mapping[str, Any], batch: Batch) -> None:
+        self._queue.postpone(record)
+        batch.failed.append(record)
 
 
-def _ids_of(record: Mapping[str, Any]) -> list[str]:
-    """The ids a message names, as far as it can be read at all."""
+def _fields(record: Mapping[str, Any]) -> JsonObject:
+    """What stands in a message that may be anything."""
     try:
-        return [parse_id(value) for value in lossless_json.loads(record["body"])["ids"]]
-    except (PermanentError, KeyError, TypeError):
-        return []
+        fields = lossless_json.loads(record["body"])
+    except PermanentError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _ids(fields: JsonObject) -> list[str]:
+    """The ids a message names, as far as they are ids."""
+    given = fields.get("ids")
+    ids: list[str] = []
+    for value in given if isinstance(given, list) else []:
+        with suppress(InvalidId):
+            ids.append(parse_id(value))
+    return ids
 
 
 def _first_seen(record: Mapping[str, Any]) -> str:
+    """When the message was first sent; one that was driven back from the dead letters carries it along."""
     sent_ms = int(record["attributes"]["SentTimestamp"])
-    return datetime.fromtimestamp(sent_ms / 1000, UTC).isoformat()
+    return _attribute(record, "first_seen") or datetime.fromtimestamp(sent_ms / 1000, UTC).isoformat()
+
+
+def _attribute(record: Mapping[str, Any], name: str) -> str:
+    return str((record.get("messageAttributes") or {}).get(name, {}).get("stringValue") or "")
+
+
+def _sendable(value: str) -> str:
+    """The text as SQS takes it in an attribute: bounded, without control characters."""
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in value)
+    return shown[:_ATTRIBUTE_LENGTH]
 
 
 def _once(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
