@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from types import FrameType
 
 import uvicorn
 
-from cli.local.zoho_simulator.options import SIZES, Limits, Options
+from cli.local.zoho_simulator.options import SIZES, Limits, Options, Quirks
 from cli.local.zoho_simulator.server import details, listen, uvicorn_server
 from cli.local.zoho_simulator.service import Service
 
@@ -67,7 +68,19 @@ def parser() -> argparse.ArgumentParser:
         help="0: no limit",
     )
     result.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="of every answer")
+    result.add_argument("--quirk", type=quirk, action="append", default=[], metavar="NAME=VALUE")
     return result
+
+
+def quirk(text: str) -> tuple[str, str | int | bool]:
+    """`retry_after=true`; names and kinds are those of Quirks."""
+    name, _, value = text.partition("=")
+    default = getattr(Quirks(), name, None)
+    if default is None:
+        raise argparse.ArgumentTypeError(f"unknown quirk {name}: choose of {', '.join(vars(Quirks()))}")
+    if isinstance(default, bool):
+        return name, value == "true"
+    return name, int(value) if isinstance(default, int) else value
 
 
 def end_with_parent(server: uvicorn.Server, parent: int) -> None:
@@ -98,11 +111,14 @@ def main() -> None:
         counts=dict(arguments.count),
         base_date=arguments.base_date,
         limits=limits,
+        quirks=Quirks(**dict(arguments.quirk)),
     )
     try:
         service = Service(options)
     except ValueError as exc:
         raise SystemExit(f"error: {exc}") from exc
+    gc.collect()
+    gc.freeze()  # a large organisation is not searched for garbage again and again
     sock = listen(arguments.port)
     server = uvicorn_server(service)
     sock.listen(2048)

@@ -94,6 +94,8 @@ class Activity:
 
     def _act(self, plan: Plan, random: Random, action: str, entity: str) -> str:
         world, (spec, view) = self._world, views()[entity]
+        if entity not in plan.entities:
+            raise Refused(f"no {entity} in this plan")
         if action in ("create", "pay"):
             with world.change(webhook=plan.webhook):
                 spec.create(world, random, dict(view.defaults))

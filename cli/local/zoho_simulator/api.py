@@ -50,7 +50,7 @@ class Call:
         """`books GET /invoices/{id}`, by which calls are counted."""
         name = self.path.strip("/")
         if self.spec is not None:
-            name = self.spec.path + ("/{id}" if self.record_id else "")
+            name = name.partition("/")[0] + ("/{id}" if self.record_id else "")
         return f"{self.product} {self.method} /{name}"
 
 
@@ -71,6 +71,7 @@ class ProductApi:
         self._faults = faults
         self._transports = transports
         self._specs = {spec.path: spec for spec in world.specs}
+        self._specs.update({spec.bulk[0]: spec for spec in world.specs if spec.bulk is not None})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call; it stays in flight until its last byte is handed over."""
@@ -160,8 +161,6 @@ class ProductApi:
             return self._settings(call, "organizations", organisations)
         if call.path == "locations":
             return self._settings(call, "locations", self._world.organisation.locations())
-        if call.path == "itemdetails":
-            return self._of_entity(call, self._specs["items"], taken)
         if call.spec is None:
             return refusal(5)
         return self._of_entity(call, call.spec, taken)
@@ -169,19 +168,19 @@ class ProductApi:
     def _settings(self, call: Call, key: str, value: object) -> Answer:
         if call.method != "GET":
             return refusal(37, call.method)
-        if key != "organizations" and SETTINGS_SCOPE[call.product] not in self._world.options.scopes:
+        if key != "organizations" and SETTINGS_SCOPE[call.product] not in self._world.scopes:
             return refusal(57)
         return success(key, encode(value))
 
     def _of_entity(self, call: Call, spec: EntitySpec[Any], taken: Mapping[str, Fault]) -> Answer:
         if call.method != "GET":
             return refusal(37, call.method)
-        if spec.scopes[call.product] not in self._world.options.scopes:
+        if spec.scopes[call.product] not in self._world.scopes:
             return refusal(57)
         lag_s = float(taken["lag"].parameters.get("seconds", 60)) if "lag" in taken else 0.0
         try:
-            if call.path == "itemdetails":
-                return self._bulk(call, spec, lag_s)
+            if spec.bulk is not None and call.path == spec.bulk[0]:
+                return self._bulk(call, spec, spec.bulk[1], lag_s)
             if call.record_id:
                 return self._detail(call, spec, lag_s)
             if "moved_page" in taken:
@@ -208,11 +207,11 @@ class ProductApi:
             )
         return success(spec.detail_key, encode(spec.document(self._world, record, call.product)))
 
-    def _bulk(self, call: Call, spec: EntitySpec[Any], lag_s: float) -> Answer:
-        """/itemdetails: unknown ids are silently missing from the answer."""
-        ids = [part.strip() for part in call.query.get("item_ids", "").split(",") if part.strip()]
+    def _bulk(self, call: Call, spec: EntitySpec[Any], parameter: str, lag_s: float) -> Answer:
+        """Many documents at once, /itemdetails: unknown ids are silently missing from the answer."""
+        ids = [part.strip() for part in call.query.get(parameter, "").split(",") if part.strip()]
         if not ids or len(ids) > self._world.options.quirks.itemdetails_maximum:
-            raise InvalidValue("item_ids")
+            raise InvalidValue(parameter)
         records = self._records(spec, lag_s)
         found = [records[item_id] for item_id in dict.fromkeys(ids) if item_id in records]
         return success(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ class Control:
             ),
             self._route("/webhooks", GET=self.webhooks, PUT=self.set_webhooks),
             self._route("/webhooks/reset", POST=self.reset_webhooks),
+            self._route("/new-day", POST=self.new_day),
             self._route("/tokens", DELETE=self.revoke_tokens),
         ]
 
@@ -296,6 +298,15 @@ class Control:
         """Count deliveries anew."""
         self._service.emitter.reset()
         return Raw(self._service.emitter.shown())
+
+    async def new_day(self, request: Request) -> Response:
+        """What time changes by itself, as of the given `today` or of now."""
+        today = str((await _body(request)).get("today", self._world.today().isoformat()))
+        with self._world.change():
+            for spec in self._world.specs:
+                if spec.age is not None:
+                    spec.age(self._world, date.fromisoformat(today).isoformat())
+        return Raw({"today": today})
 
     async def revoke_tokens(self, request: Request) -> Response:
         """Kill every access token."""

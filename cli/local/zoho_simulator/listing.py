@@ -11,7 +11,6 @@ from cli.local.zoho_simulator.answers import Answer
 from cli.local.zoho_simulator.records import (
     EntitySpec,
     InvalidValue,
-    Predicate,
     Product,
     Record,
     sort_records,
@@ -58,9 +57,9 @@ def list_page(
         min(whole(query, "per_page", PER_PAGE), PER_PAGE),
     )
     column, order = order_of(spec, query)
-    wanted = [] if distortion.ignore_filters else predicates(world, spec, query)
-    records = candidates(world, spec, column, order, distortion.lag_s)
-    rows: Sequence[R] = [record for record in records if all(holds(record) for holds in wanted)] if wanted else records
+    rows: Sequence[R] = candidates(world, spec, column, order, distortion.lag_s)
+    if not distortion.ignore_filters:
+        rows = filtered(world, spec, rows, query)
     start = (page - 1) * per_page
     shown = [] if distortion.empty else rows[start : start + per_page]
     context = {
@@ -94,23 +93,23 @@ def order_of(spec: EntitySpec[Any], query: Mapping[str, str]) -> tuple[str, str]
     return column, order if order in ("A", "D") else default
 
 
-def predicates(world: World, spec: EntitySpec[R], query: Mapping[str, str]) -> list[Predicate[R]]:
-    """The filters of a query that this list knows; all others are ignored."""
-    result: list[Predicate[R]] = []
+def filtered(world: World, spec: EntitySpec[R], rows: Sequence[R], query: Mapping[str, str]) -> Sequence[R]:
+    """The rows that hold every filter of a query that this list knows; all others are ignored."""
     for name, value in query.items():
         if name in spec.listing.filters and value:
             try:
-                result.append(spec.listing.filters[name](value))
+                holds = spec.listing.filters[name](value)
             except InvalidValue as exc:
                 raise InvalidValue(name) from exc
+            rows = [record for record in rows if holds(record)]
     since = query.get("last_modified_time", "")
     if since and spec.listing.filters_by_modified(world):
         try:
             limit = clock.parse_zoho_time(since)
         except ValueError as exc:
             raise InvalidValue("last_modified_time") from exc
-        result.append(lambda record: record.modified >= limit)
-    return result
+        rows = [record for record in rows if record.modified >= limit]
+    return rows
 
 
 def candidates(world: World, spec: EntitySpec[R], column: str, order: str, lag_s: float) -> list[R]:

@@ -5,38 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from types import MappingProxyType
 
-SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
-    {
-        "small": {
-            "products": 60,
-            "customers": 25,
-            "vendors": 6,
-            "invoices": 40,
-            "payments": 30,
-        },
-        "tsh": {
-            "products": 2221,
-            "customers": 2503,
-            "vendors": 81,
-            "invoices": 23972,
-            "payments": 20000,
-        },
-    }
-)
-
-READ_SCOPES = (
-    "ZohoBooks.settings.READ",
-    "ZohoBooks.contacts.READ",
-    "ZohoBooks.invoices.READ",
-    "ZohoBooks.customerpayments.READ",
-    "ZohoInventory.settings.READ",
-    "ZohoInventory.items.READ",
-    "ZohoInventory.contacts.READ",
-    "ZohoInventory.invoices.READ",
-    "ZohoInventory.customerpayments.READ",
-)
+SIZES = ("small", "tsh")
 
 
 @dataclass(kw_only=True)
@@ -68,21 +38,19 @@ class Quirks:
 
 @dataclass(kw_only=True)
 class Options:
-    """Everything that decides the data and the behaviour; the same options give the same organisation."""
+    """Everything that decides the data and the behaviour; the same options give the same organisation.
+
+    `counts` override the size's counts by the project's entity names; `base_date` is the day after the history ends.
+    """
 
     size: str = "small"
     seed: int = 1
     counts: Mapping[str, int] = field(default_factory=dict)
     base_date: date | None = None
-    scopes: tuple[str, ...] = READ_SCOPES
+    scopes: frozenset[str] | None = None  # None: all that the specs name
     limits: Limits = field(default_factory=Limits)
     quirks: Quirks = field(default_factory=Quirks)
 
-    def count(self, entity: str) -> int:
-        """How many records of an entity the organisation begins with."""
+    def __post_init__(self) -> None:
         if self.size not in SIZES:
             raise ValueError(f"unknown size {self.size!r}: choose one of {', '.join(SIZES)}")
-        unknown = set(self.counts) - set(SIZES[self.size])
-        if unknown:
-            raise ValueError(f"unknown entity in counts: {', '.join(sorted(unknown))}")
-        return self.counts.get(entity, SIZES[self.size][entity])

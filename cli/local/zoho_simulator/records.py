@@ -59,6 +59,7 @@ class View(Generic[R]):
 
     name: str
     shows: Predicate[R]
+    sizes: Mapping[str, int]
     defaults: Fields = field(default_factory=dict)
 
 
@@ -90,7 +91,7 @@ class EntitySpec(Generic[R]):
     scopes: Mapping[Product, str]
     listing: Listing[R]
     views: tuple[View[R], ...]
-    chosen_fields: tuple[str, ...]
+    chosen_fields: tuple[str, ...]  # of a webhook that carries only some
     row: Callable[[World, R, Product], Json]
     document: Callable[[World, R, Product], Json]
     totals: Callable[[R], Totals]
@@ -100,7 +101,8 @@ class EntitySpec(Generic[R]):
     random_edit: Callable[[World, R, Random], Fields]
     delete: Callable[[World, R], None]
     may_delete: Predicate[R]
-    pay: Callable[[World, R, Random], bool] | None = None
+    bulk: tuple[str, str] | None = None  # a path that takes many ids in this parameter
+    age: Callable[[World, str], None] | None = None  # what a new day changes by itself
 
     @property
     def home(self) -> Product:

@@ -18,13 +18,12 @@ from cli.local.zoho_simulator.options import Quirks
 from cli.local.zoho_simulator.webhook_bodies import STYLES, Body, body_of, signature
 from cli.local.zoho_simulator.world import Event
 
-MODULES = ("items", "contacts", "invoices", "customerpayments")
 KEPT = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How webhooks go out. Without `base_url` there are none.
+    """How webhooks go out. Without `base_url` there are none, without `modules` all have them.
 
     `loss`, `duplication` and `reordering` are shares; a reordered one is held up to `reorder_s` longer, all others
     keep their order as far as `concurrency` allows.
@@ -32,7 +31,7 @@ class Settings:
 
     base_url: str = ""
     secret: str = ""
-    modules: tuple[str, ...] = MODULES
+    modules: tuple[str, ...] = ()
     style: str = "default"
     loss: float = 0.0
     duplication: float = 0.0
@@ -95,7 +94,7 @@ class Emitter:
     def announce(self, event: Event) -> None:
         """Take a change; called when it is complete."""
         settings = self.settings
-        if not settings.base_url or event.spec.name not in settings.modules:
+        if not settings.base_url or (settings.modules and event.spec.name not in settings.modules):
             return
         if event.derived and not self._quirks.derived_changes_fire_webhooks:
             return

@@ -41,6 +41,14 @@ class Past:
     state: Record | None
 
 
+SETTINGS_SCOPES = frozenset({"ZohoBooks.settings.READ", "ZohoInventory.settings.READ"})
+
+
+def all_scopes(specs: tuple[EntitySpec[Any], ...]) -> frozenset[str]:
+    """What the project's own client may read."""
+    return SETTINGS_SCOPES.union(scope for spec in specs for scope in spec.scopes.values())
+
+
 def encode(value: object) -> bytes:
     """JSON as Zoho sends it: compact, not escaped to ASCII."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
@@ -55,6 +63,8 @@ class World:
         self.base_date = options.base_date or clock.today(now())
         self.organisation = Organisation(seed=options.seed, opened=self.base_date)
         self.specs = specs
+        self.sizes = self._sizes(specs)
+        self.scopes = options.scopes if options.scopes is not None else all_scopes(specs)
         self.tables: dict[str, Table[Any]] = {spec.name: Table(spec) for spec in specs}
         self.memory: dict[str, Any] = {}  # counters that an entity keeps
         self.listeners: list[Callable[[Event], None]] = []
@@ -65,6 +75,12 @@ class World:
             table = self.tables[spec.name]
             for record in spec.generate(self, self.random(spec.name)):
                 table.add(record)
+
+    def _sizes(self, specs: tuple[EntitySpec[Any], ...]) -> dict[str, int]:
+        known = {view.name: view.sizes[self.options.size] for spec in specs for view in spec.views}
+        if unknown := set(self.options.counts) - set(known):
+            raise ValueError(f"unknown entity in counts: {', '.join(sorted(unknown))}")
+        return {**known, **self.options.counts}
 
     def random(self, purpose: str) -> Random:
         """A source of its own for each purpose, so that more invoices do not change the items."""
@@ -186,6 +202,17 @@ class World:
         return [*events, *self._gone]
 
     # -- reading
+
+    def last_state(self, spec: EntitySpec[R], record_id: str) -> R:
+        """A record, or what it was before it was deleted; raises KeyError when it never was."""
+        live = self.table(spec).records.get(record_id)
+        if live is not None:
+            return live
+        for past in reversed(self.past):
+            if past.spec is spec and past.id == record_id and past.state is not None:
+                found: Any = past.state
+                return found  # type: ignore[no-any-return]
+        raise KeyError(record_id)
 
     def row_bytes(self, spec: EntitySpec[R], record: R, product: Product) -> bytes:
         """A list row, encoded once per state of the record."""

@@ -68,7 +68,7 @@ def test_bearer_is_not_zohos_form(zoho: Caller) -> None:
 
 
 def test_a_token_without_the_scope_is_refused_for_that_list_only() -> None:
-    with simulated(scopes=("ZohoBooks.invoices.READ",)) as zoho:
+    with simulated(scopes=frozenset({"ZohoBooks.invoices.READ"})) as zoho:
         assert zoho.get("/invoices").status_code == 200
         assert zoho.get("/contacts").json()["code"] == 57
         assert zoho.get("/items", product="inventory/v1").json()["code"] == 57

@@ -217,6 +217,19 @@ def test_the_books_agree_after_any_changes(seed: int) -> None:
                 )
 
 
+@pytest.mark.parametrize("moves", [False, True])
+def test_time_alone_makes_an_invoice_overdue_and_its_version_is_a_quirk(zoho: Caller, moves: bool) -> None:
+    zoho.control("PUT", "/quirks", {"overdue_moves_version": moves})
+    invoice = open_invoice(zoho)
+    zoho.control("PATCH", f"/documents/invoices/{invoice['invoice_id']}", {"due_date": "2026-03-05", "status": "sent"})
+    zoho.clock.time += 60
+    zoho.control("POST", "/new-day", {"today": "2026-03-06"})
+    after = zoho.get(f"/invoices/{invoice['invoice_id']}").json()["invoice"]
+    assert after["status"] == "overdue"
+    assert (after["last_modified_time"] > invoice["last_modified_time"]) is moves
+    agrees(zoho.service.world)
+
+
 def test_lists_and_details_as_they_were(zoho: Caller) -> None:
     world = zoho.service.world
     record_id = zoho.rows("/invoices", "invoices")[0]["invoice_id"]
@@ -231,4 +244,6 @@ def test_lists_and_details_as_they_were(zoho: Caller) -> None:
     assert before[record_id].notes == notes
     assert created not in before
     assert deleted in before
+    shown = INVOICES.document(world, before[deleted], "books")
+    assert shown["invoice_id"] == deleted
     assert world.as_of(INVOICES, 5).keys() == world.table(INVOICES).records.keys()

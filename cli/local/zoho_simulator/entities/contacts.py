@@ -98,7 +98,7 @@ def _new(world: World, random: Random, index: int, created: int, kind: str) -> C
 def generate(world: World, random: Random) -> Iterator[Contact]:
     """Customers first, then vendors; what vendors are owed stands until bills move it."""
     for kind in ("customer", "vendor"):
-        count = world.options.count(f"{kind}s")
+        count = world.sizes[f"{kind}s"]
         for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1400)):
             contact = _new(world, random, index, created, kind)
             contact.modified = history.later(random, created, end=world.history_end, share=0.5)
@@ -407,11 +407,13 @@ CONTACTS: EntitySpec[Contact] = EntitySpec(
         View(
             name="customers",
             shows=lambda contact: contact.kind == "customer",
+            sizes={"small": 25, "tsh": 2503},
             defaults={"contact_type": "customer"},
         ),
         View(
             name="vendors",
             shows=lambda contact: contact.kind == "vendor",
+            sizes={"small": 6, "tsh": 81},
             defaults={"contact_type": "vendor"},
         ),
     ),

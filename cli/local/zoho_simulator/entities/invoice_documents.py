@@ -84,7 +84,7 @@ def row(world: World, invoice: Invoice, product: Product) -> Json:
     """A list row; its addresses say zipcode where the detail says zip."""
     base, customer = (
         shape("invoice_row"),
-        world.table(CONTACTS).records[invoice.customer_id],
+        world.last_state(CONTACTS, invoice.customer_id),
     )
     shown = {
         **base,
@@ -151,7 +151,7 @@ def document(world: World, invoice: Invoice, product: Product) -> Json:
     """The full invoice with its lines."""
     base, customer = (
         shape("invoice_document"),
-        world.table(CONTACTS).records[invoice.customer_id],
+        world.last_state(CONTACTS, invoice.customer_id),
     )
     common, place = _common(invoice, customer), LOCATIONS[invoice.location]
     contact_person = person_id(customer)

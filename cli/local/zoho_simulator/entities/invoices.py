@@ -151,7 +151,7 @@ def _line_count(random: Random, index: int) -> int:
 
 def generate(world: World, random: Random) -> Iterator[Invoice]:
     """Four years of business; the last tenth of the customers never bought anything."""
-    count = world.options.count("invoices")
+    count = world.sizes["invoices"]
     customers = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "customer"]
     buyers = customers[: max(1, len(customers) * 9 // 10)]
     if count and not customers:
@@ -326,6 +326,15 @@ def delete(world: World, invoice: Invoice) -> None:
     world.bury(INVOICES, invoice)
 
 
+def age(world: World, today: str) -> None:
+    """Time alone makes open invoices overdue; whether that moves their version is a quirk."""
+    moves = world.options.quirks.overdue_moves_version
+    for invoice in list(world.table(INVOICES).records.values()):
+        if invoice.posted and invoice.balance > 0 and invoice.status != "overdue" and invoice.due_date < today:
+            with world.editing(INVOICES, invoice, version=moves, announce=False):
+                invoice.settle(today)
+
+
 def totals(invoice: Invoice) -> Totals:
     """Totals and balances per currency."""
     return invoice.currency.code, {"total": invoice.total, "balance": invoice.balance}
@@ -397,7 +406,7 @@ INVOICES: EntitySpec[Invoice] = EntitySpec(
         filters_by_modified=lambda world: True,
         context={"seller_app_sales_channels": ""},
     ),
-    views=(View(name="invoices", shows=lambda invoice: True),),
+    views=(View(name="invoices", shows=lambda invoice: True, sizes={"small": 40, "tsh": 23972}),),
     chosen_fields=("invoice_id", "invoice_number", "status", "total", "balance"),
     row=invoice_documents.row,
     document=invoice_documents.document,
@@ -408,4 +417,5 @@ INVOICES: EntitySpec[Invoice] = EntitySpec(
     random_edit=random_edit,
     delete=delete,
     may_delete=lambda invoice: True,
+    age=age,
 )

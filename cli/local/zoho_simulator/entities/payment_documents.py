@@ -26,7 +26,7 @@ def _common(world: World, payment: Payment) -> Json:
         "payment_id": payment.id,
         "payment_number": str(payment.number),
         "customer_id": payment.customer_id,
-        "customer_name": world.table(CONTACTS).records[payment.customer_id].name,
+        "customer_name": world.last_state(CONTACTS, payment.customer_id).name,
         "date": payment.date,
         "payment_mode": payment.mode,
         "amount": number(payment.amount),

@@ -103,7 +103,7 @@ def _group(random: Random, ratio: float) -> int:
 
 def generate(world: World, random: Random) -> Iterator[Payment]:
     """Payments in the order of the debts; when these are paid, advances follow."""
-    count = world.options.count("payments")
+    count = world.sizes["payments"]
     debts = _Debts(world, random)
     ratio = debts.count / max(count, 1)
     customers = [c for c in world.table(CONTACTS).records.values() if c.kind == "customer" and c.documents]
@@ -350,7 +350,7 @@ PAYMENTS: EntitySpec[Payment] = EntitySpec(
         },
         filters_by_modified=lambda world: world.options.quirks.payments_filter_by_modified,
     ),
-    views=(View(name="payments", shows=lambda payment: True),),
+    views=(View(name="payments", shows=lambda payment: True, sizes={"small": 30, "tsh": 20000}),),
     chosen_fields=("payment_id", "payment_number", "amount", "date"),
     row=payment_documents.row,
     document=payment_documents.document,

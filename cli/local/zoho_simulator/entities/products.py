@@ -118,7 +118,7 @@ def _new(world: World, random: Random, index: int, created: int) -> Item:
 
 def generate(world: World, random: Random) -> Iterator[Item]:
     """59 % active, a few awaiting confirmation; every third active product is in stock."""
-    count = world.options.count("products")
+    count = world.sizes["products"]
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1500)):
         item = _new(world, random, index, created)
         item.modified = history.later(random, created, end=world.history_end, share=0.6)
@@ -359,7 +359,7 @@ ITEMS: EntitySpec[Item] = EntitySpec(
         filters={"filter_by": _filter_by},
         filters_by_modified=lambda world: world.options.quirks.items_filter_by_modified,
     ),
-    views=(View(name="products", shows=lambda item: True),),
+    views=(View(name="products", shows=lambda item: True, sizes={"small": 60, "tsh": 2221}),),
     chosen_fields=("item_id", "name", "rate", "status"),
     row=row,
     document=document,
@@ -370,4 +370,5 @@ ITEMS: EntitySpec[Item] = EntitySpec(
     random_edit=random_edit,
     delete=delete,
     may_delete=lambda item: True,
+    bulk=("itemdetails", "item_ids"),
 )
