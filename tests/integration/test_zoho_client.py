@@ -238,7 +238,12 @@ def test_a_retry_without_a_permit_reports_the_failure_itself(make: Make) -> None
 
 
 def test_the_slot_is_free_again_after_every_outcome(make: Make) -> None:
-    outcomes = [httpx.Response(502), error(2, status=400), httpx.ConnectError("x"), RuntimeError("x")]
+    outcomes: list[zoho_fakes.Answer] = [
+        httpx.Response(502),
+        error(2, status=400),
+        httpx.ConnectError("x"),
+        RuntimeError("x"),
+    ]
     client = make(FakeZoho(*outcomes))
     for _ in outcomes:
         with pytest.raises((TdsError, RuntimeError)):

@@ -31,9 +31,7 @@ class Answer:
 
 def client(*, connections: int) -> httpx.Client:
     """The HTTP client that calls Zoho: it follows no redirect and heeds no proxy, so the token goes nowhere else."""
-    return httpx.Client(
-        transport=DeadlineTransport(connections=connections), follow_redirects=False, trust_env=False, timeout=None
-    )
+    return httpx.Client(transport=DeadlineTransport(connections=connections), follow_redirects=False, trust_env=False)
 
 
 def send(

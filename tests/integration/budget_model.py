@@ -1,0 +1,69 @@
+"""What the budget must do, told again without SQL: lists of permits and plain arithmetic."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from tds_core.priority import Priority
+
+WINDOW = timedelta(seconds=62)
+QUARTER = timedelta(seconds=0.25)
+HELD = timedelta(seconds=60)
+DAY = timedelta(hours=24)
+
+
+@dataclass
+class Day:
+    """One product's day as far as it is known from headers."""
+
+    resets_at: datetime
+    limit: int
+    remaining: int | None = None
+    used: dict[Priority, int] = field(default_factory=lambda: dict.fromkeys(Priority, 0))
+    asked: dict[Priority, datetime] = field(default_factory=dict)
+
+    def left(self, in_flight: int) -> int:
+        """Calls that are left to everybody."""
+        known = self.limit - sum(self.used.values()) if self.remaining is None else self.remaining
+        return known - in_flight
+
+    def allows(self, priority: Priority, *, in_flight: int, now: datetime) -> bool:
+        """Whether the shares leave a call to this priority."""
+        left = Fraction(self.left(in_flight))
+        rest = min(max(Fraction((self.resets_at - now) / DAY), Fraction(0)), Fraction(1))
+        urgent = Fraction(15, 100) * self.limit
+        fixed_used = self.used[Priority.POLL] + self.used[Priority.VERIFICATION]
+        fixed = max(min(self.limit / Fraction(4) - fixed_used, self.limit * rest / 2), Fraction(0))
+        bulk_used = {p: self.used[p] for p in (Priority.BACKFILL, Priority.IMAGES)}
+        bulk = max(left - urgent - fixed, Fraction(0)) + sum(bulk_used.values())
+        if priority >= Priority.POLL:
+            left -= urgent
+        if priority >= Priority.RIPPLE:
+            left -= fixed
+        if priority in bulk_used:
+            other = Priority.IMAGES if priority is Priority.BACKFILL else Priority.BACKFILL
+            share = Fraction(1, 5) if other is Priority.IMAGES else Fraction(4, 5)
+            left -= max(share * bulk - self.used[other], Fraction(0)) * self._interest(other, now, rest)
+        return left >= 1
+
+    def _interest(self, priority: Priority, now: datetime, rest: Fraction) -> Fraction:
+        age = now - self.asked[priority] if priority in self.asked else None
+        if age is None or age >= DAY:
+            return Fraction(0)
+        return Fraction(1) if age < timedelta(minutes=10) else rest
+
+
+@dataclass
+class Window:
+    """Permits that count against the minute, and those in flight by who holds them."""
+
+    taken: list[datetime] = field(default_factory=list)
+    held: dict[int, datetime] = field(default_factory=dict)
+
+    def in_window(self, now: datetime, *, slack: timedelta = timedelta(0)) -> int:
+        """Permits of the last 62 seconds."""
+        return sum(now - at <= WINDOW + slack for at in self.taken)
+
+    def in_flight(self, now: datetime) -> int:
+        """Permits that were neither ended nor have run out."""
+        return sum(now - at < HELD for at in self.held.values())
