@@ -108,7 +108,8 @@ class Processor:
         outcomes = self._apply(batch)
         if batch.requested:
             self._waker.wake()
-        _log.info("batch applied", extra={"entity": self._spec.name, "messages": len(event["Records"]), **outcomes})
+        figures = {"entity": self._spec.name, "messages": len(event["Records"]), "outcomes": outcomes}
+        _log.info("batch applied", extra=figures)
         return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in _once(batch.failed)]}
 
     def _candidates(self, record: Mapping[str, Any]) -> list[Candidate]:
