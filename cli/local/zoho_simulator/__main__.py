@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from datetime import date
 from types import FrameType
 
@@ -95,10 +96,10 @@ def end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def main() -> None:
-    """Serve."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve; without `argv` the process's own arguments count."""
     parent = os.getppid()
-    arguments = parser().parse_args()
+    arguments = parser().parse_args(argv)
     limits = Limits(
         per_minute=arguments.per_minute,
         in_flight=arguments.in_flight,

