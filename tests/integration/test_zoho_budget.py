@@ -424,6 +424,19 @@ def test_threads_of_many_processes_never_exceed_the_limits(connect: Callable[[],
     assert taken == 120
 
 
+def test_permits_are_given_one_after_the_other(connect: Callable[[], Database]) -> None:
+    """While one worker is being served the others wait, and then see what it took."""
+    limits = zoho_fakes.settings(in_flight_limit=1)
+    with ThreadPoolExecutor(8) as pool:
+        with connect().transaction() as served:
+            served.execute("SELECT FROM tds.circuit FOR UPDATE")
+            others = [pool.submit(ask, Budget(limits, connect())) for _ in range(8)]
+            time.sleep(0.5)
+            assert not any(other.done() for other in others)
+        answers = [other.result() for other in others]
+    assert sum(isinstance(one, Permit) for one in answers) == 1
+
+
 def test_a_permit_needs_a_database() -> None:
     unreachable = Database(lambda: "host=127.0.0.1 port=1", application_name="test")
     with pytest.raises(DatabaseUnavailable):

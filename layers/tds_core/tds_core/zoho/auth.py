@@ -5,7 +5,6 @@ while it is valid. Nothing secret stands in an error, a log line or a repr.
 """
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -15,36 +14,17 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from tds_core import lossless_json
-from tds_core.errors import (
-    CredentialsRejected,
-    InvalidDocument,
-    ScopeMissing,
-    TdsError,
-    TokenUnavailable,
-    ZohoUnavailable,
-)
-from tds_core.lossless_json import JsonObject
+from tds_core.errors import ScopeMissing, TokenUnavailable
 from tds_core.settings import Settings
 from tds_core.zoho.budget import Executor
-from tds_core.zoho.transport import Answer, send
+from tds_core.zoho.token_host import MintRefused, TokenHost, ZohoCredentials, refusal_error
+
+__all__ = ["AccessToken", "Tokens", "ZohoCredentials"]
 
 REFRESH_AHEAD_S = 300.0
 YOUNG_S = 300.0
 MINT_LIMIT = 7
 LEASE_S = 30.0
-MINT_DEADLINE_S = 20.0
-REFUSED_HOLD_S = 60.0
-FAILED_HOLD_S = 5.0
-_LIFE_S = 3_600.0
-_BODY_LIMIT = 64 * 1024
-_USABLE = re.compile(r"[\x21-\x7e]{1,2048}")
-_REFUSALS = {
-    "invalid_code": "the refresh token is wrong, revoked or of another data centre",
-    "invalid_client": "the client id is unknown to this data centre",
-    "invalid_client_secret": "the client secret is wrong",
-}
-_THROTTLED = "Access Denied"
 
 _log = logging.getLogger(__name__)
 
@@ -82,15 +62,6 @@ _REFUSE = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ZohoCredentials:
-    """What mints access tokens; never shown."""
-
-    client_id: str = field(repr=False)
-    client_secret: str = field(repr=False)
-    refresh_token: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
     """One token; `generation` tells it from its successors, `renew_at` is on this process's clock."""
 
@@ -119,12 +90,6 @@ class _Stored:
         return min(REFRESH_AHEAD_S, self.life_s / 2)
 
 
-class _Refused(TdsError):
-    def __init__(self, error: TdsError, hold_s: float, refusal: str | None) -> None:
-        super().__init__(str(error))
-        self.error, self.hold_s, self.refusal = error, hold_s, refusal
-
-
 class Tokens:
     """Hands out the shared access token; thread-safe."""
 
@@ -142,7 +107,7 @@ class Tokens:
         self._settings = settings
         self._database = database
         self._credentials = credentials
-        self._http = http
+        self._host = TokenHost(settings, http)
         self._clock = clock
         self._sleep = sleep
         self._patience_s = patience_s
@@ -190,7 +155,7 @@ class Tokens:
             if self._lease(owner, stored.generation):
                 try:
                     self._mint(owner, stored.generation)
-                except _Refused as refused:
+                except MintRefused as refused:
                     self._database.execute(_REFUSE, (refused.hold_s, refused.refusal, owner))
                     _log.warning("access token not minted", extra={"reason": str(refused.error)})
                     if not stored.is_valid(rejected):
@@ -235,58 +200,9 @@ class Tokens:
 
     def _mint(self, owner: UUID, generation: int) -> None:
         started = self._clock()
-        value, life_s = self._request(self._credentials())
-        self._database.execute(_STORE, (value, life_s - (self._clock() - started), owner, generation))
-
-    def _request(self, credentials: ZohoCredentials) -> tuple[str, float]:
-        request = self._http.build_request(
-            "POST",
-            f"{self._settings.zoho_accounts_url.rstrip('/')}/oauth/v2/token",
-            data={
-                "grant_type": "refresh_token",
-                "client_id": credentials.client_id,
-                "client_secret": credentials.client_secret,
-                "refresh_token": credentials.refresh_token,
-            },
-        )
-        try:
-            answer = send(
-                self._http,
-                request,
-                time_left_s=MINT_DEADLINE_S,
-                connect_s=MINT_DEADLINE_S,
-                body_limit_bytes=_BODY_LIMIT,
-            )
-        except ZohoUnavailable as exc:
-            raise _Refused(TokenUnavailable(f"the token host gave {exc}"), FAILED_HOLD_S, None) from None
-        return self._read_token(answer)
-
-    def _read_token(self, answer: Answer) -> tuple[str, float]:
-        """The token and its life in seconds; Zoho writes its errors under HTTP 200 as well as 400."""
-        try:
-            body = lossless_json.loads(answer.body)
-        except InvalidDocument:
-            body = None
-        body = body if isinstance(body, dict) else {}
-        value, error = body.get("access_token"), body.get("error")
-        if isinstance(value, str) and _USABLE.fullmatch(value) and answer.status < 400:
-            self._check_host(body.get("api_domain"))
-            return value, _life_s(body)
-        if isinstance(error, str) and error in _REFUSALS:
-            raise _Refused(_error(error), REFUSED_HOLD_S, error)
-        if error == _THROTTLED:
-            raise _Refused(_error(_THROTTLED), REFUSED_HOLD_S, _THROTTLED)
-        failure = TokenUnavailable(f"the token host answered HTTP {answer.status} without a token")
-        raise _Refused(failure, FAILED_HOLD_S, None)
-
-    def _check_host(self, api_domain: object) -> None:
-        """Tokens go to the configured host only, so another api_domain is a hint at a wrong data centre, no more."""
-        try:
-            host = httpx.URL(api_domain).host if isinstance(api_domain, str) else ""
-        except httpx.InvalidURL:
-            host = ""
-        if host != httpx.URL(self._settings.zoho_api_url).host:
-            _log.warning("the token's api_domain is not the configured host, which is used all the same")
+        minted = self._host.mint(self._credentials())
+        life_s = minted.life_s - (self._clock() - started)
+        self._database.execute(_STORE, (minted.value, life_s, owner, generation))
 
     def _fingerprint(self, credentials: ZohoCredentials) -> str:
         settings = self._settings
@@ -294,21 +210,8 @@ class Tokens:
         return sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _life_s(body: JsonObject) -> float:
-    """Some hosts write expires_in in milliseconds, and then expires_in_sec beside it."""
-    life_s = body.get("expires_in_sec", body.get("expires_in"))
-    is_number = isinstance(life_s, int) and not isinstance(life_s, bool) and life_s > 0
-    return min(float(life_s), _LIFE_S) if is_number and life_s else _LIFE_S
-
-
-def _error(refusal: str) -> TdsError:
-    if refusal in _REFUSALS:
-        return CredentialsRejected(f"{refusal}: {_REFUSALS[refusal]}")
-    return TokenUnavailable(f"{refusal}: too many tokens were minted")
-
-
 def _raise_refusal(stored: _Stored) -> None:
     if stored.is_ours and stored.refusal:
-        raise _error(stored.refusal)
+        raise refusal_error(stored.refusal)
     if stored.mints >= MINT_LIMIT:
         raise TokenUnavailable(f"{MINT_LIMIT} tokens were minted within 10 minutes")
