@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from cli.local.zoho_simulator.entities import views
-from cli.local.zoho_simulator.records import Refused
+from cli.local.zoho_simulator.records import Refused, pick
 from cli.local.zoho_simulator.world import World
 
 ACTIONS = ("create", "edit", "pay", "delete")
@@ -100,12 +100,10 @@ class Activity:
             with world.change(webhook=plan.webhook):
                 spec.create(world, random, dict(view.defaults))
             return f"{entity}.created"
-        records = [record for record in world.table(spec).records.values() if view.shows(record)]
-        if action == "delete":
-            records = [record for record in records if spec.may_delete(record)]
-        if not records:
+        may = spec.may_delete if action == "delete" else view.shows
+        record = pick(world.table(spec).records.values(), random, lambda found: view.shows(found) and may(found))
+        if record is None:
             raise Refused(f"no {entity}")
-        record = random.choice(records)
         if action == "delete":
             with world.change(webhook=plan.webhook):
                 spec.delete(world, record)

@@ -144,6 +144,17 @@ class Table(Generic[R]):
         return rows
 
 
+def pick(records: Iterable[R], random: Random, holds: Predicate[R]) -> R | None:
+    """A random record that holds; a few are tried before all are looked at, since most changes want any of many."""
+    known = list(records)
+    for _ in range(min(len(known), 200)):
+        record = random.choice(known)
+        if holds(record):
+            return record
+    fitting = [record for record in known if holds(record)]
+    return random.choice(fitting) if fitting else None
+
+
 def sort_records(records: Iterable[R], listing: Listing[R], column: str, order: str) -> list[R]:
     """The records by one column of the list, the id deciding between equals."""
     key = listing.sort_keys[column]

@@ -25,6 +25,7 @@ from cli.local.zoho_simulator.records import (
     Totals,
     View,
     date_filters,
+    pick,
 )
 from cli.local.zoho_simulator.world import World
 
@@ -252,14 +253,13 @@ def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[An
         if customer is None or customer.kind != "customer":
             raise Refused("no such customer")
         return customer, entries
-    payable = [invoice for invoice in invoices.values() if invoice.posted and invoice.balance > 0]
-    if payable and random.random() < 0.9:
-        invoice = random.choice(payable)
-        return contacts_by_id[invoice.customer_id], [{"invoice_id": invoice.id}]
-    customers = [contact for contact in contacts_by_id.values() if contact.kind == "customer"]
-    if not customers:
+    open_invoice = pick(invoices.values(), random, lambda found: found.owed > 0)
+    if open_invoice is not None and random.random() < 0.9:
+        return contacts_by_id[open_invoice.customer_id], [{"invoice_id": open_invoice.id}]
+    customer = pick(contacts_by_id.values(), random, lambda found: found.kind == "customer")
+    if customer is None:
         raise Refused("no customer to pay")
-    return random.choice(customers), []
+    return customer, []
 
 
 def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
