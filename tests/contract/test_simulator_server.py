@@ -131,6 +131,16 @@ def test_a_dripping_body_outlives_a_timeout_between_reads(http: httpx.Client) ->
     assert json.loads(answer.content)["code"] == 0
 
 
+def test_answers_do_not_wait_for_acknowledgements(http: httpx.Client) -> None:
+    path = f"/books/v3/invoices/{http.get('/books/v3/invoices').json()['invoices'][0]['invoice_id']}"
+    seconds = []
+    for _ in range(30):
+        started = time.perf_counter()
+        http.get(path)
+        seconds.append(time.perf_counter() - started)
+    assert sorted(seconds)[5] < 0.03
+
+
 def test_calls_in_flight_are_limited(http: httpx.Client) -> None:
     http.put("/_simulator/limits", json={"in_flight": 3, "latency_s": 0.4}).raise_for_status()
     try:
