@@ -15,7 +15,7 @@ from functools import partial
 from typing import Literal, Protocol
 
 START = datetime(2026, 1, 2, 12, tzinfo=UTC)
-_PAUSES = (0.05, 0.2, 0.4, 1.0, 2.5, 6.0, 12.0, 70.0)
+_PAUSES = (0.05, 0.2, 0.3, 0.4, 0.7, 1.0, 2.5, 6.0, 12.0, 70.0)
 _MOST_FETCHES = 60
 
 
@@ -26,11 +26,15 @@ def instant(seconds: float) -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How one entity's versions behave: a document's may be on another scale than the list's, or there are none."""
+    """How one entity behaves: a document's version may be on another scale than the list's, or there is none.
+
+    `listed`: whether there is a column that only lists show.
+    """
 
     name: str
     versioned: bool = True
     comparable: bool = True
+    listed: bool = True
 
     def list_version(self, state: "State") -> datetime | None:
         return instant(state.second) if self.versioned else None
@@ -130,16 +134,17 @@ class World:
         """Let things happen."""
         for _ in range(steps):
             happening = self.random.choices(
-                (self._change, self._read_list, self._fetch_leased, self._fetch_unasked), (6, 2, 4, 1)
+                (self._change, self._read_list, self._fetch_leased, self._fetch_unasked), (6, 3, 4, 1)
             )[0]
             happening()
             self._pass(self.random.choice(_PAUSES))
 
     def settle(self) -> None:
-        """Let everything under way arrive, then poll twice and fetch until nothing is asked for."""
+        """Let everything under way arrive and fetch what is asked for, then poll twice and fetch again."""
         while self._events:
             self._pass(self._events[0][0] - self.now)
         self._flush()
+        self._drain()
         for pause in (self.random.uniform(0, 12), 12.0):
             self._pass(pause)
             self._poll_and_drain()
@@ -180,12 +185,11 @@ class World:
         bumped = replace(last, n=last.n + 1, at=self.now, second=int(self.now))
         if not last.alive:
             return replace(bumped, alive=True, second=self.random.choice((last.second, bumped.second)))
-        what = self.random.choices(("edit", "silent", "delete"), (6, 3, 1))[0]
+        what = self.random.choices(("edit", "silent", "delete"), (5, 5, 1))[0]
         if what == "delete":
             return replace(bumped, alive=False)
-        changed = {
-            name: self.random.randrange(3) for name in ("shared", "listed", "detail") if self.random.random() < 0.5
-        }
+        names = ("shared", "listed", "detail") if self.dialect.listed else ("shared", "detail")
+        changed = {name: self.random.randrange(3) for name in names if self.random.random() < 0.5}
         edited = replace(bumped, **changed)  # type: ignore[arg-type]
         return edited if what == "edit" else replace(edited, second=last.second)
 
@@ -319,17 +323,32 @@ class World:
             if not ((state := self._state(document_id, self.now)) and state.alive)
         ]
         self.system.request(absent, now=self.now)
+        self._drain()
+
+    def _drain(self) -> None:
+        """Fetch until nothing is asked for; whatever was fetched is then as Zoho holds it."""
+        fetched: set[str] = set()
         for _ in range(_MOST_FETCHES):
             due = self.system.next_due()
             if due is None:
+                self._check_fetched(fetched)
                 return
             self._pass(max(due - self.now, 0.5))
             permit = self.now
             leased = self.system.lease(now=permit)
+            fetched.update(leased)
             self._pass(0.3)
             self._inbox = [self._answer(document_id, permit, permit, False, True) for document_id in leased]
             self._flush()
         raise AssertionError(self._story("the backlog never becomes empty"))
+
+    def _check_fetched(self, ids: set[str]) -> None:
+        live = self.system.live()
+        for document_id in ids:
+            state = self._state(document_id, self.now)
+            found = live.get(document_id)
+            expected = (state.shared, state.detail) if state is not None and state.alive else None
+            assert (found and (found[0], found[2])) == expected, self._story(f"{document_id}: {found} after its fetch")
 
     def _is_blind(self, document_id: str, final: State) -> bool:
         """Whether Zoho gave no way to tell that the document changed after one that it served.

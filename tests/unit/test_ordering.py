@@ -355,6 +355,22 @@ def test_at_the_lists_version_only_a_later_fetch_writes_the_header(observed: Mom
     assert decision.request is not expected, "a header that may differ is settled by a fetch"
 
 
+def test_a_fetch_too_close_to_a_webhook_to_settle_a_differing_header_is_repeated() -> None:
+    record = after(list_row(fetched(0), SAME, "b"), document(received(1), SAME, "a"), document(received(9)))
+    record = advance(record, list_row(fetched(8), SAME, "c"), decide(record, list_row(fetched(8), SAME, "c")))
+    assert record.shared == {"total": "c"}
+    seen = document(fetched(7), SAME, "a")
+    assert decide(record, seen) == Decision(outcome=Outcome.UNCHANGED, request=True)
+
+
+def test_of_two_clocks_that_cannot_tell_the_mark_is_the_one_that_is_harder_to_pass() -> None:
+    record = after(document(fetched(0), OLD), document(received(-1), SAME, "b"))
+    assert record.document.observed == record.header.observed == received(0)
+    assert decide(record, list_row(fetched(0.1), SAME, "a")).outcome is Outcome.TIE
+    assert after(document(fetched(0), OLD), document(received(-6), SAME, "b")).header.observed == fetched(0)
+    assert after(document(received(0), OLD), document(fetched(6), SAME, "b")).header.observed == fetched(6)
+
+
 def test_a_fetch_corrects_a_header_that_differs_from_the_unchanged_document() -> None:
     # two edits in one second: the list showed the first, the webhook the second, the fetch confirms the second
     record = after(list_row(fetched(0), SAME, "b"), document(received(1), SAME, "a"))

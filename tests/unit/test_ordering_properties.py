@@ -10,7 +10,7 @@ from tests.ordering_world import COMPARABLE, INCOMPARABLE, UNVERSIONED, Dialect,
 
 EXAMPLES = 1500
 BATCHES = 4
-MOST_BLIND = 0.2
+MOST_BLIND = 0.15
 _LEASE_S = 120.0
 _LAG_S = 60.0
 _DAY_S = 86_400.0

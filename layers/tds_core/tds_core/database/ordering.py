@@ -213,12 +213,11 @@ def _confirm(record: Record, seen: Observation, *, lagging: bool) -> Decision:
     A webhook counts as a sight too: a fetch begun before it may show what was between the two equal states.
     """
     touch = seen.observed.is_after(record.document.observed)
-    settles = touch and seen.observed.clock is Clock.FETCH and not lagging
-    if not settles or _agrees(seen.shared, record.shared):
+    if seen.observed.clock is Clock.WEBHOOK or lagging or _agrees(seen.shared, record.shared):
         return Decision(outcome=Outcome.UNCHANGED, touch=touch, lagging=lagging)
     if _writes_header(record, seen):
-        return Decision(outcome=Outcome.UPDATED, write_header=True, touch=True)
-    return Decision(outcome=Outcome.UNCHANGED, touch=True, request=True)
+        return Decision(outcome=Outcome.UPDATED, write_header=True, touch=touch)
+    return Decision(outcome=Outcome.UNCHANGED, touch=touch, request=True)
 
 
 def _write(record: Record, seen: Observation, *, lagging: bool) -> Decision:
@@ -254,8 +253,15 @@ def _next_header(record: Record, seen: Observation) -> Track:
 
 
 def _later(moment: Moment, other: Moment | None) -> Moment:
-    """The later of the two: too late a mark costs a call, too early a one would let an older state in."""
-    return moment if other is None or moment.at >= other.at else other
+    """The later of the two: too late a mark costs a call, too early a one would let an older state in.
+
+    Where two clocks cannot tell, the mark is a webhook's: no fetch begun within the skew is then after it.
+    """
+    if other is None or moment.is_after(other):
+        return moment
+    if moment.clock == other.clock or other.is_after(moment):
+        return other
+    return Moment(at=max(moment.at, other.at), clock=Clock.WEBHOOK)
 
 
 def _agrees(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
