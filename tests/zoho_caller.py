@@ -56,15 +56,7 @@ class Caller:
         assert answer.status_code == 200, answer.text
         return list(answer.json()[key])
 
-    def control(
-        self,
-        method: str,
-        path: str,
-        json: Any = None,
-        *,
-        status: int = 200,
-        **query: Any,
-    ) -> Any:
+    def control(self, method: str, path: str, json: Any = None, *, status: int = 200, **query: Any) -> Any:
         """The JSON of the control interface."""
         answer = self.request(method, f"/_simulator{path}", json=json, params=query)
         assert answer.status_code == status, answer.text

@@ -41,33 +41,10 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--size", choices=sorted(SIZES), default="small")
     result.add_argument("--seed", type=int, default=1)
     result.add_argument("--count", type=count, action="append", default=[], metavar="ENTITY=N")
-    result.add_argument(
-        "--base-date",
-        type=date.fromisoformat,
-        metavar="DATE",
-        help="the day after the history ends",
-    )
-    result.add_argument(
-        "--per-minute",
-        type=limit,
-        default=defaults.per_minute,
-        metavar="N",
-        help="0: no limit",
-    )
-    result.add_argument(
-        "--in-flight",
-        type=limit,
-        default=defaults.in_flight,
-        metavar="N",
-        help="0: no limit",
-    )
-    result.add_argument(
-        "--per-day",
-        type=limit,
-        default=defaults.per_day,
-        metavar="N",
-        help="0: no limit",
-    )
+    result.add_argument("--base-date", type=date.fromisoformat, metavar="DATE", help="the day after the history ends")
+    result.add_argument("--per-minute", type=limit, default=defaults.per_minute, metavar="N", help="0: no limit")
+    result.add_argument("--in-flight", type=limit, default=defaults.in_flight, metavar="N", help="0: no limit")
+    result.add_argument("--per-day", type=limit, default=defaults.per_day, metavar="N", help="0: no limit")
     result.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="of every answer")
     result.add_argument("--quirk", type=quirk, action="append", default=[], metavar="NAME=VALUE")
     return result

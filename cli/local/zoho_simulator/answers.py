@@ -24,10 +24,7 @@ MESSAGES: Mapping[int, tuple[int, str]] = MappingProxyType(
                 "requests per minute that can originate from an organization."
             ),
         ),
-        45: (
-            429,
-            "The API call for this organization has exceeded the maximum call rate limit of {0}.",
-        ),
+        45: (429, "The API call for this organization has exceeded the maximum call rate limit of {0}."),
         57: (401, "You are not authorized to perform this operation"),
         1000: (500, "Internal Error"),
         1002: (404, "{0} does not exist."),

@@ -14,23 +14,14 @@ from cli.local.zoho_simulator.answers import Answer, refusal, success
 from cli.local.zoho_simulator.faults import Fault, Faults
 from cli.local.zoho_simulator.limits import CallLimits
 from cli.local.zoho_simulator.listing import Distortion, list_page
-from cli.local.zoho_simulator.misbehaviour import (
-    answer_of,
-    bend,
-    drip,
-    hold,
-    move_pages,
-)
+from cli.local.zoho_simulator.misbehaviour import answer_of, bend, drip, hold, move_pages
 from cli.local.zoho_simulator.oauth import Accounts
 from cli.local.zoho_simulator.records import EntitySpec, InvalidValue, Product
 from cli.local.zoho_simulator.wire import Transports, send_answer
 from cli.local.zoho_simulator.world import World, encode
 
 PREFIXES: Mapping[str, Product] = {"/books/v3/": "books", "/inventory/v1/": "inventory"}
-SETTINGS_SCOPE: Mapping[Product, str] = {
-    "books": "ZohoBooks.settings.READ",
-    "inventory": "ZohoInventory.settings.READ",
-}
+SETTINGS_SCOPE: Mapping[Product, str] = {"books": "ZohoBooks.settings.READ", "inventory": "ZohoInventory.settings.READ"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +49,7 @@ class ProductApi:
     """An ASGI application for /books/v3/... and /inventory/v1/..."""
 
     def __init__(
-        self,
-        world: World,
-        accounts: Accounts,
-        limits: CallLimits,
-        faults: Faults,
-        transports: Transports,
+        self, world: World, accounts: Accounts, limits: CallLimits, faults: Faults, transports: Transports
     ) -> None:
         self._world = world
         self._accounts = accounts
@@ -89,12 +75,7 @@ class ProductApi:
                 self._limits.finish()
 
     async def _deliver(
-        self,
-        scope: Scope,
-        send: Send,
-        call: Call,
-        taken: Mapping[str, Fault],
-        answer: Answer | None,
+        self, scope: Scope, send: Send, call: Call, taken: Mapping[str, Fault], answer: Answer | None
     ) -> None:
         if self._limits.limits.latency_s:
             await asyncio.sleep(self._limits.limits.latency_s)
@@ -115,11 +96,7 @@ class ProductApi:
         if "drip" in taken:
             await drip(send, answer, self._world.now(), taken["drip"])
         elif "truncated" in taken:
-            await send_answer(
-                send,
-                replace(answer, body=answer.body[: len(answer.body) // 2]),
-                self._world.now(),
-            )
+            await send_answer(send, replace(answer, body=answer.body[: len(answer.body) // 2]), self._world.now())
         else:
             await send_answer(send, answer, self._world.now())
 
@@ -185,11 +162,7 @@ class ProductApi:
                 return self._detail(call, spec, lag_s)
             if "moved_page" in taken:
                 move_pages(self._world, spec, taken["moved_page"])
-            distortion = Distortion(
-                lag_s=lag_s,
-                ignore_filters="ignored_filter" in taken,
-                empty="empty_page" in taken,
-            )
+            distortion = Distortion(lag_s=lag_s, ignore_filters="ignored_filter" in taken, empty="empty_page" in taken)
             return list_page(self._world, spec, call.product, call.query, distortion)
         except InvalidValue as exc:
             return refusal(2, exc)
@@ -200,11 +173,7 @@ class ProductApi:
     def _detail(self, call: Call, spec: EntitySpec[Any], lag_s: float) -> Answer:
         record = self._records(spec, lag_s).get(call.record_id)
         if record is None:
-            return refusal(
-                1002,
-                spec.label,
-                status=self._world.options.quirks.missing_record_status,
-            )
+            return refusal(1002, spec.label, status=self._world.options.quirks.missing_record_status)
         return success(spec.detail_key, encode(spec.document(self._world, record, call.product)))
 
     def _bulk(self, call: Call, spec: EntitySpec[Any], parameter: str, lag_s: float) -> Answer:
@@ -214,7 +183,4 @@ class ProductApi:
             raise InvalidValue(parameter)
         records = self._records(spec, lag_s)
         found = [records[item_id] for item_id in dict.fromkeys(ids) if item_id in records]
-        return success(
-            spec.list_key,
-            encode([spec.document(self._world, item, call.product) for item in found]),
-        )
+        return success(spec.list_key, encode([spec.document(self._world, item, call.product) for item in found]))

@@ -53,28 +53,13 @@ class Control:
             self._route("/health", GET=self.health),
             self._route("/truth", GET=self.truth),
             self._route("/documents/{entity}", GET=self.documents, POST=self.create),
-            self._route(
-                "/documents/{entity}/{id}",
-                GET=self.document,
-                PATCH=self.edit,
-                DELETE=self.delete,
-            ),
-            self._route(
-                "/faults",
-                GET=self.faults,
-                POST=self.add_fault,
-                DELETE=self.clear_faults,
-            ),
+            self._route("/documents/{entity}/{id}", GET=self.document, PATCH=self.edit, DELETE=self.delete),
+            self._route("/faults", GET=self.faults, POST=self.add_fault, DELETE=self.clear_faults),
             self._route("/limits", GET=self.limits, PUT=self.set_limits),
             self._route("/quirks", GET=self.quirks, PUT=self.set_quirks),
             self._route("/stats", GET=self.stats),
             self._route("/stats/reset", POST=self.reset_stats),
-            self._route(
-                "/activity",
-                GET=self.activity,
-                POST=self.start_activity,
-                DELETE=self.stop_activity,
-            ),
+            self._route("/activity", GET=self.activity, POST=self.start_activity, DELETE=self.stop_activity),
             self._route("/webhooks", GET=self.webhooks, PUT=self.set_webhooks),
             self._route("/webhooks/reset", POST=self.reset_webhooks),
             self._route("/new-day", POST=self.new_day),
@@ -100,12 +85,7 @@ class Control:
         """Alive, and what with."""
         options = self._world.options
         return Raw(
-            {
-                "ok": True,
-                "size": options.size,
-                "seed": options.seed,
-                "base_date": self._world.base_date.isoformat(),
-            }
+            {"ok": True, "size": options.size, "seed": options.seed, "base_date": self._world.base_date.isoformat()}
         )
 
     async def truth(self, request: Request) -> Response:
@@ -191,12 +171,7 @@ class Control:
 
     async def faults(self, request: Request) -> Response:
         """The faults in force and the kinds there are."""
-        return Raw(
-            {
-                "faults": [fault.shown() for fault in self._service.faults.active],
-                "kinds": dict(KINDS),
-            }
-        )
+        return Raw({"faults": [fault.shown() for fault in self._service.faults.active], "kinds": dict(KINDS)})
 
     async def add_fault(self, request: Request) -> Response:
         """Put one fault, or a list of them, in force."""
@@ -211,12 +186,7 @@ class Control:
 
     async def limits(self, request: Request) -> Response:
         """The limits in force."""
-        return Raw(
-            {
-                **asdict(self._service.limits.limits),
-                "token_life_s": self._service.accounts.life_s,
-            }
-        )
+        return Raw({**asdict(self._service.limits.limits), "token_life_s": self._service.accounts.life_s})
 
     async def set_limits(self, request: Request) -> Response:
         """Change limits; `spent_today` counts calls of others, `reset` begins a new minute, day and mint window."""
@@ -230,11 +200,7 @@ class Control:
         for name in LIMIT_NAMES:
             if name in given:
                 value = given[name]
-                setattr(
-                    self._service.limits.limits,
-                    name,
-                    value if value is None else _positive(name, value),
-                )
+                setattr(self._service.limits.limits, name, value if value is None else _positive(name, value))
         self._service.accounts.life_s = int(given.get("token_life_s", self._service.accounts.life_s))
         self._service.limits.spend_day("books", int(given.get("spent_today", 0)))
         return await self.limits(request)
@@ -256,13 +222,7 @@ class Control:
     async def stats(self, request: Request) -> Response:
         """Calls since the last reset."""
         shown = self._service.limits.stats.shown()
-        return Raw(
-            {
-                **shown,
-                **self._service.accounts.shown(),
-                "in_flight": self._service.limits.in_flight,
-            }
-        )
+        return Raw({**shown, **self._service.accounts.shown(), "in_flight": self._service.limits.in_flight})
 
     async def reset_stats(self, request: Request) -> Response:
         """Count anew."""

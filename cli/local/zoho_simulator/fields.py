@@ -20,13 +20,7 @@ def text(value: object) -> str:
     return str(value)
 
 
-def check(
-    fields: Fields,
-    setters: Mapping[str, Setter],
-    *,
-    computed: frozenset[str],
-    shapes: tuple[str, ...],
-) -> None:
+def check(fields: Fields, setters: Mapping[str, Setter], *, computed: frozenset[str], shapes: tuple[str, ...]) -> None:
     """Refuse what cannot be set before anything is changed."""
     shown = {name for shape_name in shapes for name in shape(shape_name)}
     for name in fields:

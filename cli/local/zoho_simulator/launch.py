@@ -50,21 +50,9 @@ def start(
 
     The process ends with this one. Raises RuntimeError when it ends before it serves.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "cli.local.zoho_simulator",
-        "--port",
-        str(port),
-        "--size",
-        size,
-    ]
+    command = [sys.executable, "-m", "cli.local.zoho_simulator", "--port", str(port), "--size", size]
     command += ["--seed", str(seed)]
-    for name, value in (
-        ("per-minute", per_minute),
-        ("in-flight", in_flight),
-        ("per-day", per_day),
-    ):
+    for name, value in (("per-minute", per_minute), ("in-flight", in_flight), ("per-day", per_day)):
         command += [f"--{name}", str(value)] if value is not None else []
     for entity, count in (counts or {}).items():
         command += ["--count", f"{entity}={count}"]

@@ -8,13 +8,7 @@ from typing import Any, TypeVar
 
 from cli.local.zoho_simulator import clock
 from cli.local.zoho_simulator.answers import Answer
-from cli.local.zoho_simulator.records import (
-    EntitySpec,
-    InvalidValue,
-    Product,
-    Record,
-    sort_records,
-)
+from cli.local.zoho_simulator.records import EntitySpec, InvalidValue, Product, Record, sort_records
 from cli.local.zoho_simulator.world import World, encode
 
 R = TypeVar("R", bound=Record)
@@ -45,17 +39,10 @@ def whole(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 def list_page(
-    world: World,
-    spec: EntitySpec[R],
-    product: Product,
-    query: Mapping[str, str],
-    distortion: Distortion = STRAIGHT,
+    world: World, spec: EntitySpec[R], product: Product, query: Mapping[str, str], distortion: Distortion = STRAIGHT
 ) -> Answer:
     """One page of a list; raises InvalidValue, which is Zoho's code 2."""
-    page, per_page = (
-        whole(query, "page", 1),
-        min(whole(query, "per_page", PER_PAGE), PER_PAGE),
-    )
+    page, per_page = (whole(query, "page", 1), min(whole(query, "per_page", PER_PAGE), PER_PAGE))
     column, order = order_of(spec, query)
     rows: Sequence[R] = candidates(world, spec, column, order, distortion.lag_s)
     if not distortion.ignore_filters:

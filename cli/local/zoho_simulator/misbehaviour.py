@@ -27,11 +27,7 @@ def answer_of(taken: Mapping[str, Fault]) -> Answer | None:
     if "server_error" in taken:
         return refusal(1000, status=int(taken["server_error"].parameters.get("status", 500)))
     if "html" in taken:
-        return Answer(
-            status=int(taken["html"].parameters.get("status", 502)),
-            body=PAGE,
-            content_type=HTML,
-        )
+        return Answer(status=int(taken["html"].parameters.get("status", 502)), body=PAGE, content_type=HTML)
     if "not_found" in taken:
         return refusal(1002, "Record")
     if "answer" in taken:
@@ -64,26 +60,11 @@ async def hold(taken: Mapping[str, Fault]) -> None:
 
 async def drip(send: Send, answer: Answer, now: float, fault: Fault) -> None:
     """Send the body in pieces over some seconds, each soon enough for a timeout between two reads."""
-    seconds, pieces = (
-        float(fault.parameters.get("seconds", 5)),
-        int(fault.parameters.get("pieces", 20)),
-    )
+    seconds, pieces = (float(fault.parameters.get("seconds", 5)), int(fault.parameters.get("pieces", 20)))
     size = max(1, -(-len(answer.body) // pieces))
-    await send(
-        {
-            "type": "http.response.start",
-            "status": answer.status,
-            "headers": header_list(answer, now),
-        }
-    )
+    await send({"type": "http.response.start", "status": answer.status, "headers": header_list(answer, now)})
     for start in range(0, len(answer.body), size):
-        await send(
-            {
-                "type": "http.response.body",
-                "body": answer.body[start : start + size],
-                "more_body": True,
-            }
-        )
+        await send({"type": "http.response.body", "body": answer.body[start : start + size], "more_body": True})
         await asyncio.sleep(seconds / pieces)
     await send({"type": "http.response.body", "body": b""})
 

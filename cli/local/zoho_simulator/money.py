@@ -38,28 +38,13 @@ class Currency:
 
 
 USD = Currency(
-    code="USD",
-    currency_id="2646610000000000097",
-    symbol="$",
-    name="US Dollar",
-    precision=3,
-    rate=Decimal(1),
+    code="USD", currency_id="2646610000000000097", symbol="$", name="US Dollar", precision=3, rate=Decimal(1)
 )
 IQD = Currency(
-    code="IQD",
-    currency_id="2646610000000000109",
-    symbol="IQD",
-    name="Iraqi Dinar",
-    precision=0,
-    rate=Decimal("0.0007"),
+    code="IQD", currency_id="2646610000000000109", symbol="IQD", name="Iraqi Dinar", precision=0, rate=Decimal("0.0007")
 )
 RMB = Currency(
-    code="RMB",
-    currency_id="2646610000000000113",
-    symbol="¥",
-    name="Chinese Yuan",
-    precision=2,
-    rate=Decimal("0.14"),
+    code="RMB", currency_id="2646610000000000113", symbol="¥", name="Chinese Yuan", precision=2, rate=Decimal("0.14")
 )
 CURRENCIES = {currency.code: currency for currency in (USD, IQD, RMB)}
 BASE = USD

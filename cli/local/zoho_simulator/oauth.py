@@ -113,10 +113,7 @@ class Accounts:
     def shown(self) -> dict[str, Any]:
         """Tokens alive, for the statistics."""
         now = self._now()
-        return {
-            "tokens_alive": sum(until > now for until in self._tokens.values()),
-            "tokens_issued": self._serial,
-        }
+        return {"tokens_alive": sum(until > now for until in self._tokens.values()), "tokens_issued": self._serial}
 
 
 def _error(name: str) -> Answer:

@@ -30,36 +30,11 @@ class Staff:
 
 
 LOCATIONS = (
-    Location(
-        location_id="2646610000000054001",
-        name="المخزن الرئيسي",
-        city="بغداد",
-        is_primary=True,
-    ),
-    Location(
-        location_id="2646610000000054019",
-        name="معرض الجملة",
-        city="بغداد",
-        is_primary=False,
-    ),
-    Location(
-        location_id="2646610000000054037",
-        name="معرض المفرد",
-        city="بغداد",
-        is_primary=False,
-    ),
-    Location(
-        location_id="2646610000000054053",
-        name="Dora Warehouse",
-        city="Baghdad",
-        is_primary=False,
-    ),
-    Location(
-        location_id="2646610000000054071",
-        name="بضاعة تالفة",
-        city="بغداد",
-        is_primary=False,
-    ),
+    Location(location_id="2646610000000054001", name="المخزن الرئيسي", city="بغداد", is_primary=True),
+    Location(location_id="2646610000000054019", name="معرض الجملة", city="بغداد", is_primary=False),
+    Location(location_id="2646610000000054037", name="معرض المفرد", city="بغداد", is_primary=False),
+    Location(location_id="2646610000000054053", name="Dora Warehouse", city="Baghdad", is_primary=False),
+    Location(location_id="2646610000000054071", name="بضاعة تالفة", city="بغداد", is_primary=False),
 )
 STAFF = (
     Staff(user_id="2646610000000061001", name="مدير الحسابات"),
@@ -111,10 +86,7 @@ class Organisation:
             "org_settings": {"is_org_active": True} if product == "books" else True,
         }
         base = shape(f"{product}_organization")
-        return {
-            **base,
-            **{name: value for name, value in known.items() if name in base},
-        }
+        return {**base, **{name: value for name, value in known.items() if name in base}}
 
     def locations(self) -> list[Json]:
         """What /locations lists; it has no pages."""

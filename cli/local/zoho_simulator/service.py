@@ -38,11 +38,7 @@ class Service:
         self.accounts.stats = self.limits.stats
         self.faults = Faults(self.world.random("faults"))
         self.transports = Transports()
-        self.emitter = Emitter(
-            self.world.random("webhooks"),
-            options.quirks,
-            self.world.organisation.organization_id,
-        )
+        self.emitter = Emitter(self.world.random("webhooks"), options.quirks, self.world.organisation.organization_id)
         self.world.listeners.append(self.emitter.announce)
         self.activity = Activity(self.world)
         self.base_url = ""
@@ -50,11 +46,7 @@ class Service:
     def app(self) -> Starlette:
         """The ASGI application."""
         api = ProductApi(self.world, self.accounts, self.limits, self.faults, self.transports)
-        routes = [
-            *Control(self).routes(),
-            Route("/oauth/v2/token", _Token(self)),
-            Mount("/", api),
-        ]
+        routes = [*Control(self).routes(), Route("/oauth/v2/token", _Token(self)), Mount("/", api)]
         return Starlette(routes=routes)
 
     def reset_stats(self) -> None:
@@ -81,19 +73,10 @@ class _Token:
         if scope["method"] != "POST":
             await Response(status_code=405)(scope, receive, send)
             return
-        form = dict(
-            parse_qsl(
-                (await request.body()).decode("utf-8", "replace"),
-                keep_blank_values=True,
-            )
-        )
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
         taken = service.faults.take("accounts", "/oauth/v2/token", {})
         await hold(taken)
         if "reset" in taken:
             service.transports.reset(scope)
             return
-        await send_answer(
-            send,
-            service.token_answer({**request.query_params, **form}, taken),
-            service.world.now(),
-        )
+        await send_answer(send, service.token_answer({**request.query_params, **form}, taken), service.world.now())

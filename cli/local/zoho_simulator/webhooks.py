@@ -106,11 +106,7 @@ class Emitter:
         due = max(time.monotonic() + self._random.uniform(*settings.delay_s), self._last_due)
         if self._random.random() < settings.reordering:
             self.counts["reordered"] += 1
-            self._put(
-                event,
-                due + self._random.uniform(0, settings.reorder_s),
-                duplicate=False,
-            )
+            self._put(event, due + self._random.uniform(0, settings.reorder_s), duplicate=False)
         else:
             self._last_due = due
             self._put(event, due, duplicate=False)
@@ -162,10 +158,7 @@ class Emitter:
         status, error = 0, ""
         try:
             answer = await self._http().post(
-                url,
-                params=dict(settings.query),
-                content=body.content,
-                headers=self._headers(body),
+                url, params=dict(settings.query), content=body.content, headers=self._headers(body)
             )
             status = answer.status_code
         except httpx.HTTPError as exc:
@@ -190,12 +183,7 @@ class Emitter:
         settings = self.settings
         headers = {"Content-Type": body.content_type, "User-Agent": "ZohoBooks"}
         if settings.secret:
-            signed = signature(
-                settings.secret,
-                body,
-                settings.query,
-                form_with_body=settings.sign_form_body,
-            )
+            signed = signature(settings.secret, body, settings.query, form_with_body=settings.sign_form_body)
             headers["X-Zoho-Webhook-Signature"] = signed
         return headers
 
@@ -207,12 +195,7 @@ class Emitter:
     # -- telling
 
     def _note(self, event: Event, **known: Any) -> None:
-        noted = {
-            "module": event.spec.name,
-            "event": event.event,
-            "id": event.id,
-            "derived": event.derived,
-        }
+        noted = {"module": event.spec.name, "event": event.event, "id": event.id, "derived": event.derived}
         self.deliveries.append({**noted, "lost": False, "duplicate": False, **known})
 
     def configure(self, given: Mapping[str, Any]) -> None:

@@ -58,11 +58,5 @@ def header_list(answer: Answer, now: float) -> list[tuple[bytes, bytes]]:
 
 async def send_answer(send: Send, answer: Answer, now: float) -> None:
     """Send it whole."""
-    await send(
-        {
-            "type": "http.response.start",
-            "status": answer.status,
-            "headers": header_list(answer, now),
-        }
-    )
+    await send({"type": "http.response.start", "status": answer.status, "headers": header_list(answer, now)})
     await send({"type": "http.response.body", "body": answer.body})

@@ -123,13 +123,7 @@ class World:
 
     @contextmanager
     def editing(
-        self,
-        spec: EntitySpec[R],
-        record: R,
-        *,
-        version: bool = True,
-        announce: bool = True,
-        derived: bool = False,
+        self, spec: EntitySpec[R], record: R, *, version: bool = True, announce: bool = True, derived: bool = False
     ) -> Iterator[R]:
         """Change a record inside; `version=False` leaves last_modified_time where it is."""
         self._remember(spec, record.id, record.snapshot())
@@ -154,15 +148,7 @@ class World:
         self._remember(spec, record.id, record.snapshot())
         if self._pending is not None:
             document = spec.document(self, record, spec.home)
-            self._gone.append(
-                Event(
-                    spec=spec,
-                    event="deleted",
-                    id=record.id,
-                    document=document,
-                    derived=False,
-                )
-            )
+            self._gone.append(Event(spec=spec, event="deleted", id=record.id, document=document, derived=False))
         table = self.table(spec)
         del table.records[record.id]
         table.generation += 1
@@ -190,11 +176,7 @@ class World:
             best[(spec.name, record.id)] = (spec, record, event, derived)
         events = [
             Event(
-                spec=spec,
-                event=event,
-                id=record.id,
-                document=spec.document(self, record, spec.home),
-                derived=derived,
+                spec=spec, event=event, id=record.id, document=spec.document(self, record, spec.home), derived=derived
             )
             for spec, record, event, derived in best.values()
             if record.id in self.tables[spec.name].records

@@ -31,9 +31,7 @@ def total_stock(zoho: Caller, item_id: str) -> tuple[Decimal, str]:
     return Decimal(str(item["stock_on_hand"])), item["last_modified_time"]
 
 
-def test_an_invoice_moves_stock_and_balance_without_their_versions(
-    zoho: Caller,
-) -> None:
+def test_an_invoice_moves_stock_and_balance_without_their_versions(zoho: Caller) -> None:
     item = next(row for row in zoho.rows("/items", "items", product="inventory/v1") if row["track_inventory"])
     stock, version = total_stock(zoho, item["item_id"])
     invoice = open_invoice(zoho)
@@ -50,9 +48,7 @@ def test_whether_stock_moves_the_items_version_is_a_quirk() -> None:
         assert total_stock(zoho, item_id)[1] == invoice["last_modified_time"]
 
 
-def test_a_payment_lowers_the_balance_and_moves_the_invoices_version(
-    zoho: Caller,
-) -> None:
+def test_a_payment_lowers_the_balance_and_moves_the_invoices_version(zoho: Caller) -> None:
     invoice = open_invoice(zoho)
     before = customer_of(zoho, invoice)
     zoho.clock.time += 60
@@ -101,41 +97,22 @@ def test_two_edits_in_one_second_have_the_same_version(zoho: Caller) -> None:
 
 def test_an_edit_can_leave_the_version_alone(zoho: Caller) -> None:
     row = zoho.rows("/items", "items", product="inventory/v1")[0]
-    zoho.control(
-        "PATCH",
-        f"/documents/products/{row['item_id']}",
-        {"rate": 12.345},
-        version="false",
-    )
+    zoho.control("PATCH", f"/documents/products/{row['item_id']}", {"rate": 12.345}, version="false")
     after = zoho.rows("/items", "items", product="inventory/v1")[0]
-    assert (after["rate"], after["last_modified_time"]) == (
-        12.345,
-        row["last_modified_time"],
-    )
+    assert (after["rate"], after["last_modified_time"]) == (12.345, row["last_modified_time"])
 
 
 def test_a_renamed_customer_shows_in_its_invoices_at_once(zoho: Caller) -> None:
     row = zoho.rows("/invoices", "invoices")[0]
-    zoho.control(
-        "PATCH",
-        f"/documents/customers/{row['customer_id']}",
-        {"contact_name": "New Name"},
-    )
+    zoho.control("PATCH", f"/documents/customers/{row['customer_id']}", {"contact_name": "New Name"})
     after = zoho.rows("/invoices", "invoices")[0]
-    assert (after["customer_name"], after["last_modified_time"]) == (
-        "New Name",
-        row["last_modified_time"],
-    )
+    assert (after["customer_name"], after["last_modified_time"]) == ("New Name", row["last_modified_time"])
 
 
-def test_a_field_without_meaning_of_its_own_is_shown_where_it_belongs(
-    zoho: Caller,
-) -> None:
+def test_a_field_without_meaning_of_its_own_is_shown_where_it_belongs(zoho: Caller) -> None:
     row = zoho.rows("/items", "items", product="inventory/v1")[0]
     changed = zoho.control(
-        "PATCH",
-        f"/documents/products/{row['item_id']}",
-        {"image_document_id": "2646610000000999001", "cf_x": "y"},
+        "PATCH", f"/documents/products/{row['item_id']}", {"image_document_id": "2646610000000999001", "cf_x": "y"}
     )
     assert changed["list_row"]["image_document_id"] == "2646610000000999001"
     assert "image_document_id" not in changed["document"]
@@ -186,10 +163,7 @@ def work(world: World, random: Random, steps: int) -> None:
     """Random changes of every kind."""
     for _ in range(steps):
         spec, view = random.choice(list(views().values()))
-        action, records = (
-            random.choice("ccced"),
-            [r for r in world.table(spec).records.values() if view.shows(r)],
-        )
+        action, records = (random.choice("ccced"), [r for r in world.table(spec).records.values() if view.shows(r)])
         try:
             with world.change():
                 if action == "c" or not records:

@@ -61,15 +61,7 @@ def test_everything_happened_before_the_base_date() -> None:
 
 
 def test_data_has_the_quality_of_the_live_organisation() -> None:
-    made = world(
-        counts={
-            "products": 600,
-            "customers": 400,
-            "vendors": 9,
-            "invoices": 600,
-            "payments": 500,
-        }
-    )
+    made = world(counts={"products": 600, "customers": 400, "vendors": 9, "invoices": 600, "payments": 500})
     items = list(made.table(ITEMS).records.values())
     customers = [contact for contact in made.table(CONTACTS).records.values() if contact.kind == "customer"]
     invoices, payments = list(made.table(INVOICES).records.values()), list(made.table(PAYMENTS).records.values())

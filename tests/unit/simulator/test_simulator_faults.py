@@ -77,8 +77,7 @@ def test_a_missing_scope_leaves_the_token_alone(zoho: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "status", "error"),
-    [("token_error", 200, "invalid_code"), ("access_denied", 400, "Access Denied")],
+    ("kind", "status", "error"), [("token_error", 200, "invalid_code"), ("access_denied", 400, "Access Denied")]
 )
 def test_the_accounts_server_fails_alone(zoho: Caller, kind: str, status: int, error: str) -> None:
     fault(zoho, kind=kind)

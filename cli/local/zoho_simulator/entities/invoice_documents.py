@@ -7,14 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cli.local.zoho_simulator.clock import zoho_date, zoho_time
-from cli.local.zoho_simulator.entities.contacts import (
-    CONTACTS,
-    TERMS,
-    TERMS_IDS,
-    Contact,
-    address,
-    person_id,
-)
+from cli.local.zoho_simulator.entities.contact_documents import TERMS, TERMS_IDS, address, person_id
+from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
 from cli.local.zoho_simulator.money import number
 from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
 from cli.local.zoho_simulator.records import Json, Product, overlaid
@@ -73,19 +67,12 @@ def _viewed(invoice: Invoice) -> Json:
     if invoice.status == "draft" or int(invoice.id) % 5:
         return {}
     opened = zoho_time(invoice.created)
-    return {
-        "is_viewed_in_mail": True,
-        "mail_first_viewed_time": opened,
-        "mail_last_viewed_time": opened,
-    }
+    return {"is_viewed_in_mail": True, "mail_first_viewed_time": opened, "mail_last_viewed_time": opened}
 
 
 def row(world: World, invoice: Invoice, product: Product) -> Json:
     """A list row; its addresses say zipcode where the detail says zip."""
-    base, customer = (
-        shape("invoice_row"),
-        world.last_state(CONTACTS, invoice.customer_id),
-    )
+    base, customer = (shape("invoice_row"), world.last_state(CONTACTS, invoice.customer_id))
     shown = {
         **base,
         **_common(invoice, customer),
@@ -99,8 +86,7 @@ def row(world: World, invoice: Invoice, product: Product) -> Json:
         "updated_time": zoho_time(invoice.modified),
     }
     return overlaid(
-        shown,
-        {name: value for name, value in invoice.overlay.items() if name in base or name[:3] == "cf_"},
+        shown, {name: value for name, value in invoice.overlay.items() if name in base or name[:3] == "cf_"}
     )
 
 
@@ -149,10 +135,7 @@ def _amounts(invoice: Invoice) -> Json:
 
 def document(world: World, invoice: Invoice, product: Product) -> Json:
     """The full invoice with its lines."""
-    base, customer = (
-        shape("invoice_document"),
-        world.last_state(CONTACTS, invoice.customer_id),
-    )
+    base, customer = (shape("invoice_document"), world.last_state(CONTACTS, invoice.customer_id))
     common, place = _common(invoice, customer), LOCATIONS[invoice.location]
     contact_person = person_id(customer)
     shown = {

@@ -31,11 +31,7 @@ from cli.local.zoho_simulator.world import World
 
 OPEN = ("sent", "sent", "sent", "viewed", "unpaid")
 LINE_ID_BASE = 2_646_610_013_000_000_000
-ODD = {
-    7: "draft",
-    11: "void",
-    13: "pending_approval",
-}  # the smallest organisation too has them
+ODD = {7: "draft", 11: "void", 13: "pending_approval"}  # the smallest organisation too has them
 LONG_EVERY, LONG_LINES = 6000, 300
 
 
@@ -57,10 +53,7 @@ class LineIds:
 def price(item: Item, currency: Currency) -> Decimal:
     """The item's price in the customer's currency, rounded as traders round."""
     if currency is IQD:
-        return max(
-            Decimal(250),
-            (item.rate * 1310 / 250).quantize(Decimal(1), ROUND_HALF_UP) * 250,
-        )
+        return max(Decimal(250), (item.rate * 1310 / 250).quantize(Decimal(1), ROUND_HALF_UP) * 250)
     if currency is RMB:
         return (item.rate * Decimal("7.1")).quantize(Decimal("0.01"), ROUND_HALF_UP)
     return item.rate
@@ -75,16 +68,7 @@ def _lines(world: World, random: Random, items: list[Item], currency: Currency, 
             quantity = Decimal(random.randrange(5, 3000)).scaleb(-1)
         else:
             quantity = Decimal(int(random.lognormvariate(2.2, 1.2)) + 1)
-        lines.append(
-            Line(
-                next_id(),
-                item.id,
-                item.name,
-                item.unit,
-                quantity,
-                price(item, currency),
-            )
-        )
+        lines.append(Line(next_id(), item.id, item.name, item.unit, quantity, price(item, currency)))
     return tuple(lines)
 
 
@@ -109,14 +93,7 @@ def _exchange_rate(random: Random, currency: Currency) -> Decimal:
 
 
 def _new(
-    world: World,
-    random: Random,
-    customer: Contact,
-    items: list[Item],
-    *,
-    index: int,
-    at: int,
-    lines: int,
+    world: World, random: Random, customer: Contact, items: list[Item], *, index: int, at: int, lines: int
 ) -> Invoice:
     day = date.fromisoformat(zoho_date(at))
     back = timedelta(days=random.randrange(1, 4) if random.random() < 0.1 else 0)
@@ -186,16 +163,7 @@ def _given_lines(world: World, currency: Currency, given: Any) -> tuple[Line, ..
             raise Refused(f"line_items: unknown item {entry.get('item_id')}")
         rate = decimal(entry["rate"]) if "rate" in entry else price(item, currency)
         quantity = decimal(entry.get("quantity", 1))
-        lines.append(
-            Line(
-                next_id(),
-                item.id,
-                str(entry.get("name", item.name)),
-                item.unit,
-                quantity,
-                rate,
-            )
-        )
+        lines.append(Line(next_id(), item.id, str(entry.get("name", item.name)), item.unit, quantity, rate))
     return tuple(lines)
 
 
@@ -212,23 +180,8 @@ SETTERS: dict[str, fields.Setter] = {
 }
 SPECIAL = ("customer_id", "line_items")
 COMPUTED = frozenset(
-    {
-        "invoice_id",
-        "balance",
-        "total",
-        "sub_total",
-        "payment_made",
-        "currency_code",
-        "currency_id",
-        "customer_name",
-    }
-) | {
-    "created_time",
-    "last_payment_date",
-    "bcy_total",
-    "bcy_sub_total",
-    "credits_applied",
-}
+    {"invoice_id", "balance", "total", "sub_total", "payment_made", "currency_code", "currency_id", "customer_name"}
+) | {"created_time", "last_payment_date", "bcy_total", "bcy_sub_total", "credits_applied"}
 SHAPES = ("invoice_row", "invoice_document")
 
 
@@ -250,15 +203,7 @@ def create(world: World, random: Random, given: Fields) -> Invoice:
         raise Refused("no such customer")
     number = 900_000 + len(world.table(INVOICES)) + random.randrange(10**5)
     lines = min(12, 1 + int(random.expovariate(0.3)))
-    invoice = _new(
-        world,
-        random,
-        customer,
-        sellable(world),
-        index=number,
-        at=world.seconds(),
-        lines=lines,
-    )
+    invoice = _new(world, random, customer, sellable(world), index=number, at=world.seconds(), lines=lines)
     if "line_items" in given:
         invoice.lines = _given_lines(world, customer.currency, given["line_items"])
     fields.assign(invoice, plain, SETTERS)
@@ -351,17 +296,7 @@ def _status(value: str) -> Predicate[Invoice]:
 
 
 def _filter_by(value: str) -> Predicate[Invoice]:
-    known = (
-        "Draft",
-        "Sent",
-        "OverDue",
-        "Paid",
-        "Void",
-        "Unpaid",
-        "PartiallyPaid",
-        "Viewed",
-        "PendingApproval",
-    )
+    known = ("Draft", "Sent", "OverDue", "Paid", "Void", "Unpaid", "PartiallyPaid", "Viewed", "PendingApproval")
     if value == "Status.All":
         return lambda invoice: True
     if value.removeprefix("Status.") not in known:
@@ -377,10 +312,7 @@ INVOICES: EntitySpec[Invoice] = EntitySpec(
     detail_key="invoice",
     id_key="invoice_id",
     id_base=2_646_610_003_000_000_000,
-    scopes={
-        "books": "ZohoBooks.invoices.READ",
-        "inventory": "ZohoInventory.invoices.READ",
-    },
+    scopes={"books": "ZohoBooks.invoices.READ", "inventory": "ZohoInventory.invoices.READ"},
     listing=Listing(
         report_name="Invoices",
         applied_filter="Status.All",

@@ -58,13 +58,7 @@ def row(world: World, payment: Payment, product: Product) -> Json:
     return overlaid(shown, payment.overlay)
 
 
-def _application(
-    world: World,
-    payment: Payment,
-    invoice_id: str,
-    amount: Decimal,
-    application_id: str,
-) -> Json:
+def _application(world: World, payment: Payment, invoice_id: str, amount: Decimal, application_id: str) -> Json:
     invoice = world.tables["invoices"].records.get(invoice_id)
     known: Json = {}
     if invoice is not None:

@@ -30,12 +30,7 @@ from cli.local.zoho_simulator.records import (
 from cli.local.zoho_simulator.world import World
 
 PAID_SHARE = 0.992
-LEFT_OPEN = (
-    4,
-    17,
-    21,
-    30,
-)  # so that the smallest organisation too has debts of every kind
+LEFT_OPEN = (4, 17, 21, 30)  # so that the smallest organisation too has debts of every kind
 APPLICATION_ID_BASE = 2_646_610_014_000_000_000
 
 
@@ -44,15 +39,7 @@ def _application_id(world: World) -> str:
     return str(APPLICATION_ID_BASE + serial * 7)
 
 
-def _new(
-    world: World,
-    random: Random,
-    customer: Contact,
-    *,
-    number: int,
-    at: int,
-    amount: Decimal,
-) -> Payment:
+def _new(world: World, random: Random, customer: Contact, *, number: int, at: int, amount: Decimal) -> Payment:
     return Payment(
         id=world.table(PAYMENTS).next_id(),
         created=at,
@@ -111,26 +98,11 @@ def generate(world: World, random: Random) -> Iterator[Payment]:
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1190)):
         taken = debts.take(_group(random, ratio))
         partial = bool(taken) and (random.random() < 0.004 or (ratio < 1 and random.random() < 0.9 * (1 - ratio)))
-        yield _historical(
-            world,
-            random,
-            customers,
-            taken,
-            number=index + 1,
-            at=created,
-            partial=partial,
-        )
+        yield _historical(world, random, customers, taken, number=index + 1, at=created, partial=partial)
 
 
 def _historical(
-    world: World,
-    random: Random,
-    customers: list[Contact],
-    taken: list[Invoice],
-    *,
-    number: int,
-    at: int,
-    partial: bool,
+    world: World, random: Random, customers: list[Contact], taken: list[Invoice], *, number: int, at: int, partial: bool
 ) -> Payment:
     customer = world.table(CONTACTS).records[taken[0].customer_id] if taken else random.choice(customers)
     at = min(max([at, *(invoice.created + 60 for invoice in taken)]), world.history_end - 1)
@@ -166,15 +138,7 @@ SETTERS: dict[str, fields.Setter] = {
 }
 SPECIAL = ("customer_id", "invoices")
 COMPUTED = frozenset(
-    {
-        "payment_id",
-        "unused_amount",
-        "bcy_amount",
-        "bcy_unused_amount",
-        "currency_code",
-        "currency_id",
-        "created_time",
-    }
+    {"payment_id", "unused_amount", "bcy_amount", "bcy_unused_amount", "currency_code", "currency_id", "created_time"}
 )
 SHAPES = ("payment_row", "payment_document")
 
@@ -204,11 +168,7 @@ def _apply(world: World, payment: Payment, wanted: dict[str, Decimal]) -> None:
     """Bring the payment's applications about: its invoices move with their versions."""
     held = {invoice_id: (amount, key) for invoice_id, amount, key in payment.applied}
     payment.applied = tuple(
-        (
-            invoice_id,
-            amount,
-            held[invoice_id][1] if invoice_id in held else _application_id(world),
-        )
+        (invoice_id, amount, held[invoice_id][1] if invoice_id in held else _application_id(world))
         for invoice_id, amount in wanted.items()
     )
     for invoice_id in {**held, **wanted}:
@@ -238,10 +198,7 @@ def create(world: World, random: Random, given: Fields) -> Payment:
 
 
 def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[Any]]:
-    contacts_by_id, invoices = (
-        world.table(CONTACTS).records,
-        world.table(INVOICES).records,
-    )
+    contacts_by_id, invoices = (world.table(CONTACTS).records, world.table(INVOICES).records)
     entries = list(given.get("invoices", ()))
     if entries and "customer_id" not in given:
         invoice = invoices.get(str(entries[0].get("invoice_id", "")))
@@ -294,21 +251,13 @@ def delete(world: World, payment: Payment) -> None:
     unused = payment.unused
     world.bury(PAYMENTS, payment)
     for invoice_id, _, _ in payment.applied:
-        receivables.settle(
-            world,
-            world.table(INVOICES).records[invoice_id],
-            {payment.id: ZERO},
-            day=payment.date,
-        )
+        receivables.settle(world, world.table(INVOICES).records[invoice_id], {payment.id: ZERO}, day=payment.date)
     contacts.post(world, payment.customer_id, unused=-unused, documents=-1)
 
 
 def totals(payment: Payment) -> Totals:
     """Amounts and unused rests per currency."""
-    return payment.currency.code, {
-        "amount": payment.amount,
-        "unused_amount": payment.unused,
-    }
+    return payment.currency.code, {"amount": payment.amount, "unused_amount": payment.unused}
 
 
 def _filter_by(value: str) -> Predicate[Payment]:
@@ -328,10 +277,7 @@ PAYMENTS: EntitySpec[Payment] = EntitySpec(
     detail_key="payment",
     id_key="payment_id",
     id_base=2_646_610_004_000_000_000,
-    scopes={
-        "books": "ZohoBooks.customerpayments.READ",
-        "inventory": "ZohoInventory.customerpayments.READ",
-    },
+    scopes={"books": "ZohoBooks.customerpayments.READ", "inventory": "ZohoInventory.customerpayments.READ"},
     listing=Listing(
         report_name="Payments Received",
         applied_filter="PaymentMode.All",

@@ -32,12 +32,7 @@ PLACEHOLDER = Decimal(666_666)
 SALES_ACCOUNT = "2646610000000000388"
 COST_ACCOUNT = "2646610000000034003"
 STOCK_ACCOUNT = "2646610000000034001"
-UNIT_IDS = {
-    "pcs": "2646610000000031001",
-    "PCS": "2646610000000031003",
-    "متر": "2646610000000031005",
-    "": "",
-}
+UNIT_IDS = {"pcs": "2646610000000031001", "PCS": "2646610000000031003", "متر": "2646610000000031005", "": ""}
 UNITS = ("pcs",) * 11 + ("PCS",) * 5 + ("متر",) * 3 + ("",)
 EMPTY_STOCK = (ZERO,) * len(LOCATIONS)
 
@@ -212,11 +207,7 @@ def document(world: World, item: Item, product: Product) -> Json:
     known = _common(item)
     shown = {**base, **{name: known[name] for name in base if name in known}}
     shown["default_price_brackets"] = [
-        {
-            "start_quantity": 0.0,
-            "end_quantity": 0.0,
-            "pricebook_rate": number(item.rate),
-        }
+        {"start_quantity": 0.0, "end_quantity": 0.0, "pricebook_rate": number(item.rate)}
     ]
     if item.tracked:
         shown = {**shown, **_totals(item), "locations": _places(item)}
@@ -243,26 +234,13 @@ SETTERS: dict[str, fields.Setter] = {
     "purchase_rate": ("purchase_rate", decimal),
     "reorder_level": ("reorder_level", decimal),
 }
-COMPUTED = frozenset(
-    {
-        "item_id",
-        "available_stock",
-        "actual_available_stock",
-        "locations",
-        "created_time",
-    }
-)
+COMPUTED = frozenset({"item_id", "available_stock", "actual_available_stock", "locations", "created_time"})
 SHAPES = tuple(f"{product}_item_{kind}" for product in ("books", "inventory") for kind in ("row", "document"))
 
 
 def create(world: World, random: Random, given: Fields) -> Item:
     """A new product, random but for the given fields; it has no stock unless that is given."""
-    fields.check(
-        given,
-        {**SETTERS, "stock_on_hand": SETTERS["rate"]},
-        computed=COMPUTED,
-        shapes=SHAPES,
-    )
+    fields.check(given, {**SETTERS, "stock_on_hand": SETTERS["rate"]}, computed=COMPUTED, shapes=SHAPES)
     item = _new(world, random, 1 + random.randrange(10_000) * 24, world.seconds())
     _assign(item, given)
     return world.born(ITEMS, item)
@@ -270,12 +248,7 @@ def create(world: World, random: Random, given: Fields) -> Item:
 
 def edit(world: World, item: Item, given: Fields, version: bool) -> None:
     """Set fields; stock_on_hand is brought about at the primary location."""
-    fields.check(
-        given,
-        {**SETTERS, "stock_on_hand": SETTERS["rate"]},
-        computed=COMPUTED,
-        shapes=SHAPES,
-    )
+    fields.check(given, {**SETTERS, "stock_on_hand": SETTERS["rate"]}, computed=COMPUTED, shapes=SHAPES)
     with world.editing(ITEMS, item, version=version):
         _assign(item, given)
 
@@ -319,11 +292,7 @@ def move_stock(world: World, item_id: str, location: int, quantity: Decimal) -> 
 
 
 def _filter_by(value: str) -> Predicate[Item]:
-    statuses = {
-        "Status.All": None,
-        "Status.Active": "active",
-        "Status.Inactive": "inactive",
-    }
+    statuses = {"Status.All": None, "Status.Active": "active", "Status.Inactive": "inactive"}
     if value not in statuses:
         raise InvalidValue(value)
     wanted = statuses[value]
@@ -342,20 +311,13 @@ ITEMS: EntitySpec[Item] = EntitySpec(
     detail_key="item",
     id_key="item_id",
     id_base=2_646_610_001_000_000_000,
-    scopes={
-        "books": "ZohoBooks.settings.READ",
-        "inventory": "ZohoInventory.items.READ",
-    },
+    scopes={"books": "ZohoBooks.settings.READ", "inventory": "ZohoInventory.items.READ"},
     listing=Listing(
         report_name="Items",
         applied_filter="Status.All",
         sort_column="name",
         sort_order="A",
-        sort_keys={
-            "name": _by_name,
-            "rate": lambda item: item.rate,
-            "created_time": lambda item: item.created,
-        },
+        sort_keys={"name": _by_name, "rate": lambda item: item.rate, "created_time": lambda item: item.created},
         filters={"filter_by": _filter_by},
         filters_by_modified=lambda world: world.options.quirks.items_filter_by_modified,
     ),
