@@ -26,7 +26,7 @@ from tds_core.sync import probe
 from tds_core.zoho.webhooks import SIGNATURE_HEADER, sign
 
 _STOP_TIMEOUT_S = 60.0
-_HEALTH_TIMEOUT_S = 60.0
+_HEALTH_TIMEOUT_S = 120.0
 _DAY_LIMIT = 10_000
 Report = Callable[[str], None]
 
@@ -146,9 +146,7 @@ class LocalStack:
         self._signal(signal.SIGUSR2)
 
     def _start_supervisor(self, wish: Wish) -> "subprocess.Popen[str]":
-        plan = Plan(
-            data=str(self.directory.data), logs=str(self.directory.logs), simulator=wish.simulator_options()
-        )
+        plan = Plan(data=str(self.directory.data), logs=str(self.directory.logs), simulator=wish.simulator_options())
         with (self.directory.logs / "supervisor.log").open("ab") as log:
             supervisor = subprocess.Popen(
                 [sys.executable, "-m", "cli.local.supervisor"],
@@ -244,6 +242,7 @@ class LocalStack:
         except psutil.TimeoutExpired:
             os.killpg(pid, signal.SIGKILL)
         self._pid_file.unlink(missing_ok=True)
+        emulator.Emulator(self.directory.data).clean_up()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -277,21 +276,23 @@ def _parameters(cloud: deploy.Cloud, zoho: ZohoServer, started: Mapping[str, Any
 
 
 def wait_until_healthy(state: StackState, *, timeout_s: float = _HEALTH_TIMEOUT_S) -> None:
-    """Send a signed probe webhook and wait until it was a row, which is taken away again.
-
-    Raises RuntimeError.
-    """
+    """Send the probe webhook and wait until it was a row, which is taken away again; raises RuntimeError."""
     deployment = Deployment(stack=state.stack_name, region=state.region, local=state)
-    body = lossless_json.dumps(probe.document()).encode()
-    headers = {"Content-Type": "application/json", SIGNATURE_HEADER: sign(state.webhook_secret, body)}
-    answer = httpx.post(f"{state.api_url}/webhooks/zoho/invoices", content=body, headers=headers, timeout=30)
-    if answer.status_code != httpx.codes.ACCEPTED:
-        raise RuntimeError(f"the probe webhook was answered with {answer.status_code}: {answer.text[:300]}")
+    send_probe(state)
     deadline = time.monotonic() + timeout_s
     while not deployment.ask("probe", {})["seen"]:
         if time.monotonic() > deadline:
             raise RuntimeError(f"the probe webhook did not become a row within {timeout_s:.0f} s")
         time.sleep(0.1)
+
+
+def send_probe(state: StackState) -> None:
+    """Send the probe webhook, signed; raises RuntimeError unless it was stored."""
+    body = lossless_json.dumps(probe.document()).encode()
+    headers = {"Content-Type": "application/json", SIGNATURE_HEADER: sign(state.webhook_secret, body)}
+    answer = httpx.post(f"{state.api_url}/webhooks/zoho/invoices", content=body, headers=headers, timeout=60)
+    if answer.status_code != httpx.codes.ACCEPTED:
+        raise RuntimeError(f"the probe webhook was answered with {answer.status_code}: {answer.text[:300]}")
 
 
 def point_simulator_at(state: StackState) -> None:

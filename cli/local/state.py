@@ -113,7 +113,7 @@ def is_running(pid: int, started: float) -> bool:
 
 def _temporary_folder() -> Path:
     """The system's temporary folder; as root one that other users may enter, since PostgreSQL refuses root."""
-    candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
+    candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 (its own folder is private)
     if os.getuid() != 0:
         return candidates[0]
     return next((path for path in candidates if path.is_dir() and _is_open(path)), candidates[0])

@@ -27,6 +27,7 @@ from cli.local.state import PROJECT
 _TRIES = 5
 _PR_SET_PDEATHSIG = 1
 _PATIENCE_S = 20.0
+_ASKED = "asked to end"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +77,10 @@ class Supervisor:
         return None
 
     def stop(self) -> None:
-        """End everything, PostgreSQL last and cleanly, and then whatever the functions left running."""
-        for name in reversed(self.processes):
-            self._stop(name, signal.SIGINT if name == "postgres" else signal.SIGTERM)
-        Emulator(Path(self.plan.data)).clean_up()
+        """End everything: who calls before who is called, and PostgreSQL cleanly."""
+        for name in ("emulator", "simulator", "postgres"):
+            if name in self.processes:
+                self._stop(name, signal.SIGINT if name == "postgres" else signal.SIGTERM)
 
     def stop_postgres(self) -> None:
         """Begin an outage of PostgreSQL."""
@@ -126,8 +127,8 @@ class Supervisor:
         self, name: str, command: list[str], *, ends_with: signal.Signals = signal.SIGKILL, **options: Any
     ) -> "subprocess.Popen[Any]":
         with (Path(self.plan.logs) / f"{name}.log").open("ab") as log:
-            options = {"stdout": log, "stdin": subprocess.DEVNULL, "stderr": log} | options
-            self.processes[name] = subprocess.Popen(command, preexec_fn=lambda: _end_with_parent(ends_with), **options)
+            stated: dict[str, Any] = {"stdout": log, "stdin": subprocess.DEVNULL, "stderr": log, **options}
+            self.processes[name] = subprocess.Popen(command, preexec_fn=lambda: _end_with_parent(ends_with), **stated)
         return self.processes[name]
 
     def _stop(self, name: str, how: signal.Signals) -> None:
@@ -175,7 +176,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, _ended)
     signal.signal(signal.SIGUSR1, lambda *_: supervisor.stop_postgres())
     signal.signal(signal.SIGUSR2, lambda *_: supervisor.start_postgres())
-    reason = "asked to end"
+    reason = _ASKED
     try:
         print(json.dumps(supervisor.start()), flush=True)
         reason = watch(supervisor, sys.stdin)
@@ -189,6 +190,8 @@ def main() -> None:
             signal.signal(number, signal.SIG_IGN)
         print(f"ending: {reason}", file=sys.stderr, flush=True)
         supervisor.stop()
+        if reason != _ASKED:  # nobody waits for the end, so nobody cleans up afterwards
+            Emulator(Path(supervisor.plan.data)).clean_up()
         if os.getpgrp() == os.getpid():
             os.killpg(os.getpgrp(), signal.SIGKILL)
 

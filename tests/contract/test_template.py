@@ -1,0 +1,122 @@
+"""The template gives each function what its settings ask for, by default the same values, and no more rights."""
+
+import re
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from tds_core.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = {
+    "webhook_receiver": "WebhookReceiver",
+    "backfill": "Backfill",
+    "console": "Console",
+    "migrate": "Migrate",
+    "processor": "${Entity}Processor",
+}
+# settings that have a meaning for some functions only
+OWN = {
+    "stack": set(FUNCTIONS),
+    "function": set(FUNCTIONS),
+    "entity": {"processor"},
+    "backfill_function": {"processor", "console"},
+    "database_secret_arn": {"processor", "backfill", "console", "migrate"},
+    "database_owner_secret_arn": {"migrate"},
+    "zoho_secret_arn": {"backfill"},
+    "webhook_secret_arn": {"webhook_receiver"},
+    "unrouted_queue_url": {"webhook_receiver"},
+    "unrouted_bucket": {"webhook_receiver"},
+    "queue_url": {"processor"},
+    "dead_letter_queue_url": {"processor"},
+    "queue_urls": {"webhook_receiver"},
+}
+
+
+@cache
+def template() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text("utf-8"))
+    return loaded
+
+
+def resources() -> dict[str, Any]:
+    found = dict(template()["Resources"])
+    return found | found.pop("Fn::ForEach::EntityResources")[2]
+
+
+def own_variables(function: str) -> dict[str, Any]:
+    variables: dict[str, Any] = resources()[FUNCTIONS[function]]["Properties"]["Environment"]["Variables"]
+    loops = {name for name in variables if name.startswith("Fn::ForEach")}
+    return {name: value for name, value in variables.items() if name not in loops} | (
+        {"TDS_QUEUE_URLS": "in a loop"} if loops else {}
+    )
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_gets_its_own_settings_and_no_others(function: str) -> None:
+    expected = {f"TDS_{name.upper()}" for name, functions in OWN.items() if function in functions}
+    shared = template()["Globals"]["Function"]["Environment"]["Variables"]
+    assert set(own_variables(function)) == expected - set(shared)
+
+
+def test_every_other_setting_is_a_parameter_for_all_functions() -> None:
+    shared = set(template()["Globals"]["Function"]["Environment"]["Variables"])
+    assert shared == {f"TDS_{field.name.upper()}" for field in fields(Settings) if field.name not in OWN} | {
+        "TDS_STACK"
+    }
+
+
+def test_parameters_have_the_defaults_of_the_settings() -> None:
+    parameters = template()["Parameters"]
+    shared = template()["Globals"]["Function"]["Environment"]["Variables"]
+    differing = {}
+    for field in fields(Settings):
+        reference = shared.get(f"TDS_{field.name.upper()}", {}).get("Ref", "")
+        default = parameters.get(reference, {}).get("Default")
+        if default not in (None, "") and field.default != "":
+            differing[field.name] = (type(field.default)(default), field.default)
+    assert len(differing) > 20
+    assert {name: pair for name, pair in differing.items() if pair[0] != pair[1]} == {}
+
+
+def test_every_parameter_is_used_and_shown_in_a_group() -> None:
+    text = (ROOT / "template.yaml").read_text("utf-8").partition("\nConditions:\n")[2]
+    groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    assert sorted(shown) == sorted(template()["Parameters"])
+    assert not [name for name in shown if not re.search(rf"\b{name}\b", text)]
+
+
+def test_nothing_has_a_fixed_name() -> None:
+    names = {"FunctionName", "QueueName", "BucketName", "TopicName", "LogGroupName", "AlarmName", "RoleName", "Name"}
+    given = [
+        (logical_id, name)
+        for logical_id, resource in resources().items()
+        if resource["Type"] != "AWS::Lambda::EventSourceMapping"  # names the function that it serves
+        for name in names & set(resource.get("Properties", {}))
+    ]
+    assert given == []
+
+
+def test_no_statement_allows_everything() -> None:
+    for logical_id, resource in resources().items():
+        for policy in resource.get("Properties", {}).get("Policies", []):
+            for statement in policy["Statement"]:
+                assert "*" not in str(statement["Action"]), logical_id
+                assert statement["Resource"] != "*", logical_id
+
+
+def test_functions_wait_for_the_migrations() -> None:
+    functions = {name: each for name, each in resources().items() if each["Type"] == "AWS::Serverless::Function"}
+    assert {name for name, each in functions.items() if each.get("DependsOn") != "Migrations"} == {"Migrate"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_entry_point_is_short_and_does_nothing_itself(function: str) -> None:
+    text = (ROOT / "functions" / function / "app.py").read_text("utf-8")
+    assert len(text.splitlines()) <= 40
+    assert not re.search(r"\b(os\.environ|psycopg|httpx|boto3|SELECT|cli)\b", text)
