@@ -28,7 +28,7 @@ from tds_core.sync.walk import Walk
 from tds_core.zoho.client import VERSIONS, UnifiedZohoClient
 from tds_core.zoho.retry import RetryPolicy
 from tests import zoho_fakes
-from tests.zoho_fakes import answer, error
+from tests.zoho_fakes import error
 
 EVENTS = Path(__file__).parents[2] / "events" / "processor"
 VERSION = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
@@ -189,7 +189,9 @@ class Zoho:
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/oauth/v2/token":
-            return httpx.Response(200, json={"access_token": "token", "expires_in": 3600, "api_domain": "https://x"})
+            return httpx.Response(
+                200, json={"access_token": "token", "expires_in": 3600, "api_domain": "https://zoho.test"}
+            )
         with self._lock:
             self.calls.append(request.url)
             scripted = self.script.get(_short(request.url))
@@ -204,23 +206,27 @@ class Zoho:
         folder, _, document_id = path.rpartition("/")
         if document_id == "itemdetails":
             held = self.documents.get(f"{folder}/items", {})
-            return answer({"items": [held[one] for one in query["item_ids"].split(",") if one in held]})
+            return _told({"items": [held[one] for one in query["item_ids"].split(",") if one in held]})
         if path in self.lists:
             return self._page(path, query)
         if document_id in self.documents.get(folder, {}):
             key = next(spec.detail_key for spec in REGISTRY.values() if _path(spec) == folder)
-            return answer({key: self.documents[folder][document_id]})
+            return _told({key: self.documents[folder][document_id]})
         if folder in {_path(spec) for spec in REGISTRY.values()}:
             return error(1002, status=404)
         key = next(spec.list_key for spec in REGISTRY.values() if _path(spec) == path)
-        return answer({key: [], "page_context": {"page": 1, "has_more_page": False}})
+        return _told({key: [], "page_context": {"page": 1, "has_more_page": False}})
 
     def _page(self, path: str, query: Mapping[str, str]) -> httpx.Response:
         pages, number = self.lists[path], int(query["page"])
         key = next(spec.list_key for spec in REGISTRY.values() if _path(spec) == path)
         column = "name" if path in self.unsorted else query.get("sort_column", "")
         context = {"page": number, "per_page": 200, "has_more_page": number < len(pages), "sort_column": column}
-        return answer({key: copy.deepcopy(pages[number - 1]) if number <= len(pages) else [], "page_context": context})
+        return _told({key: copy.deepcopy(pages[number - 1]) if number <= len(pages) else [], "page_context": context})
+
+
+def _told(body: Json) -> httpx.Response:
+    return httpx.Response(200, content=lossless_json.dumps({"code": 0, "message": "success"} | body))
 
 
 def _path(spec: EntitySpec) -> str:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from psycopg import Connection, sql
 
 from tds_core.database.connection import Database
+from tds_core.entities import REGISTRY
 from tds_core.entities.spec import EntitySpec
 from tds_core.priority import Priority
 
@@ -182,11 +183,12 @@ def request_older(connection: Connection, spec: EntitySpec, *, older_than: timed
 
 
 def is_due(database: Database) -> bool:
-    """Whether anything waits that nobody holds."""
+    """Whether anything of a known entity waits that nobody holds: rows of others a newer version left behind."""
     rows = database.execute(
         """
         SELECT EXISTS (SELECT FROM tds.backlog
-            WHERE not_before <= now() AND (leased_until IS NULL OR leased_until < now()))
-        """
+            WHERE entity = ANY(%s) AND not_before <= now() AND (leased_until IS NULL OR leased_until < now()))
+        """,
+        (list(REGISTRY),),
     )
     return bool(rows[0][0])

@@ -82,7 +82,8 @@ def _mark_scan(connection: Connection, target: EntitySpec, written: list[Candida
     connection.execute(
         """
         UPDATE tds.cursors SET touched_at = now()
-        WHERE scan = %s AND walked_at <= %s AND (touched_at IS NULL OR touched_at <= walk_started_at)
+        WHERE scan = %s AND coalesce(walked_at, walk_started_at) <= %s
+            AND (touched_at IS NULL OR touched_at <= walk_started_at)
         """,
         (target.scan_name, latest + _MARGIN),
     )

@@ -162,16 +162,19 @@ def advance_walk(database: Database, scan: str, *, page: int, rows: int) -> None
     )
 
 
-def end_walk(database: Database, scan: str, *, changed_since: datetime) -> None:
-    """The list's end was reached. A request or touch that came during the pass stays for the next one."""
+def end_walk(database: Database, scan: str, *, overlap: timedelta) -> None:
+    """The list's end was reached. A request or touch that came during the pass stays for the next one.
+
+    A poll without a cursor will start where the pass began, because the pass's first page is that old.
+    """
     database.execute(
         """
         UPDATE tds.cursors SET
             walked_at = walk_started_at, walked_rows = walk_rows, walk_page = NULL, walk_rows = NULL,
-            changed_since = coalesce(changed_since, %s),
+            changed_since = coalesce(changed_since, walk_started_at - %s),
             walk_requested_at = CASE WHEN walk_requested_at > walk_started_at THEN walk_requested_at END,
             touched_at = CASE WHEN touched_at > walk_started_at THEN touched_at END
         WHERE scan = %s
         """,
-        (changed_since, scan),
+        (overlap, scan),
     )

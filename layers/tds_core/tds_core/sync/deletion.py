@@ -18,6 +18,7 @@ from tds_core.settings import Settings
 from tds_core.zoho.client import UnifiedZohoClient
 
 _FRESH_S = 60.0
+_WRITTEN_S = 3_600.0
 _WITNESSES = 3
 
 
@@ -37,6 +38,7 @@ class DeletionGuard:
         self._client = client
         self._clock = clock
         self._alive_at: dict[str, float] = {}
+        self._confirmed: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
 
     def confirm(self, spec: EntitySpec, document_id: str, *, priority: Priority, wait_s: float) -> None:
@@ -47,21 +49,32 @@ class DeletionGuard:
         if not self._is_live(spec, document_id):
             return
         with self._lock:
-            self._brake(spec)
+            self._brake(spec, document_id)
             seen = self._alive_at.get(spec.name)
             if seen is None or self._clock() - seen > _FRESH_S:
                 self._ask_witness(spec, document_id, priority=priority, wait_s=wait_s)
+            self._confirmed.setdefault(spec.name, {})[document_id] = self._clock()
 
     def _is_live(self, spec: EntitySpec, document_id: str) -> bool:
         query = sql.SQL("SELECT 1 FROM {mirror} WHERE {key} = %s AND deleted_at IS NULL")
         return bool(self._database.execute(_of(query, spec), (document_id,)))
 
-    def _brake(self, spec: EntitySpec) -> None:
-        """Refuse when more than a share of the entity went within a day: that is rarely what people meant."""
+    def _brake(self, spec: EntitySpec, document_id: str) -> None:
+        """Refuse when more than a share of the entity went within a day: that is rarely what people meant.
+
+        What was confirmed lately counts even before it is written: a batch is confirmed as a whole and written then.
+        """
+        now = self._clock()
+        lately = {one: at for one, at in self._confirmed.get(spec.name, {}).items() if now - at < _WRITTEN_S}
+        self._confirmed[spec.name] = lately
         query = sql.SQL(
-            "SELECT count(*) FILTER (WHERE deleted_at > now() - interval '24 hours'), count(*) FROM {mirror}"
+            """
+            SELECT count(*) FILTER (
+                WHERE (deleted_at > now() - interval '24 hours' OR {key} = ANY(%s)) AND {key} <> %s), count(*)
+            FROM {mirror}
+            """
         )
-        gone, rows = self._database.execute(_of(query, spec))[0]
+        gone, rows = self._database.execute(_of(query, spec), (list(lately), document_id))[0]
         limit = max(self._settings.deletion_floor, int(rows * self._settings.deletion_share))
         if gone >= limit:
             raise DeletionUnconfirmed(f"{gone} of {rows} {spec.name} went within 24 hours, the limit is {limit}")

@@ -21,7 +21,14 @@ from tds_core.database.mirror import Mirror, count
 from tds_core.database.ordering import Outcome
 from tds_core.database.runs import Run
 from tds_core.entities import REGISTRY, entity
-from tds_core.errors import ConfigurationError, PermitDenied, TdsError, TokenUnavailable, ZohoThrottled
+from tds_core.errors import (
+    ConfigurationError,
+    PermitDenied,
+    ScopeMissing,
+    TdsError,
+    TokenUnavailable,
+    ZohoThrottled,
+)
 from tds_core.settings import Settings
 from tds_core.sync.fetch import Fetch, Fetcher
 
@@ -71,7 +78,9 @@ class Drain:
         return outcomes
 
     def _work(self, held: runs.Lease, current: Run, remaining_s: Callable[[], float]) -> TdsError | None:
+        """Work off what is due; returns what made it stop, or at least what a person has to know of."""
         stop: TdsError | None = None
+        closed: ScopeMissing | None = None
         before = self._fetcher.calls
         with ThreadPoolExecutor(self._settings.in_flight_limit) as pool:
             work = self._begin(pool, remaining_s)
@@ -79,12 +88,16 @@ class Drain:
                 following = None
                 if stop is None and remaining_s() > _TAIL_S and held.beat():
                     following = self._begin(pool, remaining_s)
-                stop = self._complete(work, current) or stop
+                error = self._complete(work, current)
+                if isinstance(error, ScopeMissing):
+                    closed = error
+                else:
+                    stop = error or stop
                 if following is None and stop is None and remaining_s() > _TAIL_S and held.beat():
                     following = self._begin(pool, remaining_s)
                 work = following
         current.zoho_calls = self._fetcher.calls - before
-        return stop
+        return stop or closed
 
     def _begin(self, pool: ThreadPoolExecutor, remaining_s: Callable[[], float]) -> Work | None:
         """Lease the most urgent ids and start their calls."""
@@ -103,7 +116,10 @@ class Drain:
         return Work(held=held, calls=calls)
 
     def _complete(self, work: Work, current: Run) -> TdsError | None:
-        """Wait for the calls, apply what they brought, end the leases; returns what makes the drain stop."""
+        """Wait for the calls, apply what they brought, end the leases; returns what makes the drain stop.
+
+        A scope that is missing for one endpoint is told of, but stops nothing.
+        """
         fetches = [fetch for call in work.calls for fetch in call.result()]
         spec, held = entity(work.held.entity), work.held
         began = {fetch.id: fetch.began_at for fetch in fetches}
@@ -115,7 +131,9 @@ class Drain:
         results = self._mirror.apply(spec, candidates, priority=held.priority, completion=completion)
         current.add(spec.name, count(results))
         self._settle_others(held, [fetch for fetch in fetches if fetch.candidate is None])
-        return next((fetch.error for fetch in fetches if isinstance(fetch.error, _STOPS)), None)
+        errors = [fetch.error for fetch in fetches]
+        stops = [error for error in errors if _is_stop(error)]
+        return next((error for error in (*stops, *errors) if isinstance(error, _STOPS)), None)
 
     def _end_leases(
         self, connection: Connection, held: Lease, results: Sequence[Result], began: Mapping[str, datetime]
@@ -135,7 +153,7 @@ class Drain:
                 if fetch.error is None:
                     backlog.finish(connection, held, {fetch.id: fetch.began_at})
                     self._pass_on(connection, held, fetch)
-                elif isinstance(fetch.error, _STOPS):
+                elif _is_stop(fetch.error):
                     backlog.release(connection, held, [fetch.id])
                 else:
                     reason = f"{fetch.error.reason}: {fetch.error}"
@@ -145,3 +163,7 @@ class Drain:
         """A contact asked for as a customer that is a vendor: ask for it there."""
         if fetch.belongs_to:
             backlog.request(connection, fetch.belongs_to, [fetch.id], priority=held.priority, cause="other entity")
+
+
+def _is_stop(error: TdsError | None) -> bool:
+    return isinstance(error, _STOPS) and not isinstance(error, ScopeMissing)

@@ -8,7 +8,7 @@ from tds_core.database.candidates import Candidate, from_document, gone
 from tds_core.database.ordering import Clock, Moment
 from tds_core.entities import scans
 from tds_core.entities.spec import EntitySpec
-from tds_core.errors import DocumentNotFound, TdsError
+from tds_core.errors import DocumentNotFound, TdsError, ZohoRejected
 from tds_core.ids import parse_id
 from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
@@ -53,6 +53,8 @@ class Fetcher:
         if spec.bulk is not None:
             try:
                 fetched = self._client.documents(spec, ids, priority=priority, permit_wait_s=wait_s())
+            except ZohoRejected:
+                fetched = []  # one id that Zoho does not like must not cost its neighbours
             except TdsError as exc:
                 return [Fetch(id=document_id, error=exc) for document_id in ids]
             fetches = [

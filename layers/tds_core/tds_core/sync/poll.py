@@ -62,7 +62,8 @@ class Poll:
         if not force and cursor.polled_at and cursor.now - cursor.polled_at < wait:
             return
         overlap = timedelta(seconds=self._settings.overlap_s)
-        since = cursor.changed_since or cursor.now - overlap
+        # until a walk has ended, what changed behind it is found from where it began
+        since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - overlap
         first: ListPage | None = None
         for page in self._pages(specs[0], since, cursor):
             first = first or page

@@ -13,12 +13,14 @@ from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.database.runs import Cursor, Lease, Run
 from tds_core.entities import scans
+from tds_core.errors import PermitDenied, TdsError, TokenUnavailable, ZohoThrottled
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.pages import apply_page
 from tds_core.zoho.client import UnifiedZohoClient
 
 _log = logging.getLogger(__name__)
+_STOPS = (PermitDenied, ZohoThrottled, TokenUnavailable)
 
 
 class Walk:
@@ -31,7 +33,12 @@ class Walk:
         self._client = client
 
     def run(self, remaining_s: Callable[[], float]) -> dict[str, int]:
-        """Go on with what is under way or due until it is done or the time is up; the next tick continues."""
+        """Go on with what is under way or due until it is done or the time is up; the next tick continues.
+
+        A failed scan costs no other one its pass, unless the budget says stop: then every call would fare the same.
+        Raises the first scan's error after the last scan; each goes on at its page.
+        """
+        failures: list[TdsError] = []
         with runs.lease(self._database, "walk", duration_s=self._settings.lease_s) as held:
             due = self._due() if held else []
             if held is None or not due:
@@ -39,8 +46,16 @@ class Walk:
             self._database.execute("SELECT tds.extend_change_log()")
             with runs.run(self._database, "walk") as current:
                 for scan in due:
-                    if not self._walk(scan, held, current, remaining_s):
-                        break
+                    try:
+                        if not self._walk(scan, held, current, remaining_s):
+                            break
+                    except TdsError as exc:
+                        _log.error("walk failed", extra={"scan": scan, "reason": exc.reason, "detail": str(exc)})
+                        failures.append(exc)
+                        if isinstance(exc, _STOPS):
+                            break
+                if failures:
+                    raise failures[0]
             return current.outcomes
 
     def _due(self) -> list[str]:
@@ -70,8 +85,7 @@ class Walk:
             number += 1
             runs.advance_walk(self._database, scan, page=number, rows=len(page.rows))
             if not page.has_more:
-                since = page.served_at - timedelta(seconds=self._settings.overlap_s)
-                runs.end_walk(self._database, scan, changed_since=since)
+                runs.end_walk(self._database, scan, overlap=timedelta(seconds=self._settings.overlap_s))
                 _log.info("walk complete", extra={"scan": scan, "pages": number - 1})
                 return True
         return False

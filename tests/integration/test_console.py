@@ -1,0 +1,167 @@
+"""The console: every command answers in plain values, and every error with its reason."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tds_core.database import runs
+from tds_core.entities import REGISTRY, scans
+from tds_core.priority import Priority
+from tds_core.sync import probe
+from tds_core.sync.console import Console
+from tests.integration.road import Connect, Queued, Road, Waker, Zoho, backlog_of, document, message, mirrored, record
+
+
+@pytest.fixture
+def zoho() -> Zoho:
+    return Zoho()
+
+
+@pytest.fixture
+def road(connect: Connect, zoho: Zoho) -> Road:
+    return Road(connect, zoho.http)
+
+
+@pytest.fixture
+def waker() -> Waker:
+    return Waker()
+
+
+@pytest.fixture
+def console(road: Road, waker: Waker) -> Console:
+    return Console(road.settings, database=road.database, waker=waker)  # type: ignore[arg-type]
+
+
+def ask(console: Console, command: Any, **arguments: Any) -> Any:
+    """The result of a command, which must be plain JSON."""
+    answer = console.handle({"command": command, "arguments": arguments})
+    assert answer["ok"] is True, answer
+    return json.loads(json.dumps(answer["result"]))
+
+
+def refused(console: Console, event: dict[str, Any]) -> dict[str, str]:
+    answer = console.handle(event)
+    assert answer["ok"] is False
+    error: dict[str, str] = json.loads(json.dumps(answer["error"]))
+    return error
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"command": "explode"}, id="unknown"),
+        pytest.param({"command": "_run"}, id="private"),
+        pytest.param({"command": ["status"]}, id="no-text"),
+        pytest.param({"command": "status", "arguments": {"colour": "red"}}, id="unknown-argument"),
+        pytest.param({"command": "refetch"}, id="missing-arguments"),
+        pytest.param({"command": "poll", "arguments": ["force"]}, id="arguments-in-a-list"),
+    ],
+)
+def test_what_is_no_command_is_answered_with_its_reason(console: Console, event: dict[str, Any]) -> None:
+    assert refused(console, event)["reason"] == "UnknownCommand"
+
+
+def test_status_of_an_empty_mirror_is_plain(console: Console) -> None:
+    shown = ask(console, "status")
+    assert set(shown["entities"]) == set(REGISTRY)
+    assert all(one["erp"] == 0 and one["totals"] == {} for one in shown["entities"].values())
+    assert (shown["backlog"], shown["runs"], shown["working"]) == ({}, [], [])
+
+
+def test_status_counts_live_rows_pending_details_and_exact_totals(console: Console, road: Road, zoho: Zoho) -> None:
+    zoho.put("invoices", *(document("invoices", str(900 + n), total="0.10", line_items=[]) for n in range(3)))
+    zoho.put("invoices", document("invoices", "910", total="999999999999.001", currency_code="IQD", line_items=[]))
+    road.request("invoices", "900", "901", "902", "910", "999")
+    road.work()
+    road.request("invoices", "902")
+    shown = ask(console, "status")["entities"]["invoices"]
+    assert (shown["erp"], shown["details_pending"], shown["details_never_seen"]) == (4, 1, 0)
+    assert shown["totals"]["USD"]["total"] == "0.30"
+    assert shown["totals"]["IQD"]["total"] == "999999999999.001"
+    assert ask(console, "status")["backlog"]["invoices"]["requests"] == 1
+    [run] = ask(console, "status")["runs"]
+    assert (run["mode"], run["zoho_calls"], run["error"]) == ("drain", 5, None)
+
+
+def test_status_tells_webhook_latency_from_receipt_to_commit(console: Console, road: Road) -> None:
+    Queued("invoices", road.database).handle(record(message("invoices", document("invoices", "901"))))
+    shown = ask(console, "status", since_s=60)
+    assert shown["webhooks"]["count"] == 1
+    assert 0 <= shown["webhooks"]["seconds"]["p99"] < 10
+    assert shown["outcomes"] == {"invoices": {"created": 1}}
+
+
+def test_status_names_the_modes_at_work(console: Console, road: Road) -> None:
+    with runs.lease(road.database, "walk", duration_s=60):
+        assert ask(console, "status")["working"] == ["walk"]
+    assert ask(console, "status")["working"] == []
+
+
+def test_a_backfill_asks_for_the_walk_of_each_scan_and_starts_it(console: Console, road: Road, waker: Waker) -> None:
+    assert ask(console, "backfill") == {"scans": sorted(scans())}
+    assert waker.started == [("walk", {})]
+    assert all(runs.cursor(road.database, scan).walk_requested_at for scan in scans())
+
+
+def test_a_backfill_of_customers_and_vendors_is_one_walk(console: Console, road: Road) -> None:
+    assert ask(console, "backfill", entities=["vendors", "customers"]) == {"scans": ["contacts"]}
+    assert runs.cursor(road.database, "invoices").walk_requested_at is None
+
+
+def test_an_unknown_entity_is_refused_before_anything_is_asked_for(console: Console, road: Road, waker: Waker) -> None:
+    event = {"command": "backfill", "arguments": {"entities": ["invoices", "moons"]}}
+    error = refused(console, event)
+    assert (error["reason"], "moons" in error["message"]) == ("UnknownEntity", True)
+    assert (waker.started, runs.cursor(road.database, "invoices").walk_requested_at) == ([], None)
+
+
+def test_poll_starts_a_round_over_everything(console: Console, waker: Waker) -> None:
+    ask(console, "poll")
+    assert waker.started == [("poll", {"force": True})]
+
+
+def test_wake_starts_walk_and_drain(console: Console, waker: Waker) -> None:
+    ask(console, "wake")
+    assert [mode for mode, _ in waker.started] == ["walk", "drain"]
+
+
+def test_a_refetch_is_asked_for_by_hand_and_wakes_the_drain(console: Console, road: Road, waker: Waker) -> None:
+    assert ask(console, "refetch", name="invoices", ids=["901", "902"]) == {"requested": 2}
+    asked = backlog_of(road.database, "invoices")
+    assert {one["priority"] for one in asked.values()} == {Priority.MANUAL}
+    assert waker.wakes == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        pytest.param({"name": "moons", "ids": ["1"]}, "UnknownEntity", id="unknown-entity"),
+        pytest.param({"name": "invoices", "ids": ["901", "../organizations"]}, "InvalidId", id="no-id"),
+        pytest.param({"name": "invoices", "ids": [""]}, "InvalidId", id="empty-id"),
+    ],
+)
+def test_a_refetch_of_what_cannot_be_is_refused_as_a_whole(
+    console: Console, road: Road, waker: Waker, arguments: dict[str, Any], reason: str
+) -> None:
+    assert refused(console, {"command": "refetch", "arguments": arguments})["reason"] == reason
+    assert road.database.execute("SELECT count(*) FROM tds.backlog") == [(0,)]
+    assert waker.wakes == 0
+
+
+def test_the_probe_becomes_a_row_once_and_leaves_no_trace(console: Console, road: Road) -> None:
+    assert ask(console, "probe") == {"seen": False}
+    whole = probe.document()["invoice"]
+    Queued("invoices", road.database).handle(record(message("invoices", whole)))
+    assert list(mirrored(road.database, "invoices")) == [probe.PROBE_ID]
+    assert ask(console, "probe") == {"seen": True}
+    assert ask(console, "probe") == {"seen": False}
+    for table in ("erp.invoices", "tds.change_log", "tds.backlog"):
+        assert road.database.execute(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_while_postgresql_is_down_the_console_says_so(console: Console, road: Road) -> None:
+    road.database.close()
+    road.database._conninfo = lambda: "host=127.0.0.1 port=1"
+    assert refused(console, {"command": "status"})["reason"] == "DatabaseUnavailable"

@@ -1,0 +1,253 @@
+"""Deletions: believed only when Zoho says so, a live record of the entity answers, and not too many went."""
+
+import httpx
+import pytest
+
+from tds_core.database.connection import Database
+from tds_core.errors import ScopeMissing
+from tds_core.priority import Priority
+from tds_core.sync.deletion import DeletionGuard
+from tests.integration.road import Connect, Queued, Road, Zoho, document, message, mirrored, record
+from tests.zoho_fakes import error
+
+GONE = "901"
+
+
+@pytest.fixture
+def zoho() -> Zoho:
+    return Zoho()
+
+
+@pytest.fixture
+def road(connect: Connect, zoho: Zoho) -> Road:
+    return Road(connect, zoho.http)
+
+
+def fill(road: Road, zoho: Zoho, *ids: int, entity: str = "invoices") -> None:
+    """Let these records exist at Zoho and in the mirror."""
+    zoho.put(entity, *(document(entity, str(one), last_payment_date="") for one in ids))
+    road.request(entity, *map(str, ids))
+    road.work()
+    road.database.execute("DELETE FROM tds.backlog")
+    zoho.calls.clear()
+
+
+def lose(road: Road, zoho: Zoho, *ids: str, entity: str = "invoices") -> dict[str, int]:
+    """Let these records be gone at Zoho, and fetch them."""
+    zoho.forget(entity, *ids)
+    road.request(entity, *ids)
+    return road.work()
+
+
+def tombstones(database: Database) -> list[str]:
+    return [one for (one,) in database.execute("SELECT id FROM tds.tombstones ORDER BY id")]
+
+
+def test_a_1002_confirmed_by_a_live_witness_deletes(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    assert lose(road, zoho, GONE) == {"invoices.deleted": 1}
+    assert list(mirrored(road.database, "invoices")) == ["902"]
+    assert tombstones(road.database) == [GONE]
+    assert zoho.paths() == ["/invoices/901", "/invoices/902"]
+    assert road.backlog("invoices") == {}
+    assert road.database.execute("SELECT count(*) FROM erp.invoice_lines WHERE invoice_id = '901'") == [(0,)]
+
+
+def test_a_tombstone_empties_the_child_rows_and_leaves_the_neighbours(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 701, 702, entity="payments")
+    assert lose(road, zoho, "701", entity="payments") == {"payments.deleted": 1}
+    assert road.database.execute("SELECT DISTINCT payment_id FROM erp.payment_invoices") == [("702",)]
+
+
+def test_a_witness_serves_for_a_minute(road: Road, zoho: Zoho) -> None:
+    now = [0.0]
+    road.fetcher._guard = DeletionGuard(road.settings, database=road.database, client=road.client, clock=lambda: now[0])
+    fill(road, zoho, *range(901, 921))
+    lose(road, zoho, "901", "902")
+    now[0] = 59.0
+    lose(road, zoho, "903")
+    assert len(zoho.calls) == 4
+    now[0] = 61.0
+    lose(road, zoho, "904")
+    assert len(zoho.calls) == 6
+
+
+def test_an_id_without_a_row_becomes_a_tombstone_without_a_witness(road: Road, zoho: Zoho) -> None:
+    assert lose_unknown(road) == {"invoices.deleted": 1}
+    assert tombstones(road.database) == ["999"]
+    assert zoho.paths() == ["/invoices/999"]
+
+
+def lose_unknown(road: Road) -> dict[str, int]:
+    road.request("invoices", "999")
+    return road.work()
+
+
+def unharmed(road: Road, attempts: int = 1) -> None:
+    assert GONE in mirrored(road.database, "invoices")
+    assert tombstones(road.database) == []
+    waiting = road.backlog("invoices")[GONE]
+    assert (waiting["attempts"], waiting["held"], waiting["parked"]) == (attempts, False, False)
+
+
+@pytest.mark.parametrize(
+    "witness",
+    [
+        pytest.param(error(1002, status=404), id="witness-is-gone-too"),
+        pytest.param(error(1000, status=500), id="500"),
+        pytest.param(httpx.Response(502, text="<html>bad gateway</html>"), id="html-502"),
+        pytest.param(httpx.Response(200, text="<html>maintenance</html>"), id="html-200"),
+        pytest.param(httpx.Response(200, text=""), id="empty"),
+        pytest.param(error(0, status=200), id="without-a-document"),
+        pytest.param(httpx.Response(200, json={"code": 0, "invoice": {"invoice_id": "555"}}), id="another-record"),
+        pytest.param(error(4, status=400), id="400"),
+    ],
+)
+def test_without_a_live_witness_nothing_is_deleted(road: Road, zoho: Zoho, witness: httpx.Response) -> None:
+    fill(road, zoho, 901, 902)
+    zoho.answer("/invoices/902", witness)
+    assert lose(road, zoho, GONE) == {}
+    unharmed(road)
+    assert "902" in mirrored(road.database, "invoices")
+
+
+def test_a_witness_without_scope_deletes_nothing_and_surfaces(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    zoho.answer("/invoices/902", error(57, status=401))
+    with pytest.raises(ScopeMissing):
+        lose(road, zoho, GONE)
+    unharmed(road)
+
+
+@pytest.mark.parametrize("code", [44, 45])
+def test_a_throttled_witness_deletes_nothing_and_costs_no_attempt(road: Road, zoho: Zoho, code: int) -> None:
+    fill(road, zoho, 901, 902)
+    zoho.answer("/invoices/902", error(code, status=429))
+    lose(road, zoho, GONE)
+    unharmed(road, attempts=0)
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        pytest.param(error(1000, status=500), id="500"),
+        pytest.param(httpx.Response(404, text="<html>not found</html>"), id="html-404"),
+        pytest.param(httpx.Response(404, text=""), id="empty-404"),
+        pytest.param(error(5, status=404), id="no-such-path"),
+        pytest.param(httpx.Response(200, json={"code": 0, "invoice": {}}), id="empty-document"),
+        pytest.param(httpx.Response(200, json={"code": 0, "invoices": []}), id="no-document"),
+    ],
+)
+def test_only_code_1002_is_a_word_of_deletion(road: Road, zoho: Zoho, answered: httpx.Response) -> None:
+    fill(road, zoho, 901, 902)
+    zoho.answer("/invoices/901", answered)
+    road.request("invoices", GONE)
+    road.work()
+    unharmed(road)
+
+
+def test_a_scopeless_answer_deletes_nothing(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    zoho.answer("/invoices/901", error(57, status=401))
+    road.request("invoices", GONE)
+    with pytest.raises(ScopeMissing):
+        road.work()
+    unharmed(road)
+
+
+def test_the_only_record_has_no_witness_and_is_not_deleted(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901)
+    assert lose(road, zoho, GONE) == {}
+    unharmed(road)
+
+
+def test_a_record_that_is_asked_for_itself_is_no_witness(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    road.request("invoices", "902", priority=Priority.BACKFILL)
+    road.database.execute("UPDATE tds.backlog SET not_before = now() + interval '1 hour'")
+    assert lose(road, zoho, GONE) == {}
+    unharmed(road)
+    assert zoho.paths() == ["/invoices/901"]
+
+
+def test_an_empty_organisation_deletes_nothing(road: Road, zoho: Zoho) -> None:
+    ids = list(range(901, 931))
+    fill(road, zoho, *ids)
+    lose(road, zoho, *map(str, ids))
+    assert len(mirrored(road.database, "invoices")) == 30
+    assert tombstones(road.database) == []
+
+
+# -- the brake
+
+
+def test_the_brake_stops_deletions_beyond_the_days_share_even_within_one_batch(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(901, 951))
+    lose(road, zoho, *(str(901 + n) for n in range(20)))
+    assert len(mirrored(road.database, "invoices")) == 45
+    assert len(tombstones(road.database)) == 5
+    assert len(road.backlog("invoices")) == 15
+    assert all("within 24 hours" in one["reason"] for one in road.backlog("invoices").values())
+
+
+def test_the_brake_holds_for_records_fetched_in_bulk(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(1001, 1041), entity="products")
+    lose(road, zoho, *(str(1001 + n) for n in range(20)), entity="products")
+    assert len(mirrored(road.database, "products")) == 35
+
+
+def test_the_brake_grows_with_the_entity(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, deletion_floor=1, deletion_share=0.1)
+    fill(road, zoho, *range(901, 941))
+    lose(road, zoho, *(str(901 + n) for n in range(10)))
+    assert len(mirrored(road.database, "invoices")) == 36
+
+
+def test_the_brake_is_released_after_a_day(road: Road, zoho: Zoho, connect: Connect) -> None:
+    fill(road, zoho, *range(901, 921))
+    lose(road, zoho, *(str(901 + n) for n in range(6)))
+    assert len(tombstones(road.database)) == 5
+    road.database.execute("UPDATE erp.invoices SET deleted_at = deleted_at - interval '25 hours'")
+    road.hurry()
+    assert Road(connect, zoho.http).work() == {"invoices.deleted": 1}
+
+
+def test_the_brake_of_one_entity_does_not_hold_another(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(901, 921))
+    fill(road, zoho, 701, 702, entity="payments")
+    lose(road, zoho, *(str(901 + n) for n in range(8)))
+    assert lose(road, zoho, "701", entity="payments") == {"payments.deleted": 1}
+
+
+# -- and back
+
+
+def test_a_record_that_is_back_is_restored_with_its_lines(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    lose(road, zoho, GONE)
+    zoho.put("invoices", document("invoices", GONE))
+    road.request("invoices", GONE)
+    assert road.work() == {"invoices.restored": 1}
+    assert tombstones(road.database) == []
+    assert road.database.execute("SELECT count(*) FROM erp.invoice_lines WHERE invoice_id = '901'") == [(3,)]
+
+
+def test_a_late_webhook_of_a_deleted_record_asks_and_does_not_resurrect(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    lose(road, zoho, GONE)
+    Queued("invoices", road.database).handle(record(message("invoices", document("invoices", GONE))))
+    assert list(mirrored(road.database, "invoices")) == ["902"]
+    assert list(road.backlog("invoices")) == [GONE]
+    assert road.work() == {"invoices.ignored": 1}
+    assert list(mirrored(road.database, "invoices")) == ["902"]
+    assert road.backlog("invoices") == {}
+
+
+def test_a_deletion_by_webhook_is_confirmed_before_it_deletes(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    queued = Queued("invoices", road.database)
+    queued.handle(record(message("invoices", document("invoices", GONE), op="delete")))
+    assert road.work() == {"invoices.unchanged": 1}
+    zoho.forget("invoices", GONE)
+    queued.handle(record(message("invoices", document("invoices", GONE), op="delete")))
+    assert road.work() == {"invoices.deleted": 1}

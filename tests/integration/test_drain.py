@@ -1,0 +1,450 @@
+"""The drain: by priority, never losing a request, and never mistaking an error for an answer."""
+
+import logging
+import threading
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from tds_core.database import runs
+from tds_core.database.connection import Database
+from tds_core.errors import CredentialsRejected, DatabaseUnavailable, OrganizationRejected, ScopeMissing
+from tds_core.priority import Priority
+from tests.integration.road import Connect, Road, Zoho, document, later, mirrored, row
+from tests.zoho_fakes import error
+
+MAINTENANCE = httpx.Response(503, text="<html>maintenance</html>")
+
+
+@pytest.fixture
+def zoho() -> Zoho:
+    return Zoho()
+
+
+@pytest.fixture
+def road(connect: Connect, zoho: Zoho) -> Road:
+    return Road(connect, zoho.http)
+
+
+def invoices(zoho: Zoho, *ids: int, **changes: Any) -> None:
+    zoho.put("invoices", *(document("invoices", str(one), line_items=[], **changes) for one in ids))
+
+
+# -- order and bulk
+
+
+def test_ids_are_fetched_by_priority_whatever_their_entity(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, in_flight_limit=1)
+    invoices(zoho, 901, 902)
+    zoho.put("payments", document("payments", "701", invoices=[]))
+    zoho.put("vendors", document("vendors", "801"))
+    road.request("invoices", "901", priority=Priority.BACKFILL)
+    road.request("vendors", "801", priority=Priority.POLL)
+    road.request("payments", "701", priority=Priority.MANUAL)
+    road.request("invoices", "902", priority=Priority.WEBHOOK)
+    assert road.work() == {"invoices.created": 2, "payments.created": 1, "vendors.created": 1}
+    assert zoho.paths() == ["/invoices/902", "/customerpayments/701", "/contacts/801", "/invoices/901"]
+
+
+def test_history_is_fetched_newest_request_first(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, in_flight_limit=1)
+    invoices(zoho, 901, 902, 903)
+    for one in ("902", "901", "903"):
+        road.request("invoices", one, priority=Priority.BACKFILL)
+        road.database.execute("UPDATE tds.backlog SET requested_at = requested_at - interval '1 minute'")
+    road.work()
+    assert sorted(zoho.paths()) == ["/invoices/901", "/invoices/902", "/invoices/903"]
+    assert zoho.paths()[-1] == "/invoices/902"
+
+
+def test_products_are_fetched_100_a_call(road: Road, zoho: Zoho) -> None:
+    ids = [str(1000 + n) for n in range(250)]
+    zoho.put("products", *(document("products", one) for one in ids))
+    road.request("products", *ids)
+    assert road.work() == {"products.created": 250}
+    assert zoho.paths() == ["/itemdetails"] * 3
+    assert [len(url.params["item_ids"].split(",")) for url in zoho.calls] == [100, 100, 50]
+    assert road.database.execute("SELECT zoho_calls FROM tds.runs WHERE mode = 'drain'") == [(3,)]
+
+
+def test_ids_that_a_bulk_answer_lacks_are_fetched_singly(road: Road, zoho: Zoho) -> None:
+    def lacking(request: httpx.Request) -> httpx.Response:
+        zoho.forget("products", "1002")
+        told = zoho.usual(request)
+        zoho.put("products", document("products", "1002"))
+        return told
+
+    zoho.put("products", *(document("products", str(1000 + n)) for n in range(4)))
+    zoho.answer("/itemdetails", lacking)
+    road.request("products", "1000", "1001", "1002", "1003")
+    assert road.work() == {"products.created": 4}
+    assert zoho.paths() == ["/itemdetails", "/items/1002"]
+    assert road.backlog("products") == {}
+
+
+def test_a_bulk_call_that_zoho_refuses_is_asked_singly(road: Road, zoho: Zoho) -> None:
+    zoho.put("products", document("products", "1000"), document("products", "1001"))
+    zoho.answer("/itemdetails", error(1002, status=404))
+    road.request("products", "1000", "1001", "1999")
+    assert road.work() == {"products.created": 2, "products.deleted": 1}
+    assert list(mirrored(road.database, "products")) == ["1000", "1001"]
+
+
+def test_a_product_missing_in_bulk_is_deleted_only_by_its_own_1002(road: Road, zoho: Zoho) -> None:
+    zoho.put("products", *(document("products", str(1000 + n)) for n in range(3)))
+    road.request("products", "1000", "1001", "1002")
+    road.work()
+    zoho.forget("products", "1001")
+    road.request("products", "1001")
+    assert road.work() == {"products.deleted": 1}
+    assert list(mirrored(road.database, "products")) == ["1000", "1002"]
+    assert zoho.paths()[1:3] == ["/itemdetails", "/items/1001"]
+
+
+# -- no request is lost
+
+
+def test_a_request_while_its_fetch_is_in_flight_is_fetched_again(road: Road, zoho: Zoho, connect: Connect) -> None:
+    other = Road(connect, zoho.http)
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        told = zoho.usual(request)
+        invoices(zoho, 901, balance=0, last_modified_time=later(60))
+        other.request("invoices", "901")
+        return told
+
+    invoices(zoho, 901)
+    zoho.answer("/invoices/901", meanwhile, zoho.usual)
+    road.request("invoices", "901")
+    assert road.work() == {"invoices.created": 1, "invoices.updated": 1}
+    assert mirrored(road.database, "invoices", "balance") == {"901": (Decimal(0),)}
+    assert len(zoho.calls) == 2
+    assert road.backlog("invoices") == {}
+
+
+def test_a_request_during_a_fetch_that_fails_is_not_lost(road: Road, zoho: Zoho, connect: Connect) -> None:
+    other = Road(connect, zoho.http)
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        other.request("invoices", "901")
+        return MAINTENANCE
+
+    invoices(zoho, 901)
+    zoho.answer("/invoices/901", meanwhile, zoho.usual)
+    road.request("invoices", "901", priority=Priority.BACKFILL)
+    road.work()
+    assert road.backlog("invoices")["901"]["priority"] == 0
+    road.hurry()
+    assert road.work() == {"invoices.created": 1}
+
+
+def test_a_request_that_arrives_while_the_drain_is_ending_is_worked_off(
+    road: Road, zoho: Zoho, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its wake finds the lease taken and goes away; the ending drain has to look once more."""
+    invoices(zoho, 901, 902)
+    other = Road(connect, zoho.http)
+    woken: list[dict[str, int]] = []
+    ending = runs._end
+
+    def end(database: Database, current: runs.Run, *, error: str | None) -> None:
+        ending(database, current, error=error)
+        if database is road.database and not woken:
+            other.request("invoices", "902")
+            woken.append(other.work())
+
+    monkeypatch.setattr(runs, "_end", end)
+    road.request("invoices", "901")
+    road.work()
+    assert woken == [{}]
+    assert list(mirrored(road.database, "invoices")) == ["901", "902"]
+
+
+def test_two_drains_at_once_fetch_everything_once(road: Road, zoho: Zoho, connect: Connect) -> None:
+    ids = [str(900 + n) for n in range(30)]
+    invoices(zoho, *map(int, ids))
+    road.request("invoices", *ids)
+    other = Road(connect, zoho.http)
+    threads = [threading.Thread(target=one.work) for one in (road, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(zoho.paths()) == [f"/invoices/{one}" for one in ids]
+    assert len(mirrored(road.database, "invoices")) == 30
+
+
+def test_a_killed_drains_ids_are_fetched_once_its_leases_have_run_out(
+    road: Road, zoho: Zoho, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoices(zoho, 901)
+    road.request("invoices", "901")
+    with monkeypatch.context() as patch:
+        patch.setattr(road.drain, "_complete", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            road.work()
+    another = Road(connect, zoho.http)
+    assert another.work() == {}
+    another.database.execute("UPDATE tds.backlog SET leased_until = now() - interval '1 second'")
+    assert another.work() == {"invoices.created": 1}
+    assert another.backlog("invoices") == {}
+
+
+def test_a_drain_whose_time_is_up_gives_its_ids_back(road: Road, zoho: Zoho) -> None:
+    invoices(zoho, *range(900, 940))
+    road.request("invoices", *map(str, range(900, 940)))
+    left = iter([30.0] * 12)
+    road.drain.run(lambda: next(left, 0.0))
+    done, waiting = len(mirrored(road.database, "invoices")), road.backlog("invoices")
+    assert 0 < done < 40
+    assert done + len(waiting) == 40
+    assert not any(one["held"] or one["attempts"] for one in waiting.values())
+    road.work()
+    assert len(mirrored(road.database, "invoices")) == 40
+
+
+def test_what_an_unknown_entity_left_behind_keeps_no_drain_spinning(road: Road) -> None:
+    road.request("moon_phases", "1")
+    assert road.work() == {}
+    assert road.database.execute("SELECT count(*) FROM tds.runs") == [(0,)]
+
+
+def test_a_fetch_that_finds_a_refetch_wanted_writes_even_where_nothing_differs(road: Road, zoho: Zoho) -> None:
+    invoices(zoho, 901)
+    road.request("invoices", "901")
+    road.work()
+    road.database.execute("UPDATE erp.invoices SET balance = 7, notes = 'spoilt'")
+    road.request("invoices", "901", priority=Priority.POLL)
+    road.work()
+    road.request("invoices", "901", priority=Priority.MANUAL)
+    road.work()
+    assert mirrored(road.database, "invoices", "balance", "notes = 'spoilt'") == {"901": (Decimal("492.5"), False)}
+
+
+# -- what is no answer
+
+
+def test_a_lagging_detail_is_asked_again_three_times_and_then_parked(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", [row("invoices", "901", balance=0, last_modified_time=later(3600))])
+    invoices(zoho, 901)
+    runs.request_walk(road.database, "invoices")
+    road.walk.run(lambda: 30.0)
+    for lags in (1, 2, 3):
+        road.work()
+        waiting = road.backlog("invoices")["901"]
+        assert (waiting["lags"], waiting["parked"], waiting["attempts"]) == (lags, lags == 3, 0)
+        assert waiting["reason"] == "ZohoLagging"
+        assert (50 < waiting["wait_s"] <= 60) == (lags < 3)
+        road.hurry()
+    # what the list said stays, and so does what only the older document says
+    assert mirrored(road.database, "invoices", "balance", "detail_version < last_modified_time") == {
+        "901": (Decimal(0), True)
+    }
+    invoices(zoho, 901, balance=0, last_modified_time=later(3600))
+    assert road.work() == {"invoices.updated": 1}
+    assert road.backlog("invoices") == {}
+
+
+def test_an_invalid_document_is_parked_with_its_reason_after_six_attempts(road: Road, zoho: Zoho) -> None:
+    invoices(zoho, 901, 902)
+    zoho.put("invoices", document("invoices", "901", date="31/12/2026"))
+    road.request("invoices", "901", "902")
+    waits = []
+    for attempts in range(1, 7):
+        road.work()
+        waiting = road.backlog("invoices")["901"]
+        assert (waiting["attempts"], waiting["parked"]) == (attempts, attempts == 6)
+        assert waiting["reason"] == "InvalidDocument: Invoice: cannot read date"
+        waits.append(round(waiting["wait_s"] / 60))
+        road.hurry()
+    assert waits == [1, 2, 4, 8, 16, 24 * 60]
+    assert list(mirrored(road.database, "invoices")) == ["902"]
+
+    invoices(zoho, 901)
+    road.hurry()
+    road.work()
+    assert list(mirrored(road.database, "invoices")) == ["901", "902"]
+
+
+def test_a_document_that_postgresql_refuses_is_postponed_alone(road: Road, zoho: Zoho) -> None:
+    invoices(zoho, 901, 902, 903)
+    zoho.put("invoices", document("invoices", "902", strange=Decimal("1e999999")))
+    road.request("invoices", "901", "902", "903")
+    assert road.work() == {"invoices.created": 2, "invoices.rejected": 1}
+    waiting = road.backlog("invoices")
+    assert list(waiting) == ["902"]
+    assert (waiting["902"]["attempts"], waiting["902"]["held"]) == (1, False)
+    assert waiting["902"]["reason"].endswith("22003")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(MAINTENANCE, id="html"),
+        pytest.param(error(1000, status=500), id="500"),
+        pytest.param(httpx.Response(200, text=""), id="empty"),
+        pytest.param(error(0, status=200), id="without-its-document"),
+        pytest.param(error(4, status=400), id="400"),
+    ],
+)
+def test_a_failed_fetch_is_tried_again_later_and_costs_no_neighbour(
+    road: Road, zoho: Zoho, broken: httpx.Response
+) -> None:
+    invoices(zoho, 901, 902)
+    zoho.answer("/invoices/901", broken)
+    road.request("invoices", "901", "902")
+    assert road.work() == {"invoices.created": 1}
+    waiting = road.backlog("invoices")
+    assert (list(waiting), waiting["901"]["attempts"], waiting["901"]["held"]) == (["901"], 1, False)
+    assert waiting["901"]["reason"].startswith("Zoho")
+
+
+def test_another_record_than_the_one_asked_for_is_not_taken(road: Road, zoho: Zoho) -> None:
+    def swapped(request: httpx.Request) -> httpx.Response:
+        return zoho.usual(httpx.Request("GET", str(request.url).replace("901", "902")))
+
+    invoices(zoho, 901, 902)
+    zoho.answer("/invoices/901", swapped)
+    road.request("invoices", "901")
+    assert road.work() == {}
+    assert mirrored(road.database, "invoices") == {}
+    assert road.backlog("invoices")["901"]["attempts"] == 1
+
+
+# -- when the budget says stop
+
+
+def untried(road: Road, *ids: str) -> None:
+    waiting = road.backlog("invoices")
+    assert list(waiting) == list(ids)
+    assert not any(one["held"] or one["attempts"] or one["parked"] for one in waiting.values())
+
+
+@pytest.mark.parametrize("code", [44, 45, 1070])
+def test_a_throttled_drain_gives_its_ids_back_untried(road: Road, zoho: Zoho, code: int) -> None:
+    for one in (901, 902, 903):
+        zoho.answer(f"/invoices/{one}", error(code, status=429))
+    road.request("invoices", "901", "902", "903")
+    assert road.drain.run(lambda: 4.0) == {}
+    untried(road, "901", "902", "903")
+
+
+def test_a_drain_without_permits_gives_its_ids_back_untried(road: Road, zoho: Zoho) -> None:
+    invoices(zoho, 901, 902)
+    road.database.execute("UPDATE tds.circuit SET paused_until = now() + interval '1 hour'")
+    road.request("invoices", "901", "902")
+    assert road.work() == {}
+    assert zoho.calls == []
+    untried(road, "901", "902")
+    road.database.execute("UPDATE tds.circuit SET paused_until = now() - interval '1 second'")
+    assert road.work() == {"invoices.created": 2}
+
+
+def test_an_open_circuit_gives_ids_back_untried_and_says_so(
+    connect: Connect, zoho: Zoho, caplog: pytest.LogCaptureFixture
+) -> None:
+    road = Road(connect, zoho.http, breaker_failures=2, breaker_requests=2, in_flight_limit=1)
+    for one in range(901, 909):
+        zoho.answer(f"/invoices/{one}", MAINTENANCE)
+    road.request("invoices", *map(str, range(901, 909)))
+    with caplog.at_level(logging.WARNING):
+        road.work()
+    waiting = road.backlog("invoices")
+    assert len(zoho.calls) == 2
+    assert sorted(one["attempts"] for one in waiting.values()) == [0, 0, 0, 0, 0, 0, 1, 1]
+    assert not any(one["held"] for one in waiting.values())
+    assert "drain stopped" in caplog.messages
+
+
+def test_a_refused_credential_surfaces_and_costs_no_attempt(road: Road, zoho: Zoho, connect: Connect) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"error": "invalid_code"})
+
+    refused = Road(connect, httpx.Client(transport=httpx.MockTransport(refuse)))
+    refused.request("invoices", "901")
+    with pytest.raises(CredentialsRejected):
+        refused.work()
+    untried(refused, "901")
+    [(told,)] = refused.database.execute("SELECT error FROM tds.runs WHERE ended_at IS NOT NULL")
+    assert told.startswith("CredentialsRejected")
+
+
+def test_a_wrong_organisation_surfaces_and_costs_no_attempt(road: Road, zoho: Zoho) -> None:
+    zoho.answer("/invoices/901", error(6041, status=400))
+    road.request("invoices", "901")
+    with pytest.raises(OrganizationRejected):
+        road.work()
+    untried(road, "901")
+
+
+def test_a_missing_scope_surfaces_and_starves_no_other_entity(road: Road, zoho: Zoho) -> None:
+    zoho.answer("/itemdetails", error(57, status=401))
+    invoices(zoho, 901)
+    road.request("products", "1001", priority=Priority.WEBHOOK)
+    road.request("invoices", "901", priority=Priority.BACKFILL)
+    with pytest.raises(ScopeMissing):
+        road.work()
+    assert list(mirrored(road.database, "invoices")) == ["901"]
+    waiting = road.backlog("products")["1001"]
+    assert (waiting["attempts"], waiting["held"]) == (1, False)
+    assert waiting["reason"].startswith("ScopeMissing")
+
+
+def test_postgresql_down_during_a_fetch_loses_nothing(road: Road, zoho: Zoho, connect: Connect) -> None:
+    where = road.database._conninfo()
+
+    def cut(request: httpx.Request) -> httpx.Response:
+        road.database._conninfo = lambda: "host=127.0.0.1 port=1"
+        road.database.close()
+        return zoho.usual(request)
+
+    invoices(zoho, 901)
+    zoho.answer("/invoices/901", cut, zoho.usual)
+    road.request("invoices", "901")
+    with pytest.raises(DatabaseUnavailable):
+        road.work()
+    road.database._conninfo = lambda: where
+    road.database.execute("UPDATE tds.backlog SET leased_until = now() - interval '1 second'")
+    road.database.execute("UPDATE tds.leases SET until = now() - interval '1 second'")
+    assert road.work() == {"invoices.created": 1}
+
+
+# -- contacts
+
+
+def test_a_contact_asked_for_in_the_wrong_entity_is_passed_on(road: Road, zoho: Zoho) -> None:
+    zoho.put("vendors", document("vendors", "801"))
+    road.request("customers", "801", priority=Priority.MANUAL)
+    assert road.work() == {"vendors.created": 1}
+    assert mirrored(road.database, "customers") == {}
+    assert list(mirrored(road.database, "vendors")) == ["801"]
+    assert road.backlog("customers") == road.backlog("vendors") == {}
+    assert zoho.paths() == ["/contacts/801"] * 2
+
+
+def test_a_contact_of_no_known_type_is_not_asked_for_for_ever(road: Road, zoho: Zoho) -> None:
+    zoho.put("customers", document("customers", "801", contact_type="partner"))
+    road.request("customers", "801")
+    road.request("vendors", "801")
+    assert road.work() == {}
+    assert road.backlog("customers") == road.backlog("vendors") == {}
+
+
+# -- ripples
+
+
+def test_a_written_invoice_requests_the_products_of_its_lines_after_a_while(road: Road, zoho: Zoho) -> None:
+    fresh = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
+    zoho.put("invoices", document("invoices", "901", last_modified_time=fresh))
+    road.request("invoices", "901")
+    road.work()
+    waiting = road.backlog("products")
+    assert sorted(waiting) == ["510200000000074001", "510200000000074019"]
+    assert all(50 < one["wait_s"] <= 60 and one["priority"] == 4 for one in waiting.values())
+    zoho.put("products", *(document("products", one) for one in waiting))
+    assert road.work() == {}
+    road.hurry()
+    assert road.work() == {"products.created": 2}

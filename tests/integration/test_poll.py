@@ -1,0 +1,332 @@
+"""Polling: each list by its own means, and a cursor that moves only after a round's last page."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from tds_core.database.connection import Database
+from tds_core.errors import DatabaseUnavailable, FilterIgnored, ScopeMissing, ZohoUnavailable
+from tests.integration.road import Connect, Json, Road, Zoho, document, later, mirrored, row, zoho_time
+from tests.zoho_fakes import answer, error
+
+DATE = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)  # what the scripted Zoho's Date header says
+OVERLAP = timedelta(minutes=10)
+
+
+@pytest.fixture
+def zoho() -> Zoho:
+    return Zoho()
+
+
+@pytest.fixture
+def road(connect: Connect, zoho: Zoho) -> Road:
+    return Road(connect, zoho.http)
+
+
+def queries(zoho: Zoho, path: str) -> list[dict[str, str]]:
+    return [dict(url.params) for url in zoho.calls if url.path.endswith(path)]
+
+
+def cursor(road: Road, scan: str) -> datetime | None:
+    rows = road.database.execute("SELECT changed_since FROM tds.cursors WHERE scan = %s", (scan,))
+    return rows[0][0] if rows else None
+
+
+def start_at(road: Road, scan: str, since: datetime) -> None:
+    road.database.execute("INSERT INTO tds.cursors (scan, changed_since) VALUES (%s, %s)", (scan, since))
+
+
+# -- the cursor
+
+
+def test_the_next_cursor_is_zohos_date_of_the_first_page_minus_the_overlap(road: Road, zoho: Zoho) -> None:
+    def second(request: httpx.Request) -> httpx.Response:
+        zoho.date = "Sat, 14 Mar 2026 13:00:00 GMT"
+        return zoho.usual(request)
+
+    start_at(road, "invoices", DATE - timedelta(days=1))
+    zoho.listing("invoices", [row("invoices", "901")], [row("invoices", "902")])
+    zoho.answer("/invoices", zoho.usual, second)
+    road.poll.run()
+    assert [query["page"] for query in queries(zoho, "/invoices")] == ["1", "2"]
+    assert cursor(road, "invoices") == DATE - OVERLAP
+
+
+def test_a_failing_page_leaves_the_cursor_where_it_was_and_keeps_what_was_read(road: Road, zoho: Zoho) -> None:
+    since = datetime(2026, 3, 14, 8, 0, tzinfo=UTC)
+    start_at(road, "invoices", since)
+    zoho.listing("invoices", [row("invoices", "901")], [row("invoices", "902")])
+    zoho.answer("/invoices", zoho.usual, error(1000, status=500))
+    with pytest.raises(ZohoUnavailable):
+        road.poll.run()
+    assert cursor(road, "invoices") == since
+    assert list(mirrored(road.database, "invoices")) == ["901"]
+    assert road.database.execute("SELECT polled_at FROM tds.cursors WHERE scan = 'invoices'") == [(None,)]
+
+    zoho.script.clear()
+    road.poll.run()
+    assert cursor(road, "invoices") == DATE - OVERLAP
+    assert list(mirrored(road.database, "invoices")) == ["901", "902"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param(answer({"page_context": {"page": 1, "has_more_page": False}}), id="without-list-key"),
+        pytest.param(answer({"invoices": []}), id="without-page-context"),
+        pytest.param(answer({"invoices": {}, "page_context": {"page": 1, "has_more_page": False}}), id="no-list"),
+        pytest.param(answer({"invoices": [], "page_context": {"page": 1}}), id="no-word-on-more"),
+        pytest.param(answer({"invoices": [], "page_context": {"page": 7, "has_more_page": False}}), id="other-page"),
+        pytest.param(httpx.Response(200, text="<html>maintenance</html>"), id="html"),
+        pytest.param(httpx.Response(200, text=""), id="nothing"),
+    ],
+)
+def test_a_page_that_is_none_is_an_error_and_never_an_empty_end(road: Road, zoho: Zoho, broken: httpx.Response) -> None:
+    since = datetime(2026, 3, 14, 8, 0, tzinfo=UTC)
+    start_at(road, "invoices", since)
+    zoho.answer("/invoices", broken)
+    with pytest.raises(ZohoUnavailable):
+        road.poll.run()
+    assert cursor(road, "invoices") == since
+
+
+def test_an_empty_page_ends_a_round(road: Road) -> None:
+    start_at(road, "invoices", DATE - timedelta(days=1))
+    road.poll.run()
+    assert cursor(road, "invoices") == DATE - OVERLAP
+
+
+def test_a_first_round_that_follows_an_unfinished_walk_begins_where_the_walk_began(road: Road, zoho: Zoho) -> None:
+    began = road.database.execute(
+        """
+        INSERT INTO tds.cursors (scan, walk_started_at, walk_page) VALUES ('invoices', now() - interval '3 hours', 4)
+        RETURNING walk_started_at
+        """
+    )[0][0]
+    road.poll.run()
+    asked = datetime.fromisoformat(queries(zoho, "/invoices")[0]["last_modified_time"])
+    assert asked == (began - OVERLAP).replace(microsecond=0)
+
+
+# -- by filter
+
+
+def test_the_filter_is_sent_in_utc_and_the_order_is_newest_first(road: Road, zoho: Zoho) -> None:
+    start_at(road, "invoices", datetime(2026, 3, 14, 8, 0, 0, 900_000, tzinfo=UTC))
+    road.poll.run()
+    [query] = queries(zoho, "/invoices")
+    assert query["last_modified_time"] == "2026-03-14T08:00:00+0000"
+    assert (query["sort_order"], query["per_page"]) == ("D", "200")
+
+
+def test_a_row_of_the_cursors_own_second_is_no_ignored_filter(road: Road, zoho: Zoho) -> None:
+    since = datetime(2026, 3, 14, 8, 0, 0, 900_000, tzinfo=UTC)
+    start_at(road, "invoices", since)
+    zoho.listing("invoices", [row("invoices", "901", last_modified_time=zoho_time(since))])
+    road.poll.run()
+    assert cursor(road, "invoices") == DATE - OVERLAP
+
+
+def test_a_filter_that_is_ignored_is_told_after_its_rows_were_used(road: Road, zoho: Zoho) -> None:
+    since = datetime(2026, 3, 14, 10, 0, tzinfo=UTC)
+    start_at(road, "invoices", since)
+    zoho.listing("invoices", [row("invoices", "901", last_modified_time=later(7200)), row("invoices", "902")])
+    with pytest.raises(FilterIgnored):
+        road.poll.run()
+    assert cursor(road, "invoices") == since
+    assert list(mirrored(road.database, "invoices")) == ["901", "902"]
+    [(told,)] = road.database.execute("SELECT error FROM tds.runs")
+    assert told.startswith("FilterIgnored")
+
+
+# -- newest first
+
+
+def contacts(*minutes: int) -> list[Json]:
+    return [row("customers", str(800 + one), last_modified_time=later(-60 * one)) for one in minutes]
+
+
+def test_newest_first_stops_at_the_page_that_reaches_the_cursor(road: Road, zoho: Zoho) -> None:
+    start_at(road, "contacts", datetime(2026, 3, 14, 8, 30, tzinfo=UTC))
+    zoho.listing("customers", contacts(0, 10), contacts(20, 40), contacts(50, 60))
+    road.poll.run()
+    asked = queries(zoho, "/contacts")
+    assert [query["page"] for query in asked] == ["1", "2"]
+    assert (asked[0]["sort_column"], asked[0]["sort_order"]) == ("last_modified_time", "D")
+    assert list(mirrored(road.database, "customers")) == ["800", "810", "820", "840"]
+    assert cursor(road, "contacts") == DATE - OVERLAP
+
+
+def test_newest_first_reads_the_whole_list_when_the_order_is_ignored(road: Road, zoho: Zoho) -> None:
+    start_at(road, "contacts", datetime(2026, 3, 14, 8, 30, tzinfo=UTC))
+    zoho.listing("customers", contacts(50, 60), contacts(20, 40), contacts(0, 10))
+    zoho.unsorted.add("/books/v3/contacts")
+    road.poll.run()
+    assert len(queries(zoho, "/contacts")) == 3
+    assert len(mirrored(road.database, "customers")) == 6
+
+
+def test_one_scan_of_contacts_feeds_customers_and_vendors(road: Road, zoho: Zoho) -> None:
+    zoho.listing("customers", [row("customers", "801"), row("vendors", "802"), row("customers", "803")])
+    road.poll.run()
+    assert len(queries(zoho, "/contacts")) == 1
+    assert list(mirrored(road.database, "customers")) == ["801", "803"]
+    assert list(mirrored(road.database, "vendors")) == ["802"]
+
+
+# -- look-back and whole lists
+
+
+def payments(road: Road, *days: int) -> list[Json]:
+    """Payments of so many days ago, in the organisation's calendar."""
+    [(today,)] = road.database.execute("SELECT (now() AT TIME ZONE 'Asia/Baghdad')::date")
+    return [row("payments", str(700 + one), date=(today - timedelta(days=one)).isoformat()) for one in days]
+
+
+def test_a_look_back_reads_the_newest_pages_of_14_days_whatever_the_cursor_says(road: Road, zoho: Zoho) -> None:
+    start_at(road, "payments", DATE + timedelta(days=365))
+    zoho.listing("payments", payments(road, 0, 7), payments(road, 13, 14), payments(road, 14, 15), payments(road, 30))
+    road.poll.run()
+    assert [query["page"] for query in queries(zoho, "/customerpayments")] == ["1", "2", "3"]
+    assert queries(zoho, "/customerpayments")[0]["sort_column"] == "date"
+    assert list(mirrored(road.database, "payments")) == ["700", "707", "713", "714", "715"]
+
+
+def test_products_are_found_by_reading_the_whole_list(road: Road, zoho: Zoho) -> None:
+    zoho.listing("products", *[[row("products", str(600 + page))] for page in range(4)])
+    road.poll.run()
+    asked = queries(zoho, "/items")
+    assert [query["page"] for query in asked] == ["1", "2", "3", "4"]
+    assert all("last_modified_time" not in query and query["filter_by"] == "Status.All" for query in asked)
+    assert len(mirrored(road.database, "products")) == 4
+
+
+def test_stock_that_moved_without_a_version_is_written_and_fetched(road: Road, zoho: Zoho) -> None:
+    zoho.listing("products", [row("products", "600", stock_on_hand=5)])
+    zoho.put("products", document("products", "600", stock_on_hand=5))
+    road.poll.run()
+    road.work()
+    assert road.backlog("products") == {}
+    zoho.listing("products", [row("products", "600", stock_on_hand=4)])
+    road.poll.run(force=True)
+    assert mirrored(road.database, "products", "stock_on_hand") == {"600": (Decimal(4),)}
+    assert list(road.backlog("products")) == ["600"]
+
+
+def test_documents_that_grew_old_without_a_version_are_requested_anew(road: Road, zoho: Zoho) -> None:
+    zoho.put("products", document("products", "600"), document("products", "601"))
+    road.request("products", "600", "601")
+    road.work()
+    road.database.execute(
+        "UPDATE erp.products SET detail_observed_at = now() - interval '5 hours' WHERE product_id = '600'"
+    )
+    road.poll.run()
+    assert list(road.backlog("products")) == ["600"]
+
+
+# -- rounds
+
+
+def test_one_failing_scan_costs_no_other_one_its_round(road: Road, zoho: Zoho) -> None:
+    zoho.answer("/items", error(1000, status=500))
+    zoho.answer("/contacts", httpx.Response(502, text="<html>"))
+    zoho.listing("invoices", [row("invoices", "901", last_modified_time=zoho_time(datetime.now(UTC)))])
+    zoho.listing("payments", payments(road, 0))
+    with pytest.raises(ZohoUnavailable):
+        road.poll.run()
+    assert list(mirrored(road.database, "invoices")) == ["901"]
+    assert list(mirrored(road.database, "payments")) == ["700"]
+    assert cursor(road, "payments") == DATE - OVERLAP
+    assert cursor(road, "products") is None
+
+
+def test_a_missing_scope_is_raised_after_the_other_scans_had_their_round(road: Road, zoho: Zoho) -> None:
+    zoho.answer("/items", error(57, status=401))
+    zoho.listing("payments", payments(road, 0))
+    with pytest.raises(ScopeMissing):
+        road.poll.run()
+    assert list(mirrored(road.database, "payments")) == ["700"]
+
+
+def test_a_scan_is_polled_when_its_freshness_makes_it_due_or_when_forced(road: Road, zoho: Zoho) -> None:
+    road.poll.run()
+    first = len(zoho.calls)
+    road.poll.run()
+    assert len(zoho.calls) == first
+    road.database.execute("UPDATE tds.cursors SET polled_at = polled_at - interval '5 minutes'")
+    road.poll.run()
+    assert sorted(zoho.paths()[first:]) == ["/customerpayments", "/invoices"]
+    road.poll.run(force=True)
+    assert len(zoho.calls) == first + 2 + 4
+
+
+def test_two_polls_at_once_make_one_round(road: Road, zoho: Zoho, connect: Connect) -> None:
+    road.database.execute("INSERT INTO tds.leases VALUES ('poll', gen_random_uuid(), now() + interval '1 minute')")
+    assert road.poll.run(force=True) == {}
+    assert zoho.calls == []
+    road.database.execute("UPDATE tds.leases SET until = now() - interval '1 second'")
+    road.poll.run(force=True)
+    assert len(zoho.calls) == 4
+
+
+def test_a_poll_that_lost_its_lease_stops(road: Road, zoho: Zoho) -> None:
+    def steal(request: httpx.Request) -> httpx.Response:
+        thief.execute("UPDATE tds.leases SET holder = gen_random_uuid() WHERE name = 'poll'")
+        return zoho.usual(request)
+
+    thief = Database(road.database._conninfo, application_name="thief")
+    zoho.answer("/items", steal)
+    road.poll.run()
+    assert zoho.paths() == ["/items"]
+    assert thief.execute("SELECT count(*) FROM tds.leases") == [(1,)]
+    thief.close()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param({"date": "31/12/2026"}, id="date"),
+        pytest.param({"total": []}, id="amount"),
+        pytest.param({"created_time": "0001-01-01T00:00:00+05:00"}, id="time"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_requested_and_costs_no_other_row(
+    road: Road, zoho: Zoho, broken: dict[str, Any]
+) -> None:
+    fresh = zoho_time(datetime.now(UTC))
+    rows = [row("invoices", str(900 + n), last_modified_time=fresh) for n in range(3)]
+    rows[1] |= broken
+    del rows[2]["invoice_id"]
+    zoho.listing("invoices", rows)
+    road.poll.run()
+    assert list(mirrored(road.database, "invoices")) == ["900"]
+    assert list(road.backlog("invoices")) == ["900", "901"]
+    assert road.backlog("invoices")["901"]["priority"] == 2
+
+
+def test_what_a_poll_finds_is_requested_by_its_priority(road: Road, zoho: Zoho) -> None:
+    zoho.listing("payments", payments(road, 0))
+    outcomes = road.poll.run()
+    assert outcomes["payments.created"] == 1
+    assert road.backlog("payments")["700"]["priority"] == 2
+    [(calls, stored)] = road.database.execute("SELECT zoho_calls, outcomes FROM tds.runs WHERE ended_at IS NOT NULL")
+    assert (calls, stored) == (len(zoho.calls), outcomes)
+
+
+def test_postgresql_down_in_a_round_is_raised_and_moves_no_cursor(road: Road, zoho: Zoho) -> None:
+    where = road.database._conninfo()
+
+    def cut(request: httpx.Request) -> httpx.Response:
+        road.database._conninfo = lambda: "host=127.0.0.1 port=1"
+        road.database.close()
+        return zoho.usual(request)
+
+    start_at(road, "invoices", DATE)
+    zoho.answer("/items", cut)
+    with pytest.raises(DatabaseUnavailable):
+        road.poll.run()
+    road.database._conninfo = lambda: where
+    assert cursor(road, "invoices") == DATE

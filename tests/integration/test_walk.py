@@ -1,0 +1,272 @@
+"""Walks: complete, resumable at a page, and asked for again where it matters."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from tds_core.database import runs
+from tds_core.entities import scans
+from tds_core.errors import PermitDenied, ScopeMissing, ZohoThrottled, ZohoUnavailable
+from tests.integration.road import Connect, Json, Road, Zoho, document, mirrored, row
+from tests.zoho_fakes import error
+
+
+@pytest.fixture
+def zoho() -> Zoho:
+    return Zoho()
+
+
+@pytest.fixture
+def road(connect: Connect, zoho: Zoho) -> Road:
+    return Road(connect, zoho.http)
+
+
+def pages(entity: str, count: int, *, first: int = 900) -> list[list[Json]]:
+    return [[row(entity, str(first + 2 * n)), row(entity, str(first + 2 * n + 1))] for n in range(count)]
+
+
+def asked(zoho: Zoho, path: str) -> list[str]:
+    return [url.params["page"] for url in zoho.calls if url.path.endswith(path)]
+
+
+def walk(road: Road, remaining_s: Callable[[], float] = lambda: 30.0) -> dict[str, int]:
+    return road.walk.run(remaining_s)
+
+
+def cursor(road: Road, scan: str = "invoices") -> runs.Cursor:
+    return runs.cursor(road.database, scan)
+
+
+def test_a_walk_shows_every_row_and_requests_its_detail_as_backfill(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 3))
+    runs.request_walk(road.database, "invoices")
+    assert walk(road) == {"invoices.created": 6}
+    assert len(mirrored(road.database, "invoices")) == 6
+    assert {one["priority"] for one in road.backlog("invoices").values()} == {6}
+    assert [url.params["sort_order"] for url in zoho.calls] == ["A", "A", "A"]
+    assert zoho.calls[0].params["sort_column"] == "created_time"
+    done = cursor(road)
+    assert (done.walk_page, done.walk_requested_at) == (None, None)
+    assert done.walked_at is not None
+    assert walk(road) == {}
+    assert len(zoho.calls) == 3
+
+
+def test_a_second_walk_finds_everything_unchanged_and_asks_for_nothing(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 2))
+    zoho.put("invoices", *(document("invoices", str(900 + n)) for n in range(4)))
+    runs.request_walk(road.database, "invoices")
+    walk(road)
+    road.work()
+    runs.request_walk(road.database, "invoices")
+    assert walk(road) == {"invoices.unchanged": 4}
+    assert road.backlog("invoices") == {}
+
+
+def test_every_scan_can_be_walked(road: Road, zoho: Zoho) -> None:
+    zoho.listing("products", *pages("products", 1, first=100))
+    zoho.listing("customers", [row("customers", "200"), row("vendors", "201")])
+    zoho.listing("invoices", *pages("invoices", 1, first=300))
+    zoho.listing("payments", *pages("payments", 1, first=400))
+    for scan in scans():
+        runs.request_walk(road.database, scan)
+    walk(road)
+    found = {name: len(mirrored(road.database, name)) for name in ("products", "customers", "vendors", "invoices")}
+    assert found == {"products": 2, "customers": 1, "vendors": 1, "invoices": 2}
+    assert len(mirrored(road.database, "payments")) == 2
+
+
+def test_products_are_walked_without_an_order(road: Road, zoho: Zoho) -> None:
+    zoho.listing("products", *pages("products", 2))
+    runs.request_walk(road.database, "products")
+    walk(road)
+    assert all("sort_column" not in url.params and "sort_order" not in url.params for url in zoho.calls)
+    assert len(mirrored(road.database, "products")) == 4
+
+
+def test_a_killed_walk_goes_on_at_its_page(road: Road, zoho: Zoho, connect: Connect) -> None:
+    def kill(request: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    zoho.listing("invoices", *pages("invoices", 4))
+    runs.request_walk(road.database, "invoices")
+    zoho.answer("/invoices", zoho.usual, zoho.usual, kill)
+    with pytest.raises(KeyboardInterrupt):
+        walk(road)
+    assert len(mirrored(road.database, "invoices")) == 4
+    assert cursor(road).walked_at is None
+
+    zoho.script.clear()
+    another = Road(connect, zoho.http)
+    walk(another)
+    assert asked(zoho, "/invoices") == ["1", "2", "3", "3", "4"]
+    assert len(mirrored(road.database, "invoices")) == 8
+    assert road.database.execute("SELECT walked_rows FROM tds.cursors WHERE scan = 'invoices'") == [(8,)]
+
+
+def test_a_walk_whose_time_is_up_goes_on_at_the_next_tick(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 3))
+    runs.request_walk(road.database, "invoices")
+    for expected in (["1"], ["1", "2"], ["1", "2", "3"]):
+        left = iter([1.0, 1.0, 0.0])
+        walk(road, lambda left=left: next(left, 0.0))  # type: ignore[misc]
+        assert asked(zoho, "/invoices") == expected
+    assert cursor(road).walked_at is not None
+
+
+def test_a_walk_that_somebody_else_does_is_left_to_him(road: Road, zoho: Zoho) -> None:
+    road.database.execute("INSERT INTO tds.leases VALUES ('walk', gen_random_uuid(), now() + interval '1 minute')")
+    runs.request_walk(road.database, "invoices")
+    assert walk(road) == {}
+    assert zoho.calls == []
+
+
+def test_a_request_during_the_pass_is_kept_for_the_next_pass(road: Road, zoho: Zoho, connect: Connect) -> None:
+    other = connect()
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        runs.request_walk(other, "invoices")
+        return zoho.usual(request)
+
+    zoho.listing("invoices", *pages("invoices", 2))
+    runs.request_walk(road.database, "invoices")
+    zoho.answer("/invoices", zoho.usual, meanwhile, zoho.usual)
+    walk(road)
+    assert cursor(road).walk_requested_at is not None
+    walk(road)
+    assert asked(zoho, "/invoices") == ["1", "2", "1", "2"]
+    assert cursor(road).walk_requested_at is None
+
+
+def test_polling_without_a_cursor_starts_where_the_walk_began_not_where_it_ended(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 2))
+    runs.request_walk(road.database, "invoices")
+    zoho.answer("/invoices", zoho.usual, error(1000, status=500))
+    with pytest.raises(ZohoUnavailable):
+        walk(road)
+    [(began,)] = road.database.execute(
+        """
+        UPDATE tds.cursors SET walk_started_at = walk_started_at - interval '2 hours' WHERE scan = 'invoices'
+        RETURNING walk_started_at
+        """
+    )
+    zoho.script.clear()
+    walk(road)
+    assert cursor(road).changed_since == began - timedelta(minutes=10)
+
+
+def test_a_walk_leaves_the_cursor_of_polling_alone(road: Road, zoho: Zoho) -> None:
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    road.database.execute("INSERT INTO tds.cursors (scan, changed_since) VALUES ('invoices', %s)", (since,))
+    runs.request_walk(road.database, "invoices")
+    walk(road)
+    assert cursor(road).changed_since == since
+
+
+# -- balances that move without a version
+
+
+def touch(road: Road, zoho: Zoho, number: int) -> None:
+    """A payment of now arrives, and moves its customer's balance."""
+    payment = document("payments", str(number), updated_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"))
+    zoho.put("payments", payment)
+    road.request("payments", str(number))
+    road.work()
+
+
+def test_touched_contacts_are_walked_again_once_the_interval_is_over(road: Road, zoho: Zoho) -> None:
+    zoho.listing("customers", [row("customers", "801")])
+    runs.request_walk(road.database, "contacts")
+    walk(road)
+    road.database.execute("UPDATE tds.cursors SET walked_at = walked_at - interval '1 hour'")
+    touch(road, zoho, 701)
+    assert cursor(road, "contacts").touched_at is not None
+    assert walk(road) == {}
+
+    road.database.execute("UPDATE tds.cursors SET walked_at = walked_at - interval '61 minutes'")
+    walk(road)
+    assert asked(zoho, "/contacts") == ["1", "1"]
+    assert cursor(road, "contacts").touched_at is None
+    road.database.execute("UPDATE tds.cursors SET walked_at = walked_at - interval '1 day'")
+    assert walk(road) == {}
+
+
+def test_a_touch_during_the_pass_is_kept_for_the_next_pass(road: Road, zoho: Zoho, connect: Connect) -> None:
+    other = Road(connect, zoho.http)
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        touch(other, zoho, 702)
+        return zoho.usual(request)
+
+    zoho.listing("customers", [row("customers", "801")])
+    runs.request_walk(road.database, "contacts")
+    walk(road)
+    runs.request_walk(road.database, "contacts")
+    zoho.answer("/contacts", meanwhile, zoho.usual)
+    walk(road)
+    assert cursor(road, "contacts").touched_at is not None
+
+
+def test_a_touch_during_the_first_pass_ever_is_kept_too(road: Road, zoho: Zoho, connect: Connect) -> None:
+    other = Road(connect, zoho.http)
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        touch(other, zoho, 702)
+        return zoho.usual(request)
+
+    zoho.listing("customers", [row("customers", "801")], [row("customers", "802")])
+    runs.request_walk(road.database, "contacts")
+    zoho.answer("/contacts", zoho.usual, meanwhile)
+    walk(road)
+    assert cursor(road, "contacts").touched_at is not None
+
+
+# -- failures
+
+
+def test_a_failing_scan_costs_no_other_one_its_pass_and_goes_on_at_its_page(road: Road, zoho: Zoho) -> None:
+    zoho.listing("products", *pages("products", 2, first=100))
+    zoho.listing("invoices", *pages("invoices", 1))
+    zoho.answer("/items", zoho.usual, error(1000, status=500))
+    for scan in ("products", "invoices"):
+        runs.request_walk(road.database, scan)
+    with pytest.raises(ZohoUnavailable):
+        walk(road)
+    assert len(mirrored(road.database, "invoices")) == 2
+    assert cursor(road, "products").walk_page == 2
+    zoho.script.clear()
+    walk(road)
+    assert asked(zoho, "/items") == ["1", "2", "2"]
+    assert len(mirrored(road.database, "products")) == 4
+
+
+def test_a_missing_scope_is_raised_after_the_other_scans_were_walked(road: Road, zoho: Zoho) -> None:
+    zoho.answer("/items", error(57, status=401))
+    zoho.listing("invoices", *pages("invoices", 1))
+    for scan in ("products", "invoices"):
+        runs.request_walk(road.database, scan)
+    with pytest.raises(ScopeMissing):
+        walk(road)
+    assert len(mirrored(road.database, "invoices")) == 2
+
+
+@pytest.mark.parametrize("code", [44, 45])
+def test_a_throttled_walk_asks_for_nothing_more(road: Road, zoho: Zoho, code: int) -> None:
+    zoho.answer("/items", error(code, status=429))
+    for scan in ("products", "invoices"):
+        runs.request_walk(road.database, scan)
+    with pytest.raises((ZohoThrottled, PermitDenied)):
+        walk(road)
+    assert zoho.paths() == ["/items"]
+    assert cursor(road).walk_requested_at is not None
+
+
+def test_a_page_without_its_rows_ends_no_walk(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 2))
+    zoho.answer("/invoices", zoho.usual, error(0, status=200))
+    runs.request_walk(road.database, "invoices")
+    with pytest.raises(ZohoUnavailable):
+        walk(road)
+    assert (cursor(road).walk_page, cursor(road).walked_at) == (2, None)
