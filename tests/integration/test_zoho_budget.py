@@ -321,6 +321,16 @@ def test_a_header_from_before_the_reset_does_not_lower_the_new_day(world: World)
     assert world.database.execute("SELECT remaining FROM tds.api_budget") == [(99,)]
 
 
+def test_a_call_of_yesterday_does_not_close_today(world: World) -> None:
+    budget = world.budget()
+    world.call(budget, quota=quota(50, reset_s=30))
+    yesterday = take(budget)
+    world.clock.advance(31)
+    world.call(budget)
+    world.end(budget, yesterday, code=45)
+    take(budget)
+
+
 def test_an_answer_after_zohos_reset_begins_the_new_day(world: World) -> None:
     """Zoho's clock is a little ahead of ours."""
     budget = world.budget()

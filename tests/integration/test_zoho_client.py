@@ -200,6 +200,15 @@ def test_code_44_stops_everybody_until_it_has_passed(make: Make) -> None:
     assert len(zoho.requests) == 1
 
 
+def test_code_44_without_a_word_on_how_long_stops_everybody_for_the_configured_time(make: Make) -> None:
+    client = make(FakeZoho(error(44, status=429)), breaker_open_s=7)
+    for expected in (ZohoThrottled, PermitDenied):
+        with pytest.raises(expected) as caught:
+            client.list_page(INVOICES, page=1, priority=POLL)
+    assert isinstance(caught.value, PermitDenied)
+    assert 5 < caught.value.wait_s <= 7
+
+
 def test_code_45_closes_the_day_until_zohos_own_reset(make: Make) -> None:
     quota = {"X_Rate_Limit_Limit": "1000", "X_Rate_Limit_Remaining": "0", "X_Rate_Limit_Reset": "1800"}
     zoho = FakeZoho(error(45, status=429, **quota))
