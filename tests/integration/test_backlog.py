@@ -318,3 +318,8 @@ def test_it_behaves_like_a_simple_model(database: Database, seed: int) -> None:
                     model.not_before = clock + (86_400 if model.parked else wait)
         found = database.execute("SELECT id, priority, attempts, parked_at IS NOT NULL FROM tds.backlog ORDER BY id")
         assert found == [(k, m.priority, m.attempts, m.parked) for k, m in sorted(models.items())], (seed, step)
+
+
+def test_what_is_of_an_unknown_entity_is_not_due(database: Database) -> None:
+    request(database, "1", name="of_another_version")
+    assert nothing_due(database)
