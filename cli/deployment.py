@@ -17,6 +17,7 @@ from cli.local.state import StackState, StateDirectory
 
 # a function may run for its whole timeout before it answers, and asking twice would do the work twice
 _PATIENCE = Config(connect_timeout=5, read_timeout=310, retries={"total_max_attempts": 1, "mode": "standard"})
+_MESSAGES = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
 _DEAD_LETTERS = ("DeadLetterQueueUrl", "UnroutedQueueUrl", "FailedRunsQueueUrl")
 
 
@@ -88,13 +89,12 @@ class Deployment:
         return dict(result or {})
 
     def dead_letters(self) -> dict[str, int]:
-        """How many messages wait in each queue of dead things; empty ones are left out."""
-        counts = {
-            name.removesuffix("QueueUrl"): self._waiting(url)
-            for name, url in self._outputs.items()
-            if name.endswith(_DEAD_LETTERS)
-        }
-        return {name: count for name, count in counts.items() if count}
+        """How many messages each queue of dead things holds; empty ones are left out."""
+        return self._queued(dead=True)
+
+    def queued(self) -> dict[str, int]:
+        """How many webhooks wait in each entity's queue or are being processed; empty ones are left out."""
+        return self._queued(dead=False)
 
     def output(self, name: str) -> str:
         """One output of the stack; raises CommandFailed."""
@@ -108,10 +108,19 @@ class Deployment:
         (description,) = self._call("cloudformation", "describe_stacks", StackName=self.stack)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", ())}
 
-    def _waiting(self, queue_url: str) -> int:
-        name = "ApproximateNumberOfMessages"
-        answer = self._call("sqs", "get_queue_attributes", QueueUrl=queue_url, AttributeNames=[name])
-        return int(answer["Attributes"][name])
+    def _queued(self, *, dead: bool) -> dict[str, int]:
+        urls = {
+            name.removesuffix("QueueUrl"): url
+            for name, url in self._outputs.items()
+            if name.endswith("QueueUrl") and name.endswith(_DEAD_LETTERS) == dead
+        }
+        counts = {name: self._messages(url) for name, url in urls.items()}
+        return {name: count for name, count in counts.items() if count}
+
+    def _messages(self, queue_url: str) -> int:
+        """Messages that wait and those that somebody has taken but not finished."""
+        answer = self._call("sqs", "get_queue_attributes", QueueUrl=queue_url, AttributeNames=list(_MESSAGES))
+        return sum(int(answer["Attributes"][name]) for name in _MESSAGES)
 
     @cached_property
     def _console(self) -> Console:

@@ -6,11 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from cli.progress import ListProgress, Snapshot, age_s, duration
+from cli.reckoning import Account
 
 _BAR_WIDTH = 24
 _GOOD, _BAD, _FAINT = "green", "bold red", "dim"
@@ -182,9 +183,21 @@ def _bar(share: float) -> Text:
     return Text.assemble(("━" * full, _GOOD), ("━" * (_BAR_WIDTH - full), _FAINT))
 
 
-def comparison(rows: Sequence[Sequence[RenderableType]], *columns: str, numbers: Iterable[str]) -> Table:
-    """A table of values held against each other."""
-    made = table(*columns, numbers=numbers)
-    for row in rows:
-        made.add_row(*row)
+def comparison(accounts: Sequence[Account]) -> Table:
+    """Both sides of every entity, counts and totals."""
+    numbers = ("Zoho", "ERP", "difference", "details pending", "Zoho total", "ERP total")
+    made = table("entity", *numbers[:4], "total of", *numbers[4:], numbers=numbers)
+    for part in accounts:
+        made.add_row(
+            part.entity,
+            f"{part.zoho:,}",
+            f"{part.erp:,}",
+            _warned(part.difference),
+            _warned(part.details_pending),
+            "\n".join(f"{column} {currency}".strip() for currency, column, _, _ in part.sums),
+            "\n".join(amount(str(theirs)) for _, _, theirs, _ in part.sums),
+            Text("\n").join(
+                Text(amount(str(ours)), style=_GOOD if ours == theirs else _BAD) for _, _, theirs, ours in part.sums
+            ),
+        )
     return made

@@ -77,10 +77,13 @@ class Supervisor:
         return None
 
     def stop(self) -> None:
-        """End everything: who calls before who is called, and PostgreSQL cleanly."""
-        for name in ("emulator", "simulator", "postgres"):
+        """End everything: who calls before who is called, and PostgreSQL cleanly.
+
+        The emulator, which keeps nothing, would spend its patience on removing the folders of its functions.
+        """
+        for name, how in (("emulator", signal.SIGKILL), ("simulator", signal.SIGTERM), ("postgres", signal.SIGINT)):
             if name in self.processes:
-                self._stop(name, signal.SIGINT if name == "postgres" else signal.SIGTERM)
+                self._stop(name, how)
 
     def stop_postgres(self) -> None:
         """Begin an outage of PostgreSQL."""

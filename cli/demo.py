@@ -1,0 +1,238 @@
+"""`make demo`: a company's history and then its working day, from Zoho to PostgreSQL, on a stack of its own.
+
+Exits with 0 only if every count and total is equal on both sides and nothing is pending, parked or dead.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cli import output, render
+from cli.commands.simulate import target
+from cli.deployment import Deployment
+from cli.display import Display
+from cli.failure import CommandFailed, ExitCode
+from cli.follow import Follower
+from cli.local.stack import LocalStack, Wish
+from cli.local.state import StackState, StateDirectory
+from cli.progress import Snapshot, duration
+from cli.reckoning import Account, accounts, least_calls
+from cli.simulation import Simulation
+
+COUNTS = {"products": 2_221, "customers": 503, "vendors": 81, "invoices": 1_000, "payments": 1_000}
+CHANGES = 300
+RATE, IN_FLIGHT, REAL_RATE = 6_000, 10, 100
+PATIENCE_S = 300.0
+_LOOK_S = 0.5
+_ACTIVITY = {"events": CHANGES, "per_second": 30, "seed": 1, "mix": {"create": 25, "edit": 55, "pay": 20}}
+# few at a time: the emulator starts a function for each webhook that waits, and each start costs seconds of two cores
+_WEATHER = {
+    "duplication": 0.1,
+    "reordering": 0.15,
+    "reorder_s": 2.0,
+    "delay_s": [0.0, 0.3],
+    "concurrency": 3,
+    "timeout_s": 60,
+}
+_PARAMETERS = {"RippleHoldS": "2"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What the demo found."""
+
+    accounts: list[Account]
+    least_calls: int
+    history_calls: int
+    zoho: Mapping[str, Any]
+    deliveries: Mapping[str, int]
+    latency: Mapping[str, Any]
+    parked: Mapping[str, int]
+    dead_letters: Mapping[str, int]
+
+    @property
+    def faults(self) -> list[str]:
+        """What is not as it has to be, in words."""
+        found = [f"{part.entity} differ" for part in self.accounts if not part.is_equal]
+        found += [f"{count} of {entity} given up" for entity, count in self.parked.items()]
+        found += [f"{count} dead letters in {queue}" for queue, count in self.dead_letters.items()]
+        bad = self.deliveries.get("refused", 0) + self.deliveries.get("failed", 0)
+        return found + ([f"{bad} webhooks were not taken"] if bad else [])
+
+
+@dataclass(slots=True)
+class Demo:
+    """The road, walked once on a running stack."""
+
+    deployment: Deployment
+    screen: Console
+    simulation: Simulation = field(init=False)
+    follower: Follower = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.simulation = Simulation(self.deployment.control_url)
+        self.follower = Follower(self.deployment.ask, timeout_s=PATIENCE_S)
+
+    def run(self) -> Result:
+        """History, a working day of webhooks, and the reckoning."""
+        self._say("reading Zoho's lists, then every document that they show")
+        truth = self.simulation.ask("GET", "/truth")
+        self._walk([])
+        history = self.simulation.ask("GET", "/stats")
+        self._say(f"{CHANGES} changes in Zoho, announced by signed webhooks: some twice, some out of order")
+        deliveries = self._work_a_day()
+        self._say("looking for what no webhook announces: stock and balances")
+        snapshot = self._catch_up()
+        figures = self.deployment.ask("status", {})
+        return Result(
+            accounts=accounts(self.simulation.ask("GET", "/truth"), figures["entities"]),
+            least_calls=least_calls({name: part["count"] for name, part in truth.items()}),
+            history_calls=history["total_calls"],
+            zoho=self.simulation.ask("GET", "/stats"),
+            deliveries=deliveries,
+            latency=figures["webhooks"],
+            parked=snapshot.parked,
+            dead_letters=self.deployment.dead_letters(),
+        )
+
+    def _walk(self, entities: list[str]) -> Snapshot:
+        """Walk these entities' lists, or all, and wait for everything that is still to be fetched."""
+        self.deployment.ask("backfill", {"entities": entities})
+        return self._wait()
+
+    def _work_a_day(self) -> Mapping[str, int]:
+        """Have people work in Zoho and wait until every webhook of it is applied; how they were delivered."""
+        self.simulation.ask("PUT", "/webhooks", body=target(self.deployment) | _WEATHER)
+        self.simulation.ask("POST", "/webhooks/reset")
+        self.simulation.ask("POST", "/activity", body=_ACTIVITY)
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            activity, webhooks = (self.simulation.ask("GET", path) for path in ("/activity", "/webhooks"))
+            counts: Mapping[str, int] = webhooks["counts"]
+            if not activity["running"] and not webhooks["pending"] and self._is_applied(counts.get("accepted", 0)):
+                return counts
+            time.sleep(_LOOK_S)
+        raise CommandFailed("the webhooks were not all applied in time", ExitCode.NOT_OK)
+
+    def _is_applied(self, accepted: int) -> bool:
+        """Whether as many webhooks have an outcome as were accepted, and none waits on a queue."""
+        seen: int = self.deployment.ask("status", {})["webhooks"]["count"]
+        return seen >= accepted and not self.deployment.queued()
+
+    def _catch_up(self) -> Snapshot:
+        """Poll every list and walk the contacts, whose balances move without a version."""
+        run = self.follower.poll()
+        if run.error:
+            raise CommandFailed(f"the poll failed: {run.error}", ExitCode.NOT_OK)
+        return self._walk(["customers", "vendors"])
+
+    def _wait(self) -> Snapshot:
+        with Display(self.screen) as display:
+            return self.follower.until_over(display.show)
+
+    def _say(self, text: str) -> None:
+        self.screen.print(f"\n[bold]{text}[/]", highlight=False)
+
+
+def report(result: Result, *, set_up_s: float | None, run_s: float) -> list[Any]:
+    """The result for people."""
+    calls, told = result.zoho["total_calls"], result.deliveries
+    limited = sum(result.zoho["refused"].values())
+    rows = {
+        "webhooks": f"{CHANGES} changes made {told.get('accepted', 0):,} webhooks, {told.get('duplicated', 0)} of them "
+        f"twice, {told.get('reordered', 0)} out of order",
+        "latency": f"{render.latency(result.latency)}, from the receiver to the commit, cold starts included",
+        "Zoho calls": f"{result.history_calls:,} for the history, {result.least_calls:,} are the least that it needs; "
+        f"{calls:,} in all, {limited} refused with 429, tokens minted: {result.zoho['mints']}",
+        "rate": f"the demo allows {RATE:,} calls a minute; at Zoho's {REAL_RATE} a minute these calls take "
+        f"{duration(calls / REAL_RATE * 60)}",
+        "time": f"set-up {_seconds(set_up_s)}, run {_seconds(run_s)}",
+    }
+    lines = [f"{name:12} {text}" for name, text in rows.items()]
+    verdict = "[bold green]equal: every count and every total[/]"
+    if result.faults:
+        verdict = f"[bold red]not equal: {', '.join(result.faults)}[/]"
+    return [render.comparison(result.accounts), *lines, "", verdict]
+
+
+def _seconds(value: float | None) -> str:
+    return "done before" if value is None else f"{value:.0f} s"
+
+
+def main() -> ExitCode:
+    """Bring a stack up, run the demo, and leave nothing behind unless KEEP=1."""
+    started, keep = time.monotonic(), os.environ.get("KEEP") == "1"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    screen = output.console()
+    stack = LocalStack(
+        StateDirectory(Path(tempfile.mkdtemp(prefix="tds-demo-"))),
+        report=lambda text: screen.print(f"{time.monotonic() - started:5.1f} s  {text}", highlight=False),
+    )
+    try:
+        state = stack.up(_wish(), tethered=not keep)
+        result = Demo(Deployment(stack=state.stack_name, region=state.region, local=state), screen).run()
+    except KeyboardInterrupt:
+        keep = False
+        screen.print("interrupted; everything is being ended")
+        return ExitCode.NOT_OK
+    except CommandFailed as exc:
+        screen.print(f"[bold red]error:[/] {exc}", highlight=False)
+        return ExitCode.NOT_OK
+    else:
+        for part in report(result, set_up_s=_set_up_s(), run_s=time.monotonic() - started):
+            screen.print(part, highlight=False)
+        if keep:
+            _explain(screen, state, stack.directory.root)
+        return ExitCode.NOT_OK if result.faults else ExitCode.OK
+    finally:
+        if not keep:
+            screen.print("ending the stack and removing its data", style="dim")
+            _end(stack)
+
+
+def _wish() -> Wish:
+    return Wish(
+        counts=COUNTS,
+        minute_limit=RATE,
+        in_flight_limit=IN_FLIGHT,
+        schedules=False,
+        fresh=True,
+        parameters=_PARAMETERS,
+    )
+
+
+def _set_up_s() -> float | None:
+    """What the Makefile measured; None when the demo was started without it."""
+    text = os.environ.get("SETUP_SECONDS", "")
+    return float(text) if text.replace(".", "", 1).isdigit() else None
+
+
+def _explain(screen: Console, state: StackState, directory: Path) -> None:
+    screen.print(
+        f"\nthe stack keeps running; to use it:  export TDS_STATE_DIR={directory}", highlight=False, soft_wrap=True
+    )
+    for name in ("api_url", "database_dsn", "zoho_url", "aws_endpoint_url"):
+        screen.print(f"  {name:17} {getattr(state, name)}", highlight=False, soft_wrap=True)
+    screen.print("then `tds status`, `tds simulate activity`, and at the end `tds down`", highlight=False)
+
+
+def _end(stack: LocalStack) -> None:
+    """End the stack and forget its data, however impatient somebody is."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    stack.down()
+    stack.directory.remove_data()
+    shutil.rmtree(stack.directory.root, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

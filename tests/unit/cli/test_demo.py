@@ -1,0 +1,68 @@
+"""The demo's verdict: it is good only if nothing at all is wrong."""
+
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cli.demo import Result, report
+from cli.reckoning import accounts
+from tds_core.entities import REGISTRY
+from tests.unit.cli.status_figures import entity
+
+TRUTH = {name: {"count": 3, "totals": {"USD": {"total": "1.50"}}} for name in REGISTRY}
+FIGURES = {name: entity(erp=3, totals={"USD": {"total": "1.5"}}) for name in REGISTRY}
+GOOD = Result(
+    accounts=accounts(TRUTH, FIGURES),
+    least_calls=2_632,
+    history_calls=2_640,
+    zoho={"total_calls": 3_000, "refused": {"44": 0}, "mints": 1},
+    deliveries={"accepted": 340, "duplicated": 31, "reordered": 44},
+    latency={"count": 340, "seconds": {"p50": 0.2, "p90": 0.8, "p99": 2.5, "max": 3.0}},
+    parked={},
+    dead_letters={},
+)
+
+
+def seen(result: Result) -> str:
+    screen = StringIO()
+    console = Console(width=200, file=screen)
+    for part in report(result, set_up_s=41.0, run_s=92.4):
+        console.print(part, highlight=False)
+    return screen.getvalue()
+
+
+def test_equal_sides_have_no_faults_and_all_figures_are_told() -> None:
+    assert GOOD.faults == []
+    text = seen(GOOD)
+    for told in ("2,640", "2,632", "p99 2.50 s", "340 webhooks", "set-up 41 s, run 92 s", "30 min", "equal: every"):
+        assert told in text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"accounts": accounts(TRUTH, FIGURES | {"vendors": entity(erp=2)})},
+        {"accounts": accounts(TRUTH, FIGURES | {"vendors": entity(erp=3, totals={"USD": {"total": "1.51"}})})},
+        {"accounts": accounts(TRUTH, FIGURES | {"vendors": FIGURES["vendors"] | {"details_pending": 1}})},
+        {"parked": {"vendors": 1}},
+        {"dead_letters": {"VendorsDeadLetter": 1}},
+        {"deliveries": {"accepted": 339, "failed": 1}},
+        {"deliveries": {"accepted": 339, "refused": 1}},
+    ],
+    ids=[
+        "a row",
+        "a cent",
+        "a pending detail",
+        "a parked row",
+        "a dead letter",
+        "an unanswered webhook",
+        "a refused one",
+    ],
+)
+def test_any_fault_fails_the_demo_and_is_named(change: dict[str, Any]) -> None:
+    result = replace(GOOD, **change)
+    assert len(result.faults) == 1
+    assert f"not equal: {result.faults[0]}" in seen(result)

@@ -1,0 +1,99 @@
+"""What people see: exact amounts, and trouble that cannot be overlooked."""
+
+from datetime import UTC, datetime
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from cli import render
+from cli.progress import Meter
+from cli.reckoning import accounts
+from tests.unit.cli.status_figures import entity, requests, run, scan, status
+
+NOW = datetime(2026, 1, 2, 3, 6, 5, tzinfo=UTC)
+
+
+def seen(part: RenderableType) -> str:
+    screen = StringIO()
+    Console(width=200, file=screen).print(part)
+    return screen.getvalue()
+
+
+def line_with(text: str, word: str) -> str:
+    return next(line for line in text.splitlines() if word in line)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("0", "0"),
+        ("1234567.500", "1,234,567.5"),
+        ("0.055", "0.055"),
+        ("100", "100"),
+        ("-12.00", "-12"),
+        ("123456789012345678901234567890.123", "123,456,789,012,345,678,901,234,567,890.123"),
+    ],
+)
+def test_amounts_lose_no_digit(given: str, shown: str) -> None:
+    assert render.amount(given) == shown
+
+
+def shown_status(*, dead_letters: dict[str, int] | None = None, **parts: Any) -> str:
+    return seen(render.status(status(**parts), dead_letters=dead_letters or {}, now=NOW))
+
+
+def test_status_shows_every_figure_of_an_entity() -> None:
+    totals = {"USD": {"total": "10.50", "balance": "0"}}
+    text = shown_status(entities={"invoices": entity(erp=1_040, pending=7, nulls=3, totals=totals)})
+    line = line_with(text, "invoices")
+    for figure in ("1,040", "7", "3", "2 min ago", "5 min", "USD · total 10.5 · balance 0"):
+        assert figure in line
+
+
+def test_status_shows_what_waits_and_what_was_given_up() -> None:
+    text = shown_status(backlog={"invoices": requests(5, due=2, parked=1)}, dead_letters={"InvoicesDeadLetter": 4})
+    assert "5 to fetch, 2 of them due" in text
+    assert line_with(text, "parked").split()[-1] == "1"
+    assert "InvoicesDeadLetter 4" in text
+
+
+def test_status_shows_scans_webhooks_calls_and_runs() -> None:
+    text = shown_status(
+        scans={"invoices": scan(walked=40)},
+        webhooks={"count": 300, "seconds": {"p50": 0.25, "max": 2.0}},
+        runs=[run("drain", started=5), run("poll", started=3, error="ZohoUnavailable: HTTP 502")],
+    )
+    assert "invoices: polled never, whole list 6 min ago (40 rows)" in text
+    assert "300 webhooks: p50 0.25 s, max 2.00 s" in text
+    assert "books: 9,000 of 10,000 today" in text
+    assert "invoices.created 3" in line_with(text, "drain")
+    assert "ZohoUnavailable: HTTP 502" in line_with(text, "poll  ")
+
+
+def test_a_text_of_zoho_is_no_markup() -> None:
+    text = shown_status(runs=[run("poll", started=3, error="[/red] oops")])
+    assert "[/red] oops" in text
+
+
+def test_progress_shows_rate_and_time_left() -> None:
+    meter = Meter()
+    meter.read(status(entities={"invoices": entity(erp=1_000, pending=1_000)}), now_s=0)
+    figures = status(
+        entities={"invoices": entity(erp=1_000, pending=600)},
+        backlog={"invoices": requests(600)},
+        scans={"invoices": scan(asked=True, page=2, rows=200)},
+    )
+    snapshot = meter.read(figures, now_s=10)
+    for shown in (seen(render.progress(snapshot)), render.progress_line(snapshot)):
+        assert "40" in shown
+        assert "15 s" in shown
+        assert "200" in shown
+
+
+def test_a_comparison_marks_what_differs() -> None:
+    truth = {"invoices": {"count": 2, "totals": {"USD": {"total": "10.50"}}}}
+    figures = {"invoices": entity(erp=1, totals={"USD": {"total": "10.49"}})}
+    line = line_with(seen(render.comparison(accounts(truth, figures))), "invoices")
+    assert line.split() == ["invoices", "2", "1", "-1", "0", "total", "USD", "10.5", "10.49"]
