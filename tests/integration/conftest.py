@@ -36,8 +36,6 @@ def postgres() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="tds-postgres-", ignore_cleanup_errors=True) as folder:
         server = get_server(folder, cleanup_mode="stop")
         owner = Server(conninfo=server.get_uri())
-        owner.run("ALTER SYSTEM SET fsync = off")  # a test's database need not survive the machine
-        owner.run("SELECT pg_reload_conf()")
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here outlives the session
             owner.run("ALTER SYSTEM SET {} = off", setting)
         owner.run("SELECT pg_reload_conf()")
