@@ -16,6 +16,7 @@ from cli.local.state import PROJECT, StateDirectory
 
 STACK_NAME = "tds"
 _ARTIFACTS = "tds-artifacts"
+_SYSTEM_CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +70,20 @@ class Cloud:
 def build(state: StateDirectory) -> None:
     """Build template and layer for the emulator's interpreter; quick when nothing changed."""
     scripts = Path(sys.executable).parent
-    path = os.pathsep.join([str(scripts), os.environ.get("PATH", os.defpath)])
+    variables = {
+        "LAYER_TARGET": "host",
+        "LAYER_PYTHON": str(emulator.interpreter()),
+        "PATH": os.pathsep.join([str(scripts), os.environ.get("PATH", os.defpath)]),
+    }
+    if any(Path(bundle).exists() for bundle in _SYSTEM_CERTIFICATES):
+        variables["UV_SYSTEM_CERTS"] = "1"
     _sam(
         state,
         "build",
         f"--template-file={PROJECT / 'template.yaml'}",
         f"--build-dir={state.build}",
         "--no-cached",
-        environment={"LAYER_TARGET": "host", "LAYER_PYTHON": str(emulator.interpreter()), "PATH": path},
+        environment=variables,
     )
 
 
