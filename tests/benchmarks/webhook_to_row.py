@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -125,7 +125,7 @@ def _wait(state: StackState, *, first: int, count: int) -> dict[int, datetime]:
                 (first, first + 10**6),
             ).fetchall()
             if len(rows) >= count or time.monotonic() > deadline:
-                return {int(number): at.astimezone(UTC) + timedelta(0) for number, at in rows}
+                return {int(number): at.astimezone(UTC) for number, at in rows}
             time.sleep(0.5)
 
 
