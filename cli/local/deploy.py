@@ -51,7 +51,6 @@ class Cloud:
     def deploy(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
         """Deploy what `build` built; returns the stack's outputs."""
         self.client("s3").create_bucket(Bucket=_ARTIFACTS)
-        overrides = [f"ParameterKey={key},ParameterValue={value}" for key, value in parameters.items()]
         _sam(
             self.state,
             "deploy",
@@ -60,11 +59,16 @@ class Cloud:
             f"--s3-bucket={_ARTIFACTS}",
             f"--region={emulator.REGION}",
             "--parameter-overrides",
-            *overrides,
+            *overrides(parameters),
             environment={"AWS_ENDPOINT_URL": self.endpoint_url, "SAM_CLI_POLL_DELAY": "0.5", **emulator.CREDENTIALS},
         )
         stack = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def overrides(parameters: Mapping[str, str]) -> list[str]:
+    """Template parameters as SAM CLI reads them; without the quotes it would cut `rate(1 minute)` at the blank."""
+    return [f"ParameterKey={name},ParameterValue={json.dumps(value)}" for name, value in parameters.items()]
 
 
 def build(state: StateDirectory) -> None:

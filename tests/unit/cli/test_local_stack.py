@@ -6,9 +6,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from samcli.cli.types import CfnParameterOverridesType
 from typer.testing import CliRunner
 
 from cli.failure import CommandFailed
+from cli.local.deploy import overrides
 from cli.local.stack import LocalStack, Wish, ZohoServer, parse_pairs
 from cli.local.state import PROJECT, StackState, StateDirectory
 from cli.main import app
@@ -48,6 +50,12 @@ def test_a_parameter_outranks_what_up_sets() -> None:
     wish = Wish(schedules=True, parameters={"SchedulesState": "DISABLED", "WorkS": "5"})
     assert wish.template_parameters()["SchedulesState"] == "DISABLED"
     assert wish.template_parameters()["WorkS"] == "5"
+
+
+@pytest.mark.parametrize("value", ["rate(1 minute)", "", "a,b", 'say "yes"', "x=y"])
+def test_a_parameters_value_reaches_sam_whole(value: str) -> None:
+    read = CfnParameterOverridesType().convert(tuple(overrides({"First": value, "Second": "2"})), None, None)
+    assert read == {"First": value, "Second": "2"}
 
 
 def test_another_zoho_server_needs_no_simulator() -> None:
