@@ -33,7 +33,8 @@ from tests.webhook_events import SECRET, receiver_settings
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 # what documents quote of others and is no column of theirs is as old as they are: an invoice its customer's balance,
 # a payment its invoices' (what of it is a column is compared as such)
-UNSEEN = {"contact", "invoices"}
+# The simulator also quotes the customer's present address in old invoices, which moves neither version nor list row.
+UNSEEN = {"contact", "invoices", "billing_address", "customer_default_billing_address"}
 NOW = Moment(at=datetime(2026, 1, 1, tzinfo=UTC), clock=Clock.FETCH)
 
 
@@ -254,18 +255,19 @@ def test_a_history_arrives_whole_for_the_fewest_calls(business: Business) -> Non
     assert business.calls == 4 + 4 + 4 + 1 + singly  # two walks and a poll, one bulk call, the documents
 
 
-@pytest.mark.parametrize("style", ["default", "numbers", "fields"])
-def test_while_staff_work_and_webhooks_suffer_the_mirror_becomes_zoho(business: Business, style: str) -> None:
-    business.webhooks(style=style, duplication=0.3, reordering=0.4, reorder_s=0.5, loss=0.2)
+def test_while_staff_work_and_webhooks_suffer_the_mirror_becomes_zoho(business: Business) -> None:
+    business.webhooks(duplication=0.3, reordering=0.4, reorder_s=0.5, loss=0.2)
     business.settle()
-    business.act(60, per_second=40, mix={"create": 25, "edit": 50, "pay": 25})
-    while business.is_at_work:
-        business.process()
-        business.road.work()
-        business.road.poll.run(force=True)
+    for seed, style in enumerate(("default", "numbers", "fields")):
+        business.webhooks(style=style)
+        business.act(30, per_second=40, seed=seed, mix={"create": 25, "edit": 50, "pay": 25})
+        while business.is_at_work:
+            business.process()
+            business.road.work()
+            business.road.poll.run(force=True)
     # a deletion that no webhook tells of is found by verification, so these arrive
-    business.webhooks(loss=0.0)
-    business.act(25, per_second=40, seed=2, mix={"edit": 40, "delete": 60})
+    business.webhooks(loss=0.0, style="default")
+    business.act(25, per_second=40, seed=7, mix={"edit": 40, "delete": 60})
     before = business.calls
     business.settle()
     business.assert_equal()
