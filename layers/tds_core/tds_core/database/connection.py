@@ -4,10 +4,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from select import select
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
 
@@ -80,7 +82,8 @@ class Database:
     @contextmanager
     def _session(self) -> Iterator[Connection[TupleRow]]:
         try:
-            if self._connection is None or self._connection.closed or self._connection.broken:
+            if self._connection is None or not _is_alive(self._connection):
+                self.close()
                 self._connection = self._connect()
             yield self._connection
         except (*_CONFLICTS, *REFUSED):
@@ -93,3 +96,15 @@ class Database:
         return psycopg.connect(
             self._conninfo(), autocommit=True, application_name=self._application_name, connect_timeout=5
         )
+
+
+def _is_alive(connection: Connection[TupleRow]) -> bool:
+    """Whether the server is still there, as far as one can tell without asking it.
+
+    A function may be warm for hours: a server that restarted meanwhile has said goodbye, which lies unread. To an idle
+    connection it says nothing else, so the first one to use it need not fail.
+    """
+    if connection.closed or connection.broken:
+        return False
+    is_idle = connection.info.transaction_status == TransactionStatus.IDLE
+    return not (is_idle and select([connection], [], [], 0)[0])
