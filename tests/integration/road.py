@@ -238,9 +238,12 @@ def _short(url: httpx.URL) -> str:
 
 
 class Road:
-    """Poll, walk and drain with one Zoho and one database; the budget is wide and the circuit patient."""
+    """Poll, walk and drain with one Zoho and one database; the budget is wide and the circuit patient.
 
-    def __init__(self, connect: Connect, http: httpx.Client, **settings: Any) -> None:
+    With `patience_s` the drain waits for what is due soon: then time passes at once, and `slept_s` says how much.
+    """
+
+    def __init__(self, connect: Connect, http: httpx.Client, *, patience_s: float = 0, **settings: Any) -> None:
         wide = {"minute_limit": 6000, "in_flight_limit": 4, "day_limit": 1_000_000, "breaker_failures": 1000}
         self.settings = zoho_fakes.settings(**(wide | settings))
         self.database = connect()
@@ -252,7 +255,8 @@ class Road:
         parts: dict[str, Any] = {"database": self.database, "mirror": self.mirror}
         self.poll = Poll(self.settings, **parts, client=self.client)
         self.walk = Walk(self.settings, **parts, client=self.client)
-        self.drain = Drain(self.settings, **parts, fetcher=self.fetcher)
+        self.drain = Drain(self.settings, **parts, fetcher=self.fetcher, patience_s=patience_s, sleep=self._sleep)
+        self.slept_s = 0.0
 
     def request(self, entity: str, *ids: str, priority: Priority = Priority.WEBHOOK) -> None:
         """Put ids on the backlog."""
@@ -262,6 +266,16 @@ class Road:
     def work(self) -> dict[str, int]:
         """Drain what is due now."""
         return self.drain.run(lambda: 30.0)
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept_s += seconds
+        passed = timedelta(seconds=seconds)
+        self.database.execute("UPDATE tds.backlog SET not_before = not_before - %s", (passed,))
+        for name in REGISTRY:
+            self.database.execute(
+                f"UPDATE erp.{name} SET observed_at = observed_at - %s, detail_observed_at = detail_observed_at - %s",
+                (passed, passed),
+            )
 
     def hurry(self) -> None:
         """Make everything on the backlog due now, as if the time had passed."""

@@ -35,7 +35,7 @@ def lease(database: Database, size: int = 10, duration_s: float = 120) -> Lease:
 
 def nothing_due(database: Database) -> bool:
     """Whether the backlog says that there is nothing to take, and gives nothing."""
-    return not backlog.is_due(database) and backlog.lease(database, sizes=SIZES, duration_s=120) is None
+    return backlog.due_in_s(database) is None and backlog.lease(database, sizes=SIZES, duration_s=120) is None
 
 
 def now(database: Database) -> datetime:
@@ -184,7 +184,7 @@ def test_two_workers_never_hold_one_id(connect: Callable[[], Database]) -> None:
 
     def work(database: Database) -> list[str]:
         taken: list[str] = []
-        while backlog.is_due(database):
+        while backlog.due_in_s(database) is not None:
             held = backlog.lease(database, sizes={"invoices": 5}, duration_s=120)
             taken += held.ids if held else []
         return taken

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tds_core.database import runs
+from tds_core.database import backlog, runs
 from tds_core.database.connection import Database
 from tds_core.errors import CredentialsRejected, DatabaseUnavailable, OrganizationRejected, ScopeMissing
 from tds_core.priority import Priority
@@ -335,6 +335,27 @@ def test_a_doubt_that_only_time_settles_is_not_asked_about_again_at_once(road: R
     assert road.work() == {"invoices.updated": 1}
     assert mirrored(road.database, "invoices", "balance") == {"901": (Decimal(0),)}
     assert road.backlog("invoices") == {}
+
+
+def test_a_webhooks_doubt_is_settled_by_the_same_drain(connect: Connect, zoho: Zoho) -> None:
+    """The next tick may be a minute away, and what a webhook announces is promised within thirty seconds."""
+    road = Road(connect, zoho.http, patience_s=5)
+    told = document("invoices", "901", line_items=[], balance=400)
+    Queued("invoices", road.database).handle(record(message("invoices", told)))
+    invoices(zoho, 901, balance=0)
+    road.request("invoices", "901")
+    assert road.work() == {"invoices.updated": 1}
+    assert road.outcome("invoices", "901") == ["created", "tie", "updated"]
+    assert 4 < road.slept_s <= 5
+    assert road.backlog("invoices") == {}
+
+
+def test_what_no_webhook_asked_for_is_not_waited_for(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, patience_s=5)
+    with road.database.transaction() as connection:
+        backlog.request(connection, "invoices", ["901"], priority=Priority.RIPPLE, cause="test", hold_s=3)
+    assert road.work() == {}
+    assert (road.slept_s, zoho.calls, list(road.backlog("invoices"))) == (0, [], ["901"])
 
 
 # -- when the budget says stop

@@ -193,13 +193,18 @@ def request_older(connection: Connection, spec: EntitySpec, *, older_than: timed
         request(connection, spec.name, [row[0] for row in rows], priority=priority, cause="age")
 
 
-def is_due(database: Database) -> bool:
-    """Whether anything of a known entity waits that nobody holds: rows of others a newer version left behind."""
+def due_in_s(database: Database, *, patience_s: float = 0) -> float | None:
+    """Seconds until something of a known entity is due that nobody holds; None if that is too long to wait for.
+
+    Only what a webhook asked for is waited for. Rows of entities that are not known a newer version left behind.
+    """
     rows = database.execute(
         """
-        SELECT EXISTS (SELECT FROM tds.backlog
-            WHERE entity = ANY(%s) AND not_before <= now() AND (leased_until IS NULL OR leased_until < now()))
+        SELECT extract(epoch FROM min(greatest(not_before - now(), interval '0')))::float8 FROM tds.backlog
+        WHERE entity = ANY(%s) AND (leased_until IS NULL OR leased_until < now())
+            AND not_before <= now() + CASE WHEN priority = %s THEN %s ELSE interval '0' END
         """,
-        (list(REGISTRY),),
+        (list(REGISTRY), Priority.WEBHOOK, timedelta(seconds=patience_s)),
     )
-    return bool(rows[0][0])
+    wait_s: float | None = rows[0][0]
+    return wait_s

@@ -6,6 +6,7 @@ nothing: a lease runs out, and what was applied is found unchanged.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from tds_core.sync.fetch import Fetch, Fetcher
 
 _log = logging.getLogger(__name__)
 _TAIL_S = 3.0
+_LOOK_S = 0.5
 _REJECTED = Outcome.REJECTED
 # after these the next call would fare no better: the ids go back untried
 _STOPS = (ConfigurationError, PermitDenied, ZohoThrottled, TokenUnavailable)
@@ -48,25 +50,38 @@ class Work:
 
 
 class Drain:
-    """Works off the backlog."""
+    """Works off the backlog; what a webhook asked for and is due within `patience_s` is waited for."""
 
-    def __init__(self, settings: Settings, *, database: Database, mirror: Mirror, fetcher: Fetcher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        mirror: Mirror,
+        fetcher: Fetcher,
+        patience_s: float = SKEW.total_seconds(),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._settings = settings
         self._database = database
         self._mirror = mirror
         self._fetcher = fetcher
+        self._patience_s = patience_s
+        self._sleep = sleep
 
     def run(self, remaining_s: Callable[[], float]) -> dict[str, int]:
         """Work until nothing is due, the time is up, or the budget says stop.
 
+        What two clocks could not decide is due again within seconds: the next tick would be too late for a webhook.
         A request that comes while the last lease is given back is looked for once more, so that a wake which found
         the drain busy is never lost. Raises ConfigurationError when a person has to act.
         """
         outcomes: dict[str, int] = {}
-        while remaining_s() > _TAIL_S and backlog.is_due(self._database):
+        while remaining_s() > _TAIL_S and self._due_in_s() is not None:
             with runs.lease(self._database, "drain", duration_s=self._settings.lease_s) as held:
                 if held is None:
                     return outcomes
+                self._await_due(remaining_s)
                 with runs.run(self._database, "drain") as current:
                     stop = self._work(held, current, remaining_s)
                     outcomes = current.outcomes
@@ -76,6 +91,14 @@ class Drain:
                 _log.warning("drain stopped", extra={"reason": stop.reason, "detail": str(stop)})
                 return outcomes
         return outcomes
+
+    def _due_in_s(self) -> float | None:
+        return backlog.due_in_s(self._database, patience_s=self._patience_s)
+
+    def _await_due(self, remaining_s: Callable[[], float]) -> None:
+        """Wait until something is due, or nothing is worth it any more."""
+        while remaining_s() > _TAIL_S and (wait_s := self._due_in_s()):
+            self._sleep(min(wait_s, _LOOK_S))
 
     def _work(self, held: runs.Lease, current: Run, remaining_s: Callable[[], float]) -> TdsError | None:
         """Work off what is due; returns what made it stop, or at least what a person has to know of."""
