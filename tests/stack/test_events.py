@@ -13,7 +13,7 @@ import pytest
 
 from cli.local.emulator import CREDENTIALS
 from tests.benchmarks import runtime
-from tests.stack.conftest import Stack
+from tests.stack.running import Stack
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "events"

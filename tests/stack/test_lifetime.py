@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,7 +17,7 @@ from cli.failure import CommandFailed
 from cli.local.stack import LocalStack, Wish, send_probe
 from cli.local.state import StateDirectory
 from cli.local.supervisor import Plan
-from tests.stack.conftest import Stack
+from tests.stack.running import Stack, wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,14 +47,14 @@ def test_the_databases_owner_is_no_superuser(stack: Stack) -> None:
 
 def test_a_webhook_during_an_outage_is_applied_when_postgresql_is_back(stack: Stack) -> None:
     stack.local.stop_database()
-    _wait_for(lambda: not _answers(stack.state.database_dsn), "PostgreSQL still answers")
+    wait_for(lambda: not _answers(stack.state.database_dsn), "PostgreSQL still answers")
     try:
         send_probe(stack.state)
         time.sleep(3)  # long enough for a failed delivery
     finally:
         stack.local.start_database()
-    _wait_for(lambda: _answers(stack.state.database_dsn), "PostgreSQL does not come back")
-    _wait_for(lambda: _probe_is_seen(stack), "the webhook was lost", timeout_s=60)
+    wait_for(lambda: _answers(stack.state.database_dsn), "PostgreSQL does not come back")
+    wait_for(lambda: _probe_is_seen(stack), "the webhook was lost", timeout_s=60)
 
 
 @pytest.fixture
@@ -115,10 +115,3 @@ def _probe_is_seen(stack: Stack) -> bool:
         return bool(stack.deployment.ask("probe", {})["seen"])
     except CommandFailed:  # the console's connection broke with the outage; its next answer is from a new one
         return False
-
-
-def _wait_for(condition: Callable[[], bool], message: str, *, timeout_s: float = 30) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, message
-        time.sleep(0.2)
