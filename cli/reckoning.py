@@ -65,9 +65,16 @@ def accounts(truth: Mapping[str, Any], entities: Mapping[str, Any]) -> list[Acco
 
 
 def least_calls(counts: Mapping[str, int]) -> int:
-    """The calls that a whole history needs: lists of 200 rows, and a document each, or a hundred where Zoho lets us."""
+    """The calls that a whole history needs: lists of 200 rows, and a document each where the list does not show it.
+
+    Where Zoho lets us a call brings a hundred documents.
+    """
     lists = sum(ceil(sum(counts.get(spec.name, 0) for spec in specs) / _ROWS_PER_PAGE) for specs in scans().values())
-    details = sum(ceil(counts.get(name, 0) / (spec.bulk.size if spec.bulk else 1)) for name, spec in REGISTRY.items())
+    details = sum(
+        ceil(counts.get(name, 0) / spec.fetched_together)
+        for name, spec in REGISTRY.items()
+        if not spec.rows_are_documents
+    )
     return lists + details
 
 

@@ -56,4 +56,5 @@ def test_least_calls_share_the_list_of_contacts_and_read_items_by_the_hundred() 
     assert least_calls({"products": 2221}) == 12 + 23
     assert least_calls({"customers": 150, "vendors": 60}) == 2 + 210
     assert least_calls({"invoices": 1000}) == 5 + 1000
+    assert least_calls({"users": 25, "locations": 4, "price_lists": 7}) == 1 + 1 + 1 + 7
     assert least_calls({}) == 0

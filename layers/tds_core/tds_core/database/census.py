@@ -10,7 +10,7 @@ from tds_core.entities.spec import EntitySpec
 
 def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
     """One entity's live rows, what is still missing of them, and its totals by currency (exact, as text)."""
-    mirror, key = sql.Identifier("erp", spec.name), sql.Identifier(spec.key)
+    mirror, key = sql.Identifier("erp", spec.table), sql.Identifier(spec.key)
     query = sql.SQL(
         """
         SELECT count(*), count(*) FILTER (WHERE m.detail_observed_at IS NULL OR b.id IS NOT NULL),
@@ -110,7 +110,9 @@ def recent_runs(database: Database, *, limit: int = 5) -> list[dict[str, Any]]:
 
 
 def _totals(database: Database, spec: EntitySpec) -> dict[str, dict[str, str]]:
-    mirror = sql.Identifier("erp", spec.name)
+    if not spec.totals:
+        return {}
+    mirror = sql.Identifier("erp", spec.table)
     currency = sql.SQL("coalesce(currency, '')" if "currency" in spec.model.model_fields else "''")
     sums = sql.SQL(", ").join(sql.SQL("sum({})").format(sql.Identifier(name)) for name in spec.totals)
     query = sql.SQL("SELECT {currency}, {sums} FROM {mirror} WHERE deleted_at IS NULL GROUP BY 1 ORDER BY 1").format(
@@ -127,7 +129,7 @@ def _nulls(database: Database, spec: EntitySpec) -> int:
     lacking = sql.SQL(" OR ").join(sql.SQL("{} IS NULL").format(sql.Identifier(name)) for name in spec.critical)
     query = sql.SQL(
         "SELECT count(*) FROM {mirror} WHERE deleted_at IS NULL AND detail_observed_at IS NOT NULL AND ({lacking})"
-    ).format(mirror=sql.Identifier("erp", spec.name), lacking=lacking)
+    ).format(mirror=sql.Identifier("erp", spec.table), lacking=lacking)
     return int(database.execute(query)[0][0])
 
 
