@@ -15,6 +15,11 @@ export UV_DEFAULT_INDEX := $(INDEX)
 endif
 endif
 
+# uv brings its own certificates; where the system has some, those hold, as for pip.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
+export UV_SYSTEM_CERTS ?= 1
+endif
+
 VENV := .venv
 BIN := $(VENV)/bin
 EMULATOR := .venv-emulator

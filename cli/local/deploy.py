@@ -16,6 +16,7 @@ from cli.local.state import PROJECT, StateDirectory
 
 STACK_NAME = "tds"
 _ARTIFACTS = "tds-artifacts"
+_SYSTEM_CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,6 @@ class Cloud:
     def deploy(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
         """Deploy what `build` built; returns the stack's outputs."""
         self.client("s3").create_bucket(Bucket=_ARTIFACTS)
-        overrides = [f"ParameterKey={key},ParameterValue={value}" for key, value in parameters.items()]
         _sam(
             self.state,
             "deploy",
@@ -59,24 +59,35 @@ class Cloud:
             f"--s3-bucket={_ARTIFACTS}",
             f"--region={emulator.REGION}",
             "--parameter-overrides",
-            *overrides,
+            *overrides(parameters),
             environment={"AWS_ENDPOINT_URL": self.endpoint_url, "SAM_CLI_POLL_DELAY": "0.5", **emulator.CREDENTIALS},
         )
         stack = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
+def overrides(parameters: Mapping[str, str]) -> list[str]:
+    """Template parameters as SAM CLI reads them; without the quotes it would cut `rate(1 minute)` at the blank."""
+    return [f"ParameterKey={name},ParameterValue={json.dumps(value)}" for name, value in parameters.items()]
+
+
 def build(state: StateDirectory) -> None:
     """Build template and layer for the emulator's interpreter; quick when nothing changed."""
     scripts = Path(sys.executable).parent
-    path = os.pathsep.join([str(scripts), os.environ.get("PATH", os.defpath)])
+    variables = {
+        "LAYER_TARGET": "host",
+        "LAYER_PYTHON": str(emulator.interpreter()),
+        "PATH": os.pathsep.join([str(scripts), os.environ.get("PATH", os.defpath)]),
+    }
+    if any(Path(bundle).exists() for bundle in _SYSTEM_CERTIFICATES):
+        variables["UV_SYSTEM_CERTS"] = "1"
     _sam(
         state,
         "build",
         f"--template-file={PROJECT / 'template.yaml'}",
         f"--build-dir={state.build}",
         "--no-cached",
-        environment={"LAYER_TARGET": "host", "LAYER_PYTHON": str(emulator.interpreter()), "PATH": path},
+        environment=variables,
     )
 
 

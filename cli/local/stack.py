@@ -174,6 +174,7 @@ class LocalStack:
         if "error" in started:
             raise RuntimeError(started["error"])
         zoho = wish.zoho or ZohoServer.from_simulator(started["simulator"])
+        self._check_organization(zoho.organization_id)
         cloud = deploy.Cloud(endpoint_url=started["aws_endpoint_url"], state=self.directory)
         self._report("deploying the template")
         parameters = _parameters(cloud, zoho, started) | wish.template_parameters()
@@ -212,6 +213,15 @@ class LocalStack:
             supervisor_pid=supervisor_pid,
             supervisor_started=psutil.Process(supervisor_pid).create_time(),
         )
+
+    def _check_organization(self, organization_id: str) -> None:
+        """A database holds one organisation: another one's records would look like deletions."""
+        note = self.directory.data / "organization"
+        if note.exists() and note.read_text() != organization_id:
+            raise CommandFailed(
+                f"the data here is of organisation {note.read_text()}; start with --fresh to replace it"
+            )
+        note.write_text(organization_id)
 
     @property
     def _pid_file(self) -> Any:

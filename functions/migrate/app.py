@@ -3,6 +3,7 @@
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from tds_core.observability import logger
 from tds_core.settings import Settings
 from tds_core.sync.upgrade import Upgrade

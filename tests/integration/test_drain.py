@@ -13,7 +13,7 @@ from tds_core.database import runs
 from tds_core.database.connection import Database
 from tds_core.errors import CredentialsRejected, DatabaseUnavailable, OrganizationRejected, ScopeMissing
 from tds_core.priority import Priority
-from tests.integration.road import Connect, Road, Zoho, document, later, mirrored, row
+from tests.integration.road import Connect, Queued, Road, Zoho, document, later, message, mirrored, record, row
 from tests.zoho_fakes import error
 
 MAINTENANCE = httpx.Response(503, text="<html>maintenance</html>")
@@ -312,6 +312,29 @@ def test_another_record_than_the_one_asked_for_is_not_taken(road: Road, zoho: Zo
     assert road.work() == {}
     assert mirrored(road.database, "invoices") == {}
     assert road.backlog("invoices")["901"]["attempts"] == 1
+
+
+def test_a_doubt_that_only_time_settles_is_not_asked_about_again_at_once(road: Road, zoho: Zoho) -> None:
+    """Within five seconds of a webhook no fetch can tell which of two states of one second is the later one."""
+    told = document("invoices", "901", line_items=[], balance=400)
+    Queued("invoices", road.database).handle(record(message("invoices", told)))
+    invoices(zoho, 901, balance=0)
+    road.request("invoices", "901")
+    assert road.work() == {"invoices.tie": 1}
+    assert len(zoho.calls) == 1
+    waiting = road.backlog("invoices")["901"]
+    assert 4 < waiting["wait_s"] <= 5
+    assert (waiting["attempts"], waiting["held"], waiting["parked"]) == (0, False, False)
+    road.database.execute(
+        """
+        UPDATE erp.invoices SET observed_at = observed_at - interval '6 seconds',
+            detail_observed_at = detail_observed_at - interval '6 seconds'
+        """
+    )
+    road.hurry()
+    assert road.work() == {"invoices.updated": 1}
+    assert mirrored(road.database, "invoices", "balance") == {"901": (Decimal(0),)}
+    assert road.backlog("invoices") == {}
 
 
 # -- when the budget says stop

@@ -293,6 +293,17 @@ def test_a_fetch_corrects_a_list_row_that_overwrote_the_same_document(database: 
     assert database.execute("SELECT balance, list_hash FROM erp.invoices") == [(10, None)]
 
 
+@pytest.mark.parametrize("track", ["observed_by", "detail_observed_by"])
+def test_each_track_remembers_whose_clock_saw_it(database: Database, track: str) -> None:
+    apply(database, document(invoice(1), received()))
+    late = (
+        document(invoice(1, notes="b"), fetched(4))
+        if track == "detail_observed_by"
+        else list_row(invoice_row(1, balance=4), 4)
+    )
+    assert apply(database, late) == [Outcome.TIE], "a webhook four seconds ago may be the later one"
+
+
 # transactions
 
 

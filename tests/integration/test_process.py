@@ -234,6 +234,7 @@ def test_a_chosen_field_body_wipes_nothing_and_is_requested(invoices: Queued, da
     }
     assert list(backlog_of(database, "invoices")) == ["901"]
     assert invoices.waker.wakes == 1
+    assert invoices.queue.buried == []
 
 
 def test_a_payment_without_its_invoices_wipes_no_application(database: Database) -> None:

@@ -88,12 +88,12 @@ def test_backfill_asks_and_leaves(use: Use) -> None:
 )
 def test_backfill_waits_and_tells_whether_all_is_there(use: Use, figures: Any, code: int, ok: bool) -> None:
     use(status=figures)
-    result = tds("backfill", "--wait", "--json")
+    result = tds("backfill", "--wait", "--json", "--timeout", "3")
     assert result.exit_code == code
     answer = json.loads(result.stdout)
     assert answer["ok"] is ok
     assert answer["entities"]["invoices"]["erp"] == 40
-    assert "2" in tds("backfill", "--wait").stdout or ok, "people are told how many"
+    assert "2" in tds("backfill", "--wait", "--timeout", "3").stdout or ok, "people are told how many"
 
 
 def test_backfill_gives_up_waiting_when_told(use: Use) -> None:

@@ -54,7 +54,7 @@ def unseen(_: Snapshot) -> None:
 
 
 def follow(
-    functions: Functions, *, timeout_s: float | None = None, show: Callable[[Snapshot], None] | None = None
+    functions: Functions, *, timeout_s: float = 1_000, show: Callable[[Snapshot], None] | None = None
 ) -> Snapshot:
     follower = Follower(functions.ask, timeout_s=timeout_s, clock=functions.clock, sleep=functions.clock.sleep)
     return follower.until_over(show or unseen)

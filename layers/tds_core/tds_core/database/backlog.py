@@ -154,6 +154,17 @@ def await_replica(connection: Connection, held: Lease, ids: Sequence[str], *, de
     )
 
 
+def hold(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s: float) -> None:
+    """Keep what its own fetch asked for again, for a while: the same call at once would decide nothing more."""
+    connection.execute(
+        """
+        UPDATE tds.backlog SET lease = NULL, leased_until = NULL, not_before = now() + %(delay)s
+        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
+        """,
+        _of(held, ids) | {"delay": timedelta(seconds=delay_s)},
+    )
+
+
 def release(connection: Connection, held: Lease, ids: Sequence[str]) -> None:
     """Give ids back; no attempt is counted, because Zoho was not asked or did not listen."""
     connection.execute(

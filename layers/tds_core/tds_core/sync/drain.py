@@ -18,7 +18,7 @@ from tds_core.database.backlog import Lease
 from tds_core.database.candidates import Result
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror, count
-from tds_core.database.ordering import Outcome
+from tds_core.database.ordering import SKEW, Outcome
 from tds_core.database.runs import Run
 from tds_core.entities import REGISTRY, entity
 from tds_core.errors import (
@@ -140,8 +140,11 @@ class Drain:
     ) -> None:
         lagging = [result.candidate.id for result in results if result.lagging]
         rejected = {result.candidate.id: result.reason or "" for result in results if result.outcome is _REJECTED}
-        settled = {result.candidate.id for result in results} - set(lagging) - set(rejected)
+        # between the two clocks only a fetch that begins more than SKEW after the webhook can decide
+        doubtful = {result.candidate.id for result in results if result.requested} - set(lagging) - set(rejected)
+        settled = {result.candidate.id for result in results} - set(lagging) - set(rejected) - doubtful
         backlog.finish(connection, held, {document_id: began[document_id] for document_id in sorted(settled)})
+        backlog.hold(connection, held, sorted(doubtful), delay_s=SKEW.total_seconds())
         backlog.await_replica(connection, held, lagging, delay_s=self._settings.lag_retry_s)
         for document_id, reason in rejected.items():
             backlog.postpone(connection, held, [document_id], delay_s=self._settings.backoff_base_s, reason=reason)
