@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -15,7 +15,7 @@ from starlette.routing import Route
 from cli.local.zoho_simulator.entities import views
 from cli.local.zoho_simulator.faults import KINDS
 from cli.local.zoho_simulator.money import ZERO, plain
-from cli.local.zoho_simulator.records import EntitySpec, Json, Record, Refused, View
+from cli.local.zoho_simulator.records import EntitySpec, Json, Record, Refused, Totals, View
 from cli.local.zoho_simulator.world import encode
 
 if TYPE_CHECKING:
@@ -90,23 +90,13 @@ class Control:
 
     async def truth(self, request: Request) -> Response:
         """Counts and exact totals of all live records."""
-        return Raw({name: self._sum(spec, view) for name, (spec, view) in views().items()})
-
-    def _sum(self, spec: EntitySpec[Any], view: View[Any]) -> Json:
-        count: int = 0
-        totals: dict[str, dict[str, Decimal]] = {}
-        for record in self._world.table(spec).records.values():
-            if view.shows(record):
-                count += 1
-                currency, amounts = spec.totals(record)
-                known = totals.setdefault(currency, {})
-                for name, amount in amounts.items():
-                    known[name] = known.get(name, ZERO) + amount
-        shown = {
-            currency: {name: plain(amount) for name, amount in amounts.items()}
-            for currency, amounts in sorted(totals.items())
-        }
-        return {"count": count, "totals": shown}
+        told = {}
+        for name, (spec, view) in views().items():
+            records = [record for record in self._world.table(spec).records.values() if view.shows(record)]
+            told[name] = _sum(map(spec.totals, records))
+            if spec.parts is not None:
+                told[spec.parts.name] = _sum(part for record in records for part in spec.parts.of(record))
+        return Raw(told)
 
     # -- documents
 
@@ -217,6 +207,9 @@ class Control:
                 raise ValueError(f"{name} is a {type(getattr(quirks, name)).__name__}")
         for name, value in given.items():
             setattr(quirks, name, value)
+        for table in self._world.tables.values():  # some quirks show in list rows
+            for record in table.records.values():
+                record.rows = {}
         return await self.quirks(request)
 
     async def stats(self, request: Request) -> Response:
@@ -272,6 +265,22 @@ class Control:
         """Kill every access token."""
         self._service.accounts.revoke()
         return Raw(self._service.accounts.shown())
+
+
+def _sum(entries: Iterable[Totals]) -> Json:
+    count: int = 0
+    totals: dict[str, dict[str, Decimal]] = {}
+    for currency, amounts in entries:
+        count += 1
+        known = totals.setdefault(currency, {})
+        for name, amount in amounts.items():
+            known[name] = known.get(name, ZERO) + amount
+    shown = {
+        currency: {name: plain(amount) for name, amount in amounts.items()}
+        for currency, amounts in sorted(totals.items())
+        if amounts
+    }
+    return {"count": count, "totals": shown}
 
 
 def _positive(name: str, value: object) -> int | float:

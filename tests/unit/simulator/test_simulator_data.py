@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cli.local.zoho_simulator.clock import midnight
-from cli.local.zoho_simulator.entities import CONTACTS, INVOICES, ITEMS, PAYMENTS, SPECS
+from cli.local.zoho_simulator.entities import CONTACTS, INVOICES, ITEMS, PAYMENTS, PRICEBOOKS, SPECS
 from cli.local.zoho_simulator.options import Options
 from cli.local.zoho_simulator.world import World, encode
 from tests.ledger import agrees
@@ -25,12 +25,26 @@ def documents(made: World) -> list[bytes]:
 @pytest.mark.parametrize("size", ["small"])
 def test_a_size_has_its_counts(size: str) -> None:
     made = world(size=size)
-    assert [len(made.table(spec)) for spec in SPECS] == [60, 31, 40, 30]
+    assert {spec.name: len(made.table(spec)) for spec in SPECS} == {
+        "locations": 5,
+        "users": 10,
+        "items": 60,
+        "contacts": 31,
+        "invoices": 40,
+        "creditnotes": 12,
+        "customerpayments": 30,
+        "salesorders": 36,
+        "bills": 14,
+        "pricebooks": 7,
+        "inventoryadjustments": 10,
+    }
 
 
 def test_counts_can_be_overridden_and_unknown_ones_are_refused() -> None:
-    made = world(counts={"invoices": 7, "payments": 0, "vendors": 2})
-    assert [len(made.table(spec)) for spec in SPECS] == [60, 27, 7, 0]
+    made = world(counts={"invoices": 7, "payments": 0, "vendors": 2, "price_list_items": 31, "bills": 0})
+    sizes = {spec.name: len(made.table(spec)) for spec in SPECS}
+    assert [sizes[name] for name in ("items", "contacts", "invoices", "customerpayments", "bills")] == [60, 27, 7, 0, 0]
+    assert sum(len(made_list.prices) for made_list in made.table(PRICEBOOKS).records.values()) == 31
     with pytest.raises(ValueError, match="widgets"):
         world(counts={"widgets": 1})
 

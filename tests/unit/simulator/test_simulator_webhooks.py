@@ -78,7 +78,11 @@ def test_a_payment_announces_itself_and_its_invoice(zoho: Caller, endpoint: Endp
     invoice = next(row for row in zoho.rows("/invoices", "invoices") if row["status"] == "overdue")
     zoho.control("POST", "/documents/payments", {"invoices": [{"invoice_id": invoice["invoice_id"]}]}, status=201)
     settled(zoho)
-    assert sorted(endpoint.paths()) == ["/webhooks/zoho/customerpayments/created", "/webhooks/zoho/invoices/updated"]
+    assert sorted(endpoint.paths()) == [
+        "/webhooks/zoho/customerpayments/created",
+        "/webhooks/zoho/invoices/updated",
+        "/webhooks/zoho/salesorders/updated",
+    ]
     told = {next(iter(json.loads(r.content))): json.loads(r.content) for r in endpoint.requests}
     assert told["invoice"]["invoice"]["status"] == "paid"
 

@@ -8,11 +8,12 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from cli.local.zoho_simulator import fields, history, vocabulary
+from cli.local.zoho_simulator import fields, history, images, vocabulary
 from cli.local.zoho_simulator.clock import zoho_date, zoho_time
 from cli.local.zoho_simulator.money import ZERO, decimal, number
 from cli.local.zoho_simulator.organisation import LOCATIONS
 from cli.local.zoho_simulator.records import (
+    Below,
     EntitySpec,
     Fields,
     InvalidValue,
@@ -34,6 +35,8 @@ COST_ACCOUNT = "2646610000000034003"
 STOCK_ACCOUNT = "2646610000000034001"
 UNIT_IDS = {"pcs": "2646610000000031001", "PCS": "2646610000000031003", "متر": "2646610000000031005", "": ""}
 UNITS = ("pcs",) * 11 + ("PCS",) * 5 + ("متر",) * 3 + ("",)
+IMAGE_ID_BASE = 2_646_610_021_000_000_000
+IMAGE_SHARE = 1621 / 2221
 EMPTY_STOCK = (ZERO,) * len(LOCATIONS)
 
 
@@ -55,6 +58,7 @@ class Item(Record):
     tracked: bool = True
     stock: tuple[Decimal, ...] = EMPTY_STOCK
     committed: Decimal = ZERO
+    image_id: str = ""  # of its image, "" without one
 
     @property
     def stock_on_hand(self) -> Decimal:
@@ -112,8 +116,9 @@ def _new(world: World, random: Random, index: int, created: int) -> Item:
 
 
 def generate(world: World, random: Random) -> Iterator[Item]:
-    """59 % active, a few awaiting confirmation; every third active product is in stock."""
+    """59 % active, a few awaiting confirmation; every third active product is in stock, 73 % have an image."""
     count = world.sizes["products"]
+    with_image = set(world.random("images").sample(range(count), round(count * IMAGE_SHARE)))
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1500)):
         item = _new(world, random, index, created)
         item.modified = history.later(random, created, end=world.history_end, share=0.6)
@@ -121,8 +126,15 @@ def generate(world: World, random: Random) -> Iterator[Item]:
         item.status = "active" if chance < 0.59 else "confirmation_pending" if chance > 0.996 else "inactive"
         if item.tracked and item.status == "active" and random.random() < 0.38:
             item.stock = _stock(random, item.unit)
-            item.committed = Decimal(random.randrange(0, 9))
+        if index in with_image:
+            item.image_id = new_image(world)
         yield item
+
+
+def new_image(world: World) -> str:
+    """The id of another image."""
+    world.memory["images"] = serial = world.memory.get("images", 0) + 1
+    return str(IMAGE_ID_BASE + serial * 11)
 
 
 # -- what Zoho shows
@@ -158,6 +170,9 @@ def _common(item: Item) -> Json:
         "item_type": "inventory" if item.tracked else "sales",
         "product_type": "goods" if item.tracked else "service",
         "can_be_purchased": item.tracked,
+        "image_name": f"{item.sku or item.id}.{images.kind_of(item.image_id)}" if item.image_id else "",
+        "image_type": images.kind_of(item.image_id) if item.image_id else "",
+        "image_document_id": item.image_id,
         "created_at": zoho_date(item.created),
         "created_time": zoho_time(item.created),
         "last_modified_time": zoho_time(item.modified),
@@ -182,23 +197,45 @@ def row(world: World, item: Item, product: Product) -> Json:
     return overlaid({**shown, **_totals(item)} if item.tracked else shown, item.overlay)
 
 
-def _places(item: Item) -> list[Json]:
+def _places(world: World, item: Item) -> Json:
+    """Stock by location, or by warehouse where the organisation never migrated."""
+    word = "warehouse" if world.options.quirks.warehouses else "location"
     places = []
-    for position, (location, quantity) in enumerate(zip(LOCATIONS, item.stock, strict=True)):
-        free = quantity - item.committed if position == 0 else quantity
+    for place in world.tables["locations"].records.values():
+        quantity = item.stock[place.position] if place.position < len(item.stock) else ZERO
+        free = quantity - item.committed if place.position == 0 else quantity
         places.append(
             {
-                "location_id": location.location_id,
-                "location_name": location.name,
+                f"{word}_id": place.id,
+                f"{word}_name": place.name,
                 "status": "active",
-                "is_primary": location.is_primary,
-                "location_stock_on_hand": str(quantity),
-                "location_available_stock": str(quantity),
-                "location_actual_available_stock": str(free),
-                "location_available_for_sale_stock": str(free),
+                "is_primary": place.position == 0,
+                f"{word}_stock_on_hand": str(quantity),
+                f"{word}_available_stock": str(quantity),
+                f"{word}_actual_available_stock": str(free),
+                f"{word}_available_for_sale_stock": str(free),
             }
         )
-    return places
+    return {f"{word}s": places}
+
+
+def _further_images(world: World, item: Item) -> list[Json]:
+    """Beyond the first image: one for every third item that has one."""
+    if not item.image_id or int(item.image_id) % 3:
+        return []
+    document_id = str(int(item.image_id) + 1)
+    kind = images.kind_of(document_id)
+    return [{"document_id": document_id, "file_name": f"2.{kind}", "file_type": kind, "attachment_order": 2}]
+
+
+def image(world: World, item: Item, product: Product) -> tuple[str, bytes] | None:
+    """GET /items/{id}/image."""
+    return images.image(item.image_id) if item.image_id else None
+
+
+def further_image(world: World, item: Item, product: Product) -> dict[str, tuple[str, bytes]]:
+    """GET /items/{id}/documents/{document_id}."""
+    return {entry["document_id"]: images.image(entry["document_id"]) for entry in _further_images(world, item)}
 
 
 def document(world: World, item: Item, product: Product) -> Json:
@@ -210,7 +247,11 @@ def document(world: World, item: Item, product: Product) -> Json:
         {"start_quantity": 0.0, "end_quantity": 0.0, "pricebook_rate": number(item.rate)}
     ]
     if item.tracked:
-        shown = {**shown, **_totals(item), "locations": _places(item)}
+        shown = {**shown, **_totals(item), **_places(world, item)}
+    if world.options.quirks.details_name_images:
+        shown["image_document_id"] = item.image_id
+    if world.options.quirks.several_images:
+        shown["documents"] = _further_images(world, item)
     return overlaid(shown, item.overlay)
 
 
@@ -233,8 +274,12 @@ SETTERS: dict[str, fields.Setter] = {
     "rate": ("rate", decimal),
     "purchase_rate": ("purchase_rate", decimal),
     "reorder_level": ("reorder_level", decimal),
+    "image_document_id": ("image_id", fields.text),
 }
-COMPUTED = frozenset({"item_id", "available_stock", "actual_available_stock", "locations", "created_time"})
+COMPUTED = frozenset({"item_id", "available_stock", "actual_available_stock", "locations", "created_time"}) | {
+    "image_name",
+    "image_type",
+}
 SHAPES = tuple(f"{product}_item_{kind}" for product in ("books", "inventory") for kind in ("row", "document"))
 
 
@@ -270,8 +315,9 @@ def random_edit(world: World, item: Item, random: Random) -> Fields:
         {"name": vocabulary.product_name(random, random.randrange(10_000))},
         {"description": f"{random.choice(vocabulary.KINDS)} {random.randrange(1000)}"},
         {"reorder_level": random.randrange(100)},
+        {"image_document_id": new_image(world)},
     ]
-    return random.choices(choices, weights=(6, 1, 1, 1, 1))[0]
+    return random.choices(choices, weights=(6, 1, 1, 1, 1, 1))[0]
 
 
 def delete(world: World, item: Item) -> None:
@@ -286,9 +332,19 @@ def move_stock(world: World, item_id: str, location: int, quantity: Decimal) -> 
         return
     moved = world.options.quirks.stock_moves_item_version
     with world.editing(ITEMS, item, version=moved, announce=moved, derived=True):
-        stock = list(item.stock)
+        stock = [*item.stock, *(ZERO,) * (location + 1 - len(item.stock))]
         stock[location] += quantity
         item.stock = tuple(stock)
+
+
+def commit_stock(world: World, item_id: str, quantity: Decimal) -> None:
+    """A sales order keeps stock for itself, or frees it; the version follows as with stock that moves."""
+    item = world.table(ITEMS).records.get(item_id)
+    if item is None or not quantity:
+        return
+    moved = world.options.quirks.stock_moves_item_version
+    with world.editing(ITEMS, item, version=moved, announce=moved, derived=True):
+        item.committed += quantity
 
 
 def _filter_by(value: str) -> Predicate[Item]:
@@ -332,5 +388,10 @@ ITEMS: EntitySpec[Item] = EntitySpec(
     random_edit=random_edit,
     delete=delete,
     may_delete=lambda item: True,
+    home="inventory",
+    below={
+        "image": Below(key="", values=image),
+        "documents": Below(key="", values=further_image, offered=lambda world: world.options.quirks.several_images),
+    },
     bulk=("itemdetails", "item_ids"),
 )
