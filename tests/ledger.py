@@ -65,7 +65,7 @@ def _credit(made: World) -> Amounts:
         unused[payment.customer_id] += payment.unused
     for note in made.table(CREDITNOTES).records.values():
         _adds_up(note)
-        spent = sum((entry.amount for entry in (*note.applied, *note.refunds)), ZERO)
+        spent = sum((entry.amount for entry in note.applied), ZERO) + sum((one.amount for one in note.refunds), ZERO)
         assert note.balance == note.total - spent or note.status == "void"
         assert (note.status == "closed") == (note.balance == 0 and note.posted)
         if note.posted:

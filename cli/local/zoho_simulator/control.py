@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -92,6 +93,8 @@ class Control:
         """Counts and exact totals of all live records."""
         told = {}
         for name, (spec, view) in views().items():
+            if not view.told:
+                continue
             records = [record for record in self._world.table(spec).records.values() if view.shows(record)]
             told[name] = _sum(map(spec.totals, records))
             if spec.parts is not None:
@@ -120,6 +123,10 @@ class Control:
             "document": spec.document(self._world, record, spec.home),
         }
 
+    def _change(self, request: Request) -> AbstractContextManager[None]:
+        rest = self._world.options.quirks.rest_changes_fire_webhooks
+        return self._world.change(webhook=_announced(request, rest=rest))
+
     async def documents(self, request: Request) -> Response:
         """Records of an entity in the order of their creation."""
         spec, view = self._entity(request)
@@ -137,7 +144,7 @@ class Control:
         """A record with the given fields, the rest random."""
         spec, view = self._entity(request)
         given = {**view.defaults, **await _body(request)}
-        with self._world.change(webhook=_flag(request, "webhook")):
+        with self._change(request):
             record = spec.create(self._world, self._random, given)
         return Raw(self._shown(spec, record), 201)
 
@@ -145,7 +152,7 @@ class Control:
         """Set fields, or without any make a random edit; `version=false` keeps last_modified_time."""
         spec, record = self._record(request)
         given = await _body(request) or spec.random_edit(self._world, record, self._random)
-        with self._world.change(webhook=_flag(request, "webhook")):
+        with self._change(request):
             spec.edit(self._world, record, given, _flag(request, "version"))
         return Raw(self._shown(spec, record))
 
@@ -153,7 +160,7 @@ class Control:
         """Take a record away."""
         spec, record = self._record(request)
         shown = self._shown(spec, record)
-        with self._world.change(webhook=_flag(request, "webhook")):
+        with self._change(request):
             spec.delete(self._world, record)
         return Raw(shown)
 
@@ -287,6 +294,17 @@ def _positive(name: str, value: object) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
         raise ValueError(f"{name}: a number that is not negative, or null")
     return value
+
+
+ORIGINS = ("staff", "rest", "sync", "import")
+
+
+def _announced(request: Request, *, rest: bool) -> bool:
+    """Whether a change fires workflow rules: those of another Zoho application and imports never do."""
+    by = request.query_params.get("by", "staff")
+    if by not in ORIGINS:
+        raise ValueError(f"by: one of {', '.join(ORIGINS)}")
+    return _flag(request, "webhook") and (by == "staff" or (by == "rest" and rest))
 
 
 def _flag(request: Request, name: str) -> bool:

@@ -50,6 +50,7 @@ class Quirks:
     bearer_accepted: bool = False
     itemdetails_maximum: int = 100
     derived_changes_fire_webhooks: bool = True
+    rest_changes_fire_webhooks: bool = True  # what another program writes through the REST API
     deletion_body: str = "document"  # document | id | empty
 
 

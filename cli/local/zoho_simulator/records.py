@@ -62,6 +62,7 @@ class View(Generic[R]):
     sizes: Mapping[str, int]
     defaults: Fields = field(default_factory=dict)
     busy: bool = True  # staff change such records all day
+    told: bool = True  # the truth is told about them: the project mirrors them
 
 
 @dataclass(frozen=True, kw_only=True)

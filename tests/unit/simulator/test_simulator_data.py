@@ -37,6 +37,7 @@ def test_a_size_has_its_counts(size: str) -> None:
         "bills": 14,
         "pricebooks": 7,
         "inventoryadjustments": 10,
+        "transferorders": 4,
     }
 
 

@@ -14,6 +14,7 @@ from cli.local.zoho_simulator.entities.payments import PAYMENTS
 from cli.local.zoho_simulator.entities.pricebooks import PRICEBOOKS
 from cli.local.zoho_simulator.entities.products import ITEMS
 from cli.local.zoho_simulator.entities.salesorders import ORDERS
+from cli.local.zoho_simulator.entities.transfers import TRANSFERS
 from cli.local.zoho_simulator.entities.users import USERS
 from cli.local.zoho_simulator.records import EntitySpec, View
 
@@ -29,6 +30,7 @@ SPECS: tuple[EntitySpec[Any], ...] = (
     BILLS,
     PRICEBOOKS,
     ADJUSTMENTS,
+    TRANSFERS,
 )
 
 
@@ -49,6 +51,7 @@ __all__ = [
     "PLACES",
     "PRICEBOOKS",
     "SPECS",
+    "TRANSFERS",
     "USERS",
     "views",
 ]

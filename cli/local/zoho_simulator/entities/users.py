@@ -70,8 +70,8 @@ def generate(world: World, random: Random) -> Iterator[User]:
         user = _new(world, random, at=at, record_id=known.user_id if known else "", name=known.name if known else "")
         if index >= count:
             user.status = "deleted"
-        elif known is None and index % 5 == 4:
-            user.status = "inactive" if index % 2 else "invited"
+        elif known is None:
+            user.status = {4: "invited", 0: "inactive"}.get(index % 5, "active")
         user.role = "admin" if index == 0 else user.role
         yield user
 
