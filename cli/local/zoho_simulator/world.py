@@ -83,6 +83,15 @@ class World:
             raise ValueError(f"unknown entity in counts: {', '.join(sorted(unknown))}")
         return {**known, **self.options.counts}
 
+    def size(self, name: str, *, most: int | None = None, needs: str = "") -> int:
+        """How many records to make; what the others do not allow is left out unless it was asked for."""
+        wanted = self.sizes[name]
+        if most is None or wanted <= most:
+            return wanted
+        if name in self.options.counts:
+            raise ValueError(f"{name} need {needs}: there can be {most}")
+        return most
+
     def random(self, purpose: str) -> Random:
         """A source of its own for each purpose, so that more invoices do not change the items."""
         return Random(f"{self.options.seed}/{purpose}")  # noqa: S311 (seeded data, no secret)

@@ -50,6 +50,25 @@ def test_counts_can_be_overridden_and_unknown_ones_are_refused() -> None:
         world(counts={"widgets": 1})
 
 
+@pytest.mark.parametrize(
+    "counts",
+    [{"products": 10, "invoices": 1, "payments": 0}, {"vendors": 0}, {"invoices": 0, "payments": 0}, {"customers": 1}],
+    ids=str,
+)
+def test_what_was_not_asked_for_gives_way(counts: dict[str, int]) -> None:
+    agrees(world(counts=counts))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{"vendors": 0, "bills": 1}, {"invoices": 0, "credit_notes": 1}, {"products": 2, "price_list_items": 13}],
+    ids=str,
+)
+def test_what_was_asked_for_and_cannot_be_is_refused(counts: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="need"):
+        world(counts=counts)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     assert documents(world(seed=3)) == documents(world(seed=3))
     assert documents(world(seed=3)) != documents(world(seed=4))

@@ -103,7 +103,7 @@ def _new(world: World, random: Random, *, at: int) -> Adjustment:
 
 def generate(world: World, random: Random) -> Iterator[Adjustment]:
     """Mostly quantities; every twelfth corrects a value alone."""
-    count = world.sizes["inventory"]
+    count = world.size("inventory", most=None if trade.sold(world) else 0, needs="products")
     for index, at in enumerate(history.instants(random, count, end=world.history_end, days=900)):
         made = _new(world, random, at=at)
         made.modified = history.later(random, at, end=world.history_end, share=0.1)

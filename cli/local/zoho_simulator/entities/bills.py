@@ -139,10 +139,8 @@ def _payment(world: World, random: Random, day: str, amount: Decimal) -> BillPay
 
 def generate(world: World, random: Random) -> Iterator[Bill]:
     """Nearly all are paid, at once or in parts; the last months' wait."""
-    count = world.sizes["bills"]
     vendors = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "vendor"]
-    if count and not vendors:
-        raise ValueError("bills need vendors")
+    count = world.size("bills", most=None if vendors and trade.sold(world) else 0, needs="vendors and products")
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1250)):
         vendor = vendors[int(random.random() ** 1.7 * len(vendors))]
         bill = _new(world, random, vendor, index=index + 1, at=created)

@@ -77,12 +77,10 @@ def _returned(world: World, random: Random, invoice: Invoice) -> tuple[Line, ...
 
 def generate(world: World, random: Random) -> Iterator[CreditNote]:
     """Goods of invoices that came back within days; payments come later and find less to pay."""
-    count = world.sizes["credit_notes"]
     invoices = [
         invoice for invoice in world.table(INVOICES).records.values() if invoice.posted and invoice.sub_total > 0
     ]
-    if count and not invoices:
-        raise ValueError("credit notes need invoices")
+    count = world.size("credit_notes", most=None if invoices else 0, needs="invoices")
     origins = sorted(random.choices(range(len(invoices)), k=count)) if count else []
     for index, position in enumerate(origins):
         invoice = invoices[position]

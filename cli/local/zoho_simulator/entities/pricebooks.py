@@ -107,11 +107,10 @@ def _of_percentage(world: World, index: int, at: int) -> PriceList:
 
 def generate(world: World, random: Random) -> Iterator[PriceList]:
     """Six lists with prices for the items that are sold most, the rest with percentages."""
-    count, wanted = world.sizes["price_lists"], world.sizes["price_list_items"]
+    count = world.sizes["price_lists"]
     items = sorted(world.table(ITEMS).records.values(), key=lambda item: (item.status != "active", item.id))
     filled = min(count, len(KNOWN))
-    if wanted > filled * len(items):
-        raise ValueError(f"{filled} price lists take no more than {filled * len(items)} prices")
+    wanted = world.size("price_list_items", most=filled * len(items), needs="products and price lists")
     for index, at in enumerate(history.instants(random, count, end=world.history_end, days=700)):
         if index >= len(KNOWN):
             yield _of_percentage(world, index, at)

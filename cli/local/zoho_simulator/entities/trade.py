@@ -96,9 +96,18 @@ def price(item: Item, currency: Currency) -> Decimal:
     return converted(item.rate, currency)
 
 
+def _is_sold(item: Item) -> bool:
+    return item.rate != PLACEHOLDER and item.rate > 0
+
+
+def sold(world: World) -> bool:
+    """Whether there is anything to sell, and to keep in stock."""
+    return any(_is_sold(item) and item.tracked for item in world.table(ITEMS).records.values())
+
+
 def sellable(world: World) -> list[Item]:
     """Items that documents name; placeholders are not sold."""
-    items = [item for item in world.table(ITEMS).records.values() if item.rate != PLACEHOLDER and item.rate > 0]
+    items = [item for item in world.table(ITEMS).records.values() if _is_sold(item)]
     if not items:
         raise Refused("no product to sell")
     return items

@@ -62,7 +62,7 @@ def _new(world: World, random: Random, *, index: int, at: int) -> Transfer:
 
 def generate(world: World, random: Random) -> Iterator[Transfer]:
     """Goods go from the warehouse to the shops."""
-    count = world.sizes["transfer_orders"]
+    count = world.size("transfer_orders", most=None if trade.sold(world) else 0, needs="products")
     for index, at in enumerate(history.instants(random, count, end=world.history_end, days=600)):
         yield _new(world, random, index=index + 1, at=at)
 
