@@ -126,12 +126,46 @@ def test_another_image_has_another_id_and_other_bytes(zoho: Caller) -> None:
     assert zoho.get(f"/items/{row['item_id']}/image").status_code == 404
 
 
-def test_a_png_holds_the_pixels_that_it_says() -> None:
-    data = images.png(bytes(range(32)))
-    width, height = struct.unpack(">II", data[16:24])
-    start = data.index(b"IDAT") + 4
-    (size,) = struct.unpack(">I", data[start - 8 : start - 4])
-    assert len(zlib.decompress(data[start : start + size])) == height * (width * 3 + 1)
+SEEDS = [bytes((seed * at) % 256 for at in range(32)) for seed in (1, 7, 255)]
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=bytes.hex)
+def test_a_png_holds_the_pixels_that_it_says(seed: bytes) -> None:
+    data, at, chunks = images.png(seed), 8, {}
+    while at < len(data):
+        (size,), name = struct.unpack(">I", data[at : at + 4]), data[at + 4 : at + 8]
+        chunks[name] = data[at + 8 : at + 8 + size]
+        assert struct.unpack(">I", data[at + 8 + size : at + 12 + size]) == (zlib.crc32(name + chunks[name]),)
+        at += 12 + size
+    width, height = struct.unpack(">II", chunks[b"IHDR"][:8])
+    assert (list(chunks)[-1], len(zlib.decompress(chunks[b"IDAT"]))) == (b"IEND", height * (width * 3 + 1))
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=bytes.hex)
+def test_a_gif_holds_as_many_codes_as_pixels(seed: bytes) -> None:
+    data = images.gif(seed)
+    width, height, flags = struct.unpack("<HHB", data[6:11])
+    at, codes = 13 + 3 * 2 ** ((flags & 7) + 1) + 11, b""
+    while data[at]:
+        codes += data[at + 1 : at + 1 + data[at]]
+        at += 1 + data[at]
+    assert (data[at:], codes[0], codes[-1]) == (b"\0\x3b", 0x80, 0x81)
+    assert sum(code < 0x80 for code in codes) == width * height
+    assert max(len(run) for run in codes.split(b"\x80")) < 126  # nine bits begin there
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=bytes.hex)
+def test_a_jpeg_is_a_chain_of_segments_and_a_webp_as_long_as_it_says(seed: bytes) -> None:
+    data, at, markers = images.jpeg(seed), 2, []
+    while data[at + 1] != 0xDA:
+        markers.append(data[at + 1])
+        at += 2 + int(struct.unpack(">H", data[at + 2 : at + 4])[0])
+    assert markers == [0xE0, 0xDB, 0xC0, 0xC4, 0xC4]
+    assert data.endswith(b"\xff\xd9")
+    assert b"\xff" not in data[at + 2 : -2].replace(b"\xff\0", b"")
+    webp = images.webp(seed)
+    assert struct.unpack("<I", webp[4:8]) == (len(webp) - 8,)
+    assert struct.unpack("<I", webp[16:20])[0] <= len(webp) - 20 and webp[20] == 0x2F
 
 
 def test_images_need_the_scope_of_items() -> None:
