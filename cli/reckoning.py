@@ -50,7 +50,12 @@ class Account:
 
 
 def accounts(truth: Mapping[str, Any], entities: Mapping[str, Any]) -> list[Account]:
-    """Hold the simulator's truth against the console's figures; an entity on one side only counts as empty there."""
+    """Hold the simulator's truth against the console's figures; an entity on one side only counts as empty there.
+
+    What the console tells of child tables is held against the truth as entities are.
+    """
+    children = {table: own for part in entities.values() for table, own in part.get("children", {}).items()}
+    entities = {**entities, **children}
     return [
         Account(
             entity=name,

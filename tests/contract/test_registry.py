@@ -88,7 +88,7 @@ def test_every_queue_is_named_after_one_of_its_entities() -> None:
 def test_children_speak_of_their_own_columns(spec: EntitySpec) -> None:
     for child in spec.children:
         columns = set(child.model.model_fields)
-        assert {child.key, *child.added} <= columns
+        assert {child.key, *child.added, *child.totals.values()} <= columns
         assert not child.part or child.part in columns
         assert spec.key not in columns, "the document's key is added to each row"
 

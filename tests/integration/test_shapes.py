@@ -227,6 +227,8 @@ def test_prices_are_replaced_with_their_price_list_and_keep_every_digit(road: Ro
     prices = children(road.database, "price_list_items", "pricelist_id", "product_id", "rate::text", "discount")
     assert len(prices) == 4
     assert prices[1] == ("901", "510200000000074019", "0.055", "5%")
+    figures = census.entity_figures(road.database, REGISTRY["price_lists"])["children"]
+    assert figures == {"price_list_items": {"erp": 4, "totals": {"": {"rates": "117.110"}}}}
     brackets = road.database.execute(
         "SELECT price_brackets -> 1 ->> 'pricebook_rate' FROM erp.price_list_items "
         "WHERE pricelist_id = '901' AND product_id = '510200000000074019'"
@@ -300,6 +302,10 @@ def test_price_lists_are_fetched_anew_every_four_hours(road: Road, zoho: Zoho) -
             {"products": ["510200000000074001"], "invoices": ["510200000000096200", "510200000000097000"]},
         ),
         ("bills", {"products": ["510200000000074001"]}),
+        (
+            "invoices",
+            {"products": ["510200000000074001", "510200000000074019"], "sales_orders": ["510200000000095000"]},
+        ),
         ("inventory", {"products": ["510200000000074001"]}),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 from psycopg import sql
 
 from tds_core.database.connection import Database
-from tds_core.entities.spec import EntitySpec
+from tds_core.entities.spec import ChildTable, EntitySpec
 
 
 def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
         "freshness_s": int(spec.freshness.total_seconds()),
         "nulls": _nulls(database, spec),
         "totals": _totals(database, spec),
+        "children": {child.table: _child_figures(database, child) for child in spec.children if child.totals},
     }
 
 
@@ -122,6 +123,14 @@ def _totals(database: Database, spec: EntitySpec) -> dict[str, dict[str, str]]:
         row[0]: {name: str(value or 0) for name, value in zip(spec.totals, row[1:], strict=True)}
         for row in database.execute(query)
     }
+
+
+def _child_figures(database: Database, child: ChildTable) -> dict[str, Any]:
+    """The rows of a child table and its totals; they exist only while their document lives."""
+    sums = sql.SQL(", ").join(sql.SQL("sum({})").format(sql.Identifier(name)) for name in child.totals.values())
+    query = sql.SQL("SELECT count(*), {sums} FROM {child}").format(sums=sums, child=sql.Identifier("erp", child.table))
+    rows, *values = database.execute(query)[0]
+    return {"erp": rows, "totals": {"": {name: str(n or 0) for name, n in zip(child.totals, values, strict=True)}}}
 
 
 def _nulls(database: Database, spec: EntitySpec) -> int:

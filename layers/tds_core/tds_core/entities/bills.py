@@ -36,7 +36,6 @@ class Bill(Document):
     taxes: Detail[JsonList] = None
     payments: Detail[JsonList] = None
     vendor_credits: Detail[JsonList] = None
-    purchaseorders: Detail[JsonList] = None
     billing_address: Detail[JsonObject] = None
     location_id: Detail[Text] = None
     location_name: Detail[Text] = None

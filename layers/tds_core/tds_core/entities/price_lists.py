@@ -67,6 +67,12 @@ PRICE_LISTS = EntitySpec(
     freshness=timedelta(hours=4),
     refetch_every=timedelta(hours=4),  # prices move without any version
     children=(
-        ChildTable(table="price_list_items", source_keys=("pricebook_items",), key="product_id", model=PriceListItem),
+        ChildTable(
+            table="price_list_items",
+            source_keys=("pricebook_items",),
+            key="product_id",
+            model=PriceListItem,
+            totals={"rates": "rate"},
+        ),
     ),
 )

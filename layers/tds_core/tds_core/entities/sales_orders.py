@@ -63,7 +63,6 @@ class SalesOrder(Document):
     line_items: Detail[JsonList] = None
     taxes: Detail[JsonList] = None
     packages: Detail[JsonList] = None
-    invoices: Detail[JsonList] = None
     billing_address: Detail[JsonObject] = None
     shipping_address: Detail[JsonObject] = None
     payment_terms: Detail[Integer] = None

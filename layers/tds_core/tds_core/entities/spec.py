@@ -70,6 +70,7 @@ class ChildTable:
     `source_keys` are tried in order (organisations that never migrated say warehouses for locations);
     `model` reads one element, its field names are the child's columns. Elements with the same `key` are one row:
     the later one wins, unless `part` names a column that tells them apart; then their `added` columns are added up.
+    `totals` are the sums that people compare with Zoho, each of a column.
     """
 
     table: str
@@ -78,6 +79,7 @@ class ChildTable:
     model: type[Element]
     part: str = ""
     added: tuple[str, ...] = ()
+    totals: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, document: RawDocument) -> list[dict[str, Any]] | None:
         """The child's rows in the order of their keys; None when the document has none of the source keys.

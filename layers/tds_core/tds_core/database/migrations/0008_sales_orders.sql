@@ -37,7 +37,6 @@ CREATE TABLE erp.sales_orders (
     line_items jsonb,
     taxes jsonb,
     packages jsonb,
-    invoices jsonb,
     billing_address jsonb,
     shipping_address jsonb,
     payment_terms integer,

@@ -24,7 +24,6 @@ CREATE TABLE erp.bills (
     taxes jsonb,
     payments jsonb,
     vendor_credits jsonb,
-    purchaseorders jsonb,
     billing_address jsonb,
     location_id text,
     location_name text,
