@@ -278,3 +278,39 @@ def test_inventory_may_have_a_quota_of_its_own(zoho: Caller) -> None:
 
 def test_every_quirk_has_a_value_of_a_simple_kind() -> None:
     assert all(type(value) in (bool, int, str) for value in vars(Options().quirks).values())
+
+
+def test_calls_below_a_record_are_counted_by_their_form(zoho: Caller) -> None:
+    zoho.control("POST", "/stats/reset")
+    note = zoho.rows("/creditnotes", "creditnotes")[0]["creditnote_id"]
+    item = zoho.rows("/items", "items", **INVENTORY)[0]["item_id"]
+    for path in (f"/creditnotes/{note}/invoices", "/creditnotes/refunds", "/users/me", "/settings/taxes"):
+        zoho.get(path)
+    zoho.get(f"/items/{item}/image", **INVENTORY)
+    assert zoho.control("GET", "/stats")["calls"] == {
+        "books GET /creditnotes": 1,
+        "books GET /creditnotes/refunds": 1,
+        "books GET /creditnotes/{id}/invoices": 1,
+        "books GET /settings/taxes": 1,
+        "books GET /users/me": 1,
+        "inventory GET /items": 1,
+        "inventory GET /items/{id}/image": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "product", "code"),
+    [
+        ("/inventoryadjustments", "books/v3", 5),
+        ("/transferorders", "books/v3", 5),
+        ("/locations/2646610000000054001", "inventory/v1", 5),
+        ("/creditnotes/1", "books/v3", 1002),
+        ("/creditnotes/1/invoices", "books/v3", 1002),
+        ("/bills/1/nonsense", "books/v3", 1002),
+        ("/users/1", "inventory/v1", 1002),
+        ("/organizations/1", "books/v3", 1002),
+        ("/creditnotes/1/2/3/4", "books/v3", 5),
+    ],
+)
+def test_what_is_not_there(zoho: Caller, path: str, product: str, code: int) -> None:
+    assert answer(zoho, path, product=product) == (404, code)

@@ -91,6 +91,7 @@ def generate(world: World, random: Random) -> Iterator[CreditNote]:
         note.salesperson = invoice.salesperson
         note.notes = random.choice(vocabulary.NOTES)
         fate = FATES[index] if index < len(FATES) else random.choices(FATES, FATE_WEIGHTS)[0]
+        fate = "both" if index >= max(len(FATES), count - 2) else fate  # the newest show everything
         _come_about(world, random, note, invoice, fate)
         note.modified = history.later(random, at, end=world.history_end, share=0.2)
         customer.documents += 1
