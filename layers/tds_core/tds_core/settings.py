@@ -55,7 +55,6 @@ class Settings:
 
     # change detection, drain and walk
     overlap_s: float = 600.0
-    lookback_days: int = 14
     ripple_hold_s: float = 60.0
     contacts_walk_interval_s: float = 7_200.0
     work_s: float = 55.0

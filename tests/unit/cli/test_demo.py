@@ -20,6 +20,7 @@ GOOD = Result(
     history_calls=2_640,
     zoho={"total_calls": 3_000, "refused": {"44": 0}, "mints": 1},
     deliveries={"accepted": 340, "duplicated": 31, "reordered": 44},
+    first={"count": 20, "seconds": {"p50": 4.0, "max": 9.0}},
     latency={"count": 340, "seconds": {"p50": 0.2, "p90": 0.8, "p99": 2.5, "max": 3.0}},
     parked={},
     dead_letters={},
@@ -37,7 +38,16 @@ def seen(result: Result) -> str:
 def test_equal_sides_have_no_faults_and_all_figures_are_told() -> None:
     assert GOOD.faults == []
     text = seen(GOOD)
-    for told in ("2,640", "2,632", "p99 2.50 s", "340 webhooks", "set-up 41 s, run 92 s", "30 min", "equal: every"):
+    for told in (
+        "2,640",
+        "2,632",
+        "p99 2.50 s",
+        "340 webhooks",
+        "20 webhooks: p50 4.00 s",
+        "set-up 41 s, run 92 s",
+        "30 min",
+        "equal: every",
+    ):
         assert told in text
 
 

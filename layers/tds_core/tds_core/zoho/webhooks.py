@@ -170,7 +170,19 @@ def changes(content: Content, route: Route, *, event: str) -> tuple[Change, ...]
     elif len(entities) > 1 or not content.record:
         operation = "request"
     document = content.record if operation == "upsert" else None
+    if isinstance(content.id, int):
+        document = _with_text_ids(document)
     return tuple(Change(entity=entity, operation=operation, id=record_id, document=document) for entity in entities)
+
+
+def _with_text_ids(value: Any) -> Any:
+    """The value with its ids as the API writes them: a webhook with numbers is the same document as a fetch."""
+    if isinstance(value, dict):
+        return {
+            key: str(item) if key.endswith("_id") and type(item) is int else _with_text_ids(item)
+            for key, item in value.items()
+        }
+    return [_with_text_ids(item) for item in value] if isinstance(value, list) else value
 
 
 def _value(webhook: Webhook) -> Any:
