@@ -40,6 +40,7 @@ UNSEEN = {
     "contact_person_details",
     "contact_persons_associated",
     "email",
+    "has_transaction",
     "invoices",
     "salesorders",
     "billing_address",
