@@ -28,12 +28,14 @@ from cli.progress import Snapshot, duration
 from cli.reckoning import Account, accounts, least_calls
 from cli.simulation import Simulation
 
-COUNTS = {"products": 2_221, "customers": 503, "vendors": 81, "invoices": 1_000, "payments": 1_000}
+TRANSACTIONS = ("sales_orders", "invoices", "payments", "credit_notes", "bills")
+COUNTS = {"products": 2_221, "customers": 503, "vendors": 81, "users": 25, "price_lists": 7, "inventory": 100}
+COUNTS |= dict.fromkeys(TRANSACTIONS, 1_000)
 CHANGES = 300
 RATE, IN_FLIGHT, REAL_RATE = 6_000, 10, 100
 PATIENCE_S = 300.0
 _LOOK_S = 0.5
-_MIX = {"create": 25, "edit": 55, "pay": 20}
+_MIX = {"create": 25, "edit": 53, "pay": 20, "delete": 2}
 _FIRST = {"events": 24, "per_second": 0, "seed": 2, "mix": _MIX}
 _DAY = {"events": CHANGES, "per_second": 30, "seed": 1, "mix": _MIX}
 # few at a time: the emulator starts a function for each webhook that waits, and each start costs seconds of two cores

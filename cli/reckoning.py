@@ -50,7 +50,12 @@ class Account:
 
 
 def accounts(truth: Mapping[str, Any], entities: Mapping[str, Any]) -> list[Account]:
-    """Hold the simulator's truth against the console's figures; an entity on one side only counts as empty there."""
+    """Hold the simulator's truth against the console's figures; an entity on one side only counts as empty there.
+
+    What the console tells of child tables is held against the truth as entities are.
+    """
+    children = {table: own for part in entities.values() for table, own in part.get("children", {}).items()}
+    entities = {**entities, **children}
     return [
         Account(
             entity=name,
@@ -65,9 +70,16 @@ def accounts(truth: Mapping[str, Any], entities: Mapping[str, Any]) -> list[Acco
 
 
 def least_calls(counts: Mapping[str, int]) -> int:
-    """The calls that a whole history needs: lists of 200 rows, and a document each, or a hundred where Zoho lets us."""
+    """The calls that a whole history needs: lists of 200 rows, and a document each where the list does not show it.
+
+    Where Zoho lets us a call brings a hundred documents.
+    """
     lists = sum(ceil(sum(counts.get(spec.name, 0) for spec in specs) / _ROWS_PER_PAGE) for specs in scans().values())
-    details = sum(ceil(counts.get(name, 0) / (spec.bulk.size if spec.bulk else 1)) for name, spec in REGISTRY.items())
+    details = sum(
+        ceil(counts.get(name, 0) / spec.fetched_together)
+        for name, spec in REGISTRY.items()
+        if not spec.rows_are_documents
+    )
     return lists + details
 
 

@@ -1,33 +1,101 @@
 """Whether a simulated organisation's books agree, computed from the single documents and not as the simulator does."""
 
+from collections import defaultdict
 from decimal import Decimal
+from typing import Any
 
-from cli.local.zoho_simulator.entities import CONTACTS, INVOICES, PAYMENTS
+from cli.local.zoho_simulator.entities import (
+    BILLS,
+    CONTACTS,
+    CREDITNOTES,
+    INVOICES,
+    ITEMS,
+    ORDERS,
+    PAYMENTS,
+    PRICEBOOKS,
+)
 from cli.local.zoho_simulator.world import World
+
+ZERO = Decimal(0)
+Amounts = dict[str, Decimal]
 
 
 def agrees(made: World) -> None:
-    """Invoices, payments and contacts tell the same story."""
-    receivable: dict[str, Decimal] = {}
-    unused: dict[str, Decimal] = {}
-    paid: dict[tuple[str, str], Decimal] = {}
-    for payment in made.table(PAYMENTS).records.values():
-        assert payment.unused >= 0
-        unused[payment.customer_id] = unused.get(payment.customer_id, Decimal(0)) + payment.unused
-        for invoice_id, amount, _ in payment.applied:
-            paid[(invoice_id, payment.id)] = amount
-    for invoice in made.table(INVOICES).records.values():
-        assert {(invoice.id, key): amount for key, amount in invoice.payments} == {
-            key: amount for key, amount in paid.items() if key[0] == invoice.id
-        }
-        assert invoice.total == sum((invoice.line_total(line) for line in invoice.lines), Decimal(0)) + (
-            invoice.shipping + invoice.adjustment
-        )
-        assert invoice.status == "void" or 0 <= invoice.balance <= invoice.total
-        assert invoice.balance == invoice.total - invoice.paid or invoice.status == "void"
-        if invoice.posted:
-            owed = receivable.get(invoice.customer_id, Decimal(0))
-            receivable[invoice.customer_id] = owed + invoice.balance
+    """Invoices, payments, credit notes, orders, bills, items and contacts tell the same story."""
+    receivable, unused, payable = _debts(made), _credit(made), _owed_to_vendors(made)
     for contact in made.table(CONTACTS).records.values():
         assert contact.receivable == receivable.get(contact.id, 0), contact.name
         assert contact.unused == unused.get(contact.id, 0), contact.name
+        assert contact.payable == payable.get(contact.id, 0), contact.name
+    _orders(made)
+    items = made.table(ITEMS).records
+    for price_list in made.table(PRICEBOOKS).records.values():
+        assert {price.item_id for price in price_list.prices} <= items.keys()
+
+
+def _adds_up(document: Any) -> None:
+    lines = sum((document.line_total(line) for line in document.lines), ZERO)
+    assert document.total == lines + document.shipping + document.adjustment
+    assert document.status == "void" or 0 <= document.balance <= document.total
+
+
+def _debts(made: World) -> Amounts:
+    applied: dict[str, dict[str, Amounts]] = {"payments": defaultdict(dict), "credits": defaultdict(dict)}
+    for kind, table in (("payments", made.table(PAYMENTS)), ("credits", made.table(CREDITNOTES))):
+        for source in table.records.values():
+            for entry in source.applied:
+                applied[kind][entry[0]][source.id] = entry[1]
+    receivable: Amounts = defaultdict(Decimal)
+    for invoice in made.table(INVOICES).records.values():
+        _adds_up(invoice)
+        for kind in ("payments", "credits"):
+            assert dict(getattr(invoice, kind)) == applied[kind].pop(invoice.id, {})
+        paid = sum((amount for _, amount in (*invoice.payments, *invoice.credits)), ZERO)
+        assert invoice.balance == invoice.total - paid or invoice.status == "void"
+        if invoice.posted:
+            receivable[invoice.customer_id] += invoice.balance
+    assert not any(applied.values())
+    return receivable
+
+
+def _credit(made: World) -> Amounts:
+    unused: Amounts = defaultdict(Decimal)
+    for payment in made.table(PAYMENTS).records.values():
+        assert payment.unused >= 0
+        unused[payment.customer_id] += payment.unused
+    for note in made.table(CREDITNOTES).records.values():
+        _adds_up(note)
+        spent = sum((entry.amount for entry in note.applied), ZERO) + sum((one.amount for one in note.refunds), ZERO)
+        assert note.balance == note.total - spent or note.status == "void"
+        assert (note.status == "closed") == (note.balance == 0 and note.posted)
+        if note.posted:
+            unused[note.customer_id] += note.balance
+    return unused
+
+
+def _owed_to_vendors(made: World) -> Amounts:
+    payable: Amounts = defaultdict(Decimal)
+    for bill in made.table(BILLS).records.values():
+        _adds_up(bill)
+        if bill.posted:
+            payable[bill.vendor_id] += bill.total - sum((payment.amount for payment in bill.payments), ZERO)
+    return payable
+
+
+def _orders(made: World) -> None:
+    committed: Amounts = defaultdict(Decimal)
+    invoices = made.table(INVOICES).records
+    taken = {(i.order_id, i.id) for i in invoices.values() if i.order_id in made.table(ORDERS).records}
+    for order in made.table(ORDERS).records.values():
+        for invoice_id, quantities in order.invoiced:
+            assert invoices[invoice_id].order_id == order.id
+            assert len(quantities) == len(order.lines)
+            assert invoices[invoice_id].status != "void"
+            taken.discard((order.id, invoice_id))
+        for position, line in enumerate(order.lines):
+            invoiced = sum((quantities[position] for _, quantities in order.invoiced), ZERO)
+            if order.status == "open":
+                committed[line.item_id] += max(ZERO, line.quantity - invoiced)
+    assert all(invoices[invoice_id].status == "void" for _, invoice_id in taken)
+    for item in made.table(ITEMS).records.values():
+        assert item.committed == committed.get(item.id, 0), item.name

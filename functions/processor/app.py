@@ -1,10 +1,10 @@
-"""Apply one entity's queue to the mirror. Failed messages return to the queue; poison goes to the dead-letter queue."""
+"""Apply one queue to the mirror. Failed messages return to the queue; poison goes to the dead-letter queue."""
 
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tds_core.entities import entity
+from tds_core.entities import queued
 from tds_core.observability import logger
 from tds_core.settings import Settings
 from tds_core.sync import wiring
@@ -14,7 +14,7 @@ from tds_core.sync.queue import DrainWaker, EntityQueue
 settings = Settings.load().require("entity")
 log = logger(settings.function)
 processor = Processor(
-    entity(settings.entity),
+    *queued(settings.entity),
     mirror=wiring.mirror(settings, wiring.database(settings)),
     queue=EntityQueue(settings),
     waker=DrainWaker(settings),

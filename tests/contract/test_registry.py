@@ -3,22 +3,47 @@
 import hashlib
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tds_core import lossless_json
-from tds_core.entities import REGISTRY
+from tds_core.entities import REGISTRY, queued, queues
 from tds_core.entities.model import Element, parse_id
-from tds_core.entities.spec import ChildTable, EntitySpec
+from tds_core.entities.spec import ChildTable, EntitySpec, WholeList
 from tds_core.settings import snake_case
 
 ROOT = Path(__file__).parents[2]
 ENTITIES = pytest.mark.parametrize("spec", REGISTRY.values(), ids=list(REGISTRY))
 CHILDREN = {child.table: (spec, child) for spec in REGISTRY.values() for child in spec.children}
 PRODUCTS = {"books": "Books", "inventory": "Inventory"}
+# what the requirements ask of each table, under the requirements' own names
+REQUIRED = {
+    "products": "product_id name",
+    "stock_levels": "stock_on_hand",
+    "customers": "customer_id contact_persons",
+    "vendors": "vendor_id vendor_name vendor_name_ar contact_persons email phone address payment_terms currency status",
+    "sales_orders": "salesorder_id salesorder_number customer_id date shipment_date line_items subtotal tax_total "
+    "total status",
+    "invoices": "invoice_id invoice_number customer_id invoice_date due_date line_items subtotal tax_total total "
+    "balance status currency",
+    "payments": "payment_id payment_number customer_id payment_date amount payment_mode reference_number notes",
+    "payment_invoices": "invoice_id",
+    "credit_notes": "creditnote_id creditnote_number customer_id invoice_id date line_items total balance status "
+    "refund_mode",
+    "bills": "bill_id bill_number vendor_id bill_date due_date line_items subtotal tax_total total balance status",
+    "users": "user_id name email role status permissions",
+}
+# the modules that Zoho's published API files describe, by product
+PUBLISHED = {
+    "Zoho Books": "Items, Contacts, Contact persons, Sales orders, Invoices, Customer payments, Credit notes, Bills, "
+    "Users, Price lists, Locations, Organizations, Taxes, Currencies",
+    "Zoho Inventory": "Items, Contacts, Contact persons, Sales orders, Invoices, Customer payments, Credit notes, "
+    "Bills, Users, Price lists, Locations, Inventory adjustments, Transfer orders, Organizations, Taxes, Currencies, "
+    "Item groups, Composite items, Assemblies, Packages, Sales returns, Shipment orders",
+}
 
 
 def event_of(path: str) -> Any:
@@ -41,13 +66,29 @@ def test_spec_speaks_of_its_own_columns(spec: EntitySpec) -> None:
     assert set(spec.compared) <= spec.header_columns, "list rows are what is compared"
     assert not spec.header_columns & spec.detail_columns
     assert spec.zoho_key in spec.document_keys
+    assert spec.refetch_only is None or (spec.refetch_every and spec.refetch_only.date_column in columns)
+
+
+@ENTITIES
+def test_list_whose_rows_are_documents_is_read_whole(spec: EntitySpec) -> None:
+    if spec.rows_are_documents:
+        assert isinstance(spec.changes, WholeList)
+        assert not spec.detail_columns and not spec.children
+    else:
+        assert spec.detail_key
+    assert spec.paged or (isinstance(spec.changes, WholeList) and not spec.walk_sort)
+
+
+def test_every_queue_is_named_after_one_of_its_entities() -> None:
+    assert all(name in {spec.name for spec in queued(name)} for name in queues())
+    assert {spec.name for name in queues() for spec in queued(name)} == REGISTRY.keys()
 
 
 @ENTITIES
 def test_children_speak_of_their_own_columns(spec: EntitySpec) -> None:
     for child in spec.children:
         columns = set(child.model.model_fields)
-        assert {child.key, *child.added} <= columns
+        assert {child.key, *child.added, *child.totals.values()} <= columns
         assert not child.part or child.part in columns
         assert spec.key not in columns, "the document's key is added to each row"
 
@@ -61,15 +102,15 @@ def test_touches_lead_from_the_document_to_known_entities(spec: EntitySpec) -> N
 
 
 def test_tables_are_named_once() -> None:
-    tables = [*REGISTRY, *CHILDREN]
-    assert len(set(tables)) == len(tables) == len(REGISTRY) + sum(len(spec.children) for spec in REGISTRY.values())
+    tables = [table for spec in REGISTRY.values() for table in spec.tables]
+    assert len(set(tables)) == len(tables)
 
 
 def test_template_lists_the_registry() -> None:
     template = (ROOT / "template.yaml").read_text("utf-8")
-    listed = re.search(r"^  Entities: &entities \[(.+)\]$", template, re.MULTILINE)
+    listed = re.search(r"^  Entities: &entities\s+\[(.+)\]$", template, re.MULTILINE)
     assert listed is not None
-    assert [snake_case(name.strip()) for name in listed[1].split(",")] == list(REGISTRY)
+    assert [snake_case(name.strip()) for name in listed[1].split(",")] == list(queues())
     assert set(re.findall(r"Fn::ForEach::\w+:\n +- Entity\n +- (\S+)", template)) == {"*entities"}
 
 
@@ -141,7 +182,7 @@ def sources(model: type[Element], column: str) -> str:
 
 @ENTITIES
 def test_fields_page_is_the_spec(spec: EntitySpec) -> None:
-    assert documented(spec.name) == {
+    assert documented(spec.table) == {
         column: (sources(spec.model, column), place_of(spec, column), column in {spec.key, *spec.critical})
         for column in spec.model.model_fields
     }
@@ -156,7 +197,43 @@ def test_fields_page_is_the_child(spec: EntitySpec, child: ChildTable) -> None:
 
 def test_fields_page_has_no_other_tables() -> None:
     headings = re.findall(r"^## (.*)$", (ROOT / "docs" / "fields.md").read_text("utf-8"), re.MULTILINE)
-    assert headings == [table for spec in REGISTRY.values() for table in (spec.name, *(c.table for c in spec.children))]
+    assert headings == [table for spec in REGISTRY.values() for table in spec.tables]
+
+
+@pytest.mark.parametrize("table", REQUIRED)
+def test_fields_page_shows_every_required_field(table: str) -> None:
+    shown = {row[0].strip("*`") for row in table_under("docs/fields.md", table) if row[0].startswith("**")}
+    assert set(REQUIRED[table].split()) <= shown
+
+
+@pytest.mark.parametrize("product", PUBLISHED)
+def test_coverage_page_is_the_registry(product: str) -> None:
+    rows = table_under("docs/coverage.md", product)
+    assert len({row[0] for row in rows}) == len(rows)
+    assert set(PUBLISHED[product].split(", ")) <= {row[0] for row in rows}
+    told = {(path.strip("`"), name) for _, path, names, *_ in rows if names.startswith("`") for name in named(names)}
+    assert told == {(spec.path, spec.name) for spec in REGISTRY.values() if f"Zoho {PRODUCTS[spec.product]}" == product}
+
+
+@pytest.mark.parametrize("product", PUBLISHED)
+def test_coverage_page_weighs_what_is_not_mirrored(product: str) -> None:
+    for module, _, names, why, priority, effort in table_under("docs/coverage.md", product):
+        assert why, module
+        assert re.fullmatch(r"no|((in |as )?`\w+`(, `\w+`)*)", names), module
+        assert names == "no" or set(named(names)) <= REGISTRY.keys(), module
+        if names == "no" or priority:
+            assert priority in {"high", "medium", "low", "none"} and effort in {"S", "M", "L"}, module
+        else:
+            assert effort == "", module
+
+
+def named(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", cell)
+
+
+def promised(freshness: timedelta) -> str:
+    minutes = freshness // timedelta(minutes=1)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"
 
 
 def test_readme_lists_the_registry() -> None:
@@ -164,9 +241,9 @@ def test_readme_lists_the_registry() -> None:
     assert rows == [
         [
             f"`{spec.name}`",
-            ", ".join(f"`{table}`" for table in (spec.name, *(child.table for child in spec.children))),
+            ", ".join(f"`{table}`" for table in spec.tables),
             f"{PRODUCTS[spec.product]} `{spec.path}`",
-            f"{spec.freshness.total_seconds() / 60:.0f} min",
+            promised(spec.freshness),
         ]
         for spec in REGISTRY.values()
     ]

@@ -61,6 +61,10 @@ def test_a_route_reads_zohos_names_of_its_entities() -> None:
             assert (route.envelope, route.id_key) == (spec.detail_key, spec.zoho_key), route.module
 
 
+def test_an_entity_with_webhooks_has_the_queue_of_its_name() -> None:
+    assert {entity: REGISTRY[entity].queue for entity in ENTITIES} == {entity: entity for entity in ENTITIES}
+
+
 def test_a_type_leads_to_the_entity_that_claims_it() -> None:
     for route in ROUTES.values():
         told = {(route.type_key, kind): entity for kind, entity in route.types.items()}
@@ -118,6 +122,10 @@ EXPECTED: dict[str, tuple[int, list[tuple[str, str | None]]]] = {
     "contact_created": (202, [("customers", "upsert")]),
     "vendor": (202, [("vendors", "upsert")]),
     "payment_form": (202, [("payments", "upsert")]),
+    "sales_order_created": (202, [("sales_orders", "upsert")]),
+    "credit_note_updated": (202, [("credit_notes", "upsert")]),
+    "bill_created": (202, [("bills", "upsert")]),
+    "inventory_adjustment_created": (202, [("inventory", "upsert")]),
     "invoice_chosen_fields": (202, [("invoices", "upsert")]),
     "invoice_deleted": (202, [("invoices", "delete")]),
     "contact_deleted_bare_id": (202, [("customers", "delete"), ("vendors", "delete")]),
@@ -145,9 +153,20 @@ def test_every_entity_has_an_event_file() -> None:
         assert f"| {name} |" in (EVENTS / "README.md").read_text()
 
 
-@pytest.mark.parametrize(
-    "name", ["invoice_updated", "item_updated_base64", "contact_created", "vendor", "payment_form"]
-)
+WHOLE = [
+    "invoice_updated",
+    "item_updated_base64",
+    "contact_created",
+    "vendor",
+    "payment_form",
+    "sales_order_created",
+    "credit_note_updated",
+    "bill_created",
+    "inventory_adjustment_created",
+]
+
+
+@pytest.mark.parametrize("name", WHOLE)
 def test_the_documents_in_the_event_files_are_whole(name: str) -> None:
     endpoint = Endpoint(secret=json.dumps({"current": EVENT_SECRET}))
     endpoint.send(event(name))

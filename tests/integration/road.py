@@ -15,7 +15,7 @@ from tds_core import lossless_json
 from tds_core.database import backlog
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
-from tds_core.entities import REGISTRY
+from tds_core.entities import REGISTRY, queued
 from tds_core.entities.spec import EntitySpec
 from tds_core.errors import QueueUnavailable
 from tds_core.priority import Priority
@@ -52,7 +52,8 @@ def row(entity: str, document_id: str, **changes: Any) -> Json:
     whole = document(entity, document_id)
     keys = {key for column in spec.header_columns for key in spec.model.source_keys(column)} | {"contact_type"}
     listed = {name: value for name, value in whole.items() if name in keys}
-    return listed | {"last_modified_time": zoho_time(VERSION)} | changes
+    listed |= {"last_modified_time": zoho_time(VERSION)} | changes
+    return {name: value for name, value in listed.items() if value is not None}
 
 
 def zoho_time(moment: datetime) -> str:
@@ -137,7 +138,8 @@ class Queued:
 
     def __init__(self, entity: str, database: Database) -> None:
         self.queue, self.waker = MemoryQueue(), Waker()
-        self.processor = Processor(REGISTRY[entity], mirror=Mirror(database), queue=self.queue, waker=self.waker)
+        specs = queued(REGISTRY[entity].queue)
+        self.processor = Processor(*specs, mirror=Mirror(database), queue=self.queue, waker=self.waker)
 
     def handle(self, *records: Json) -> list[str]:
         """Process the records; returns the ids of the messages that go back to the queue."""
@@ -155,6 +157,7 @@ class Zoho:
         self.documents: dict[str, dict[str, Json]] = {}
         self.lists: dict[str, list[list[Json]]] = {}
         self.unsorted: set[str] = set()
+        self.unpaged = {_path(spec) for spec in REGISTRY.values() if not spec.paged}
         self.script: dict[str, list[Answer]] = {}
         self.calls: list[httpx.URL] = []
         self.date = "Sat, 14 Mar 2026 12:00:00 GMT"
@@ -215,11 +218,15 @@ class Zoho:
         if folder in {_path(spec) for spec in REGISTRY.values()}:
             return error(1002, status=404)
         key = next(spec.list_key for spec in REGISTRY.values() if _path(spec) == path)
-        return _told({key: [], "page_context": {"page": 1, "has_more_page": False}})
+        return _told(
+            {key: []} | ({} if path in self.unpaged else {"page_context": {"page": 1, "has_more_page": False}})
+        )
 
     def _page(self, path: str, query: Mapping[str, str]) -> httpx.Response:
-        pages, number = self.lists[path], int(query["page"])
+        pages, number = self.lists[path], int(query.get("page", 1))
         key = next(spec.list_key for spec in REGISTRY.values() if _path(spec) == path)
+        if path in self.unpaged:
+            return _told({key: [row for page in pages for row in copy.deepcopy(page)]})
         column = "name" if path in self.unsorted else query.get("sort_column", "")
         context = {"page": number, "per_page": 200, "has_more_page": number < len(pages), "sort_column": column}
         return _told({key: copy.deepcopy(pages[number - 1]) if number <= len(pages) else [], "page_context": context})
@@ -309,5 +316,5 @@ def mirrored(database: Database, entity: str, *columns: str) -> dict[str, tuple[
     """The live rows' columns, by id."""
     spec = REGISTRY[entity]
     names = ", ".join((spec.key, *columns))
-    rows = database.execute(f"SELECT {names} FROM erp.{spec.name} WHERE deleted_at IS NULL ORDER BY 1")
+    rows = database.execute(f"SELECT {names} FROM erp.{spec.table} WHERE deleted_at IS NULL ORDER BY 1")
     return {values[0]: tuple(values[1:]) for values in rows}

@@ -30,7 +30,7 @@ def road(connect: Connect, zoho: Zoho) -> Road:
 
 
 def invoices(zoho: Zoho, *ids: int, **changes: Any) -> None:
-    zoho.put("invoices", *(document("invoices", str(one), line_items=[], **changes) for one in ids))
+    zoho.put("invoices", *(document("invoices", str(one), line_items=[], salesorder_id="", **changes) for one in ids))
 
 
 # -- order and bulk
@@ -316,7 +316,7 @@ def test_another_record_than_the_one_asked_for_is_not_taken(road: Road, zoho: Zo
 
 def test_a_doubt_that_only_time_settles_is_not_asked_about_again_at_once(road: Road, zoho: Zoho) -> None:
     """Within five seconds of a webhook no fetch can tell which of two states of one second is the later one."""
-    told = document("invoices", "901", line_items=[], balance=400)
+    told = document("invoices", "901", line_items=[], salesorder_id="", balance=400)
     Queued("invoices", road.database).handle(record(message("invoices", told)))
     invoices(zoho, 901, balance=0)
     road.request("invoices", "901")
@@ -482,7 +482,7 @@ def test_a_contact_of_no_known_type_is_not_asked_for_for_ever(road: Road, zoho: 
 
 def test_a_written_invoice_requests_the_products_of_its_lines_after_a_while(road: Road, zoho: Zoho) -> None:
     fresh = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
-    zoho.put("invoices", document("invoices", "901", last_modified_time=fresh))
+    zoho.put("invoices", document("invoices", "901", last_modified_time=fresh, salesorder_id=""))
     road.request("invoices", "901")
     road.work()
     waiting = road.backlog("products")

@@ -89,7 +89,7 @@ def primary_key_of(connection: Connection, table: str) -> Sequence[str]:
 
 @ENTITIES
 def test_mirror_table_has_the_models_columns_and_the_tracks(owner: Connection, spec: EntitySpec) -> None:
-    assert columns_of(owner, spec.name) == fitting(spec.model) | TRACKS
+    assert columns_of(owner, spec.table) == fitting(spec.model) | TRACKS
 
 
 @EACH_CHILD
@@ -99,8 +99,8 @@ def test_child_table_has_the_models_columns(owner: Connection, spec: EntitySpec,
 
 @ENTITIES
 def test_only_the_key_of_a_record_is_required(owner: Connection, spec: EntitySpec) -> None:
-    assert primary_key_of(owner, spec.name) == [spec.key]
-    assert required_of(owner, spec.name) == {spec.key}
+    assert primary_key_of(owner, spec.table) == [spec.key]
+    assert required_of(owner, spec.table) == {spec.key}
 
 
 @EACH_CHILD
@@ -112,13 +112,13 @@ def test_only_the_keys_of_a_child_are_required(owner: Connection, spec: EntitySp
 def test_erp_holds_the_registrys_tables_and_no_foreign_key(owner: Connection) -> None:
     tables = rows(owner, "SELECT relname FROM pg_class WHERE relnamespace = 'erp'::regnamespace AND relkind = 'r'")
     foreign = "SELECT conname FROM pg_constraint WHERE connamespace = 'erp'::regnamespace AND contype = 'f'"
-    assert {name for (name,) in tables} == REGISTRY.keys() | CHILDREN.keys()
+    assert {name for (name,) in tables} == {table for spec in REGISTRY.values() for table in spec.tables}
     assert rows(owner, foreign) == []
 
 
 @ENTITIES
 def test_people_see_live_rows_only(owner: Connection, spec: EntitySpec) -> None:
-    table, key = sql.Identifier("erp", spec.name), sql.Identifier(spec.key)
+    table, key = sql.Identifier("erp", spec.table), sql.Identifier(spec.key)
     owner.execute(sql.SQL("INSERT INTO {} ({}, deleted_at) VALUES ('1', NULL), ('2', now())").format(table, key))
     owner.execute("SET ROLE erp_reader")
     assert owner.execute(sql.SQL("SELECT {} FROM {}").format(key, table)).fetchall() == [("1",)]
@@ -128,30 +128,43 @@ def test_people_see_live_rows_only(owner: Connection, spec: EntitySpec) -> None:
         owner.execute(sql.SQL("DELETE FROM {}").format(table))
 
 
-def invoice_with_lines(connection: Connection, invoice_id: str, lines: Any, *, deleted: bool = False) -> None:
-    connection.execute(
+VIEWS = {
+    "invoice_lines": ("invoices", "invoice_id", "invoice_number"),
+    "sales_order_lines": ("sales_orders", "salesorder_id", "salesorder_number"),
+    "credit_note_lines": ("credit_notes", "creditnote_id", "creditnote_number"),
+    "bill_lines": ("bills", "bill_id", "bill_number"),
+}
+
+
+def with_lines(connection: Connection, table: str, document_id: str, lines: Any, *, deleted: bool = False) -> None:
+    spec = REGISTRY[table]
+    number = VIEWS[next(view for view, (owner, *_) in VIEWS.items() if owner == table)][2]
+    query = """
+        INSERT INTO {} ({}, {}, line_items, deleted_at)
+        VALUES (%s, 'NO-' || %s::text, %s, CASE WHEN %s THEN now() END)
         """
-        INSERT INTO erp.invoices (invoice_id, invoice_number, line_items, deleted_at)
-        VALUES (%s, 'INV-' || %s::text, %s, CASE WHEN %s THEN now() END)
-        """,
-        (invoice_id, invoice_id, None if lines is None else Jsonb(lines), deleted),
-    )
+    names = (sql.Identifier("erp", spec.table), sql.Identifier(spec.key), sql.Identifier(number))
+    parameters = (document_id, document_id, None if lines is None else Jsonb(lines), deleted)
+    connection.execute(sql.SQL(query).format(*names), parameters)
 
 
 @pytest.mark.parametrize("role", ["erp_reader", "tds_app"])
-def test_invoice_lines_show_each_line_of_live_invoices(owner: Connection, role: str) -> None:
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_shows_each_line_of_live_documents(owner: Connection, view: str, role: str) -> None:
+    table, key, number = VIEWS[view]
     first = {"line_item_id": "7", "item_id": "5", "name": "كيبل", "quantity": 2.5, "rate": 0.055, "item_total": 0.1375}
-    second = {"line_item_id": "8", "item_id": "", "name": "", "quantity": "", "rate": "3.10", "discount_amount": "5%"}
-    invoice_with_lines(owner, "1", [first, second])
-    invoice_with_lines(owner, "2", [])
-    invoice_with_lines(owner, "3", None)
-    invoice_with_lines(owner, "4", [first], deleted=True)
+    second = {"line_item_id": "8", "item_id": "", "name": "", "quantity": "", "rate": "3.10", "tax_percentage": "5%"}
+    with_lines(owner, table, "1", [first, second])
+    with_lines(owner, table, "2", [])
+    with_lines(owner, table, "3", None)
+    with_lines(owner, table, "4", [first], deleted=True)
     owner.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
     query = """
-        SELECT invoice_number, line_number, line_item_id, product_id, name, quantity, rate, discount_amount, item_total
-        FROM erp.invoice_lines ORDER BY invoice_id, line_number
+        SELECT {}, line_number, line_item_id, product_id, name, quantity, rate, tax_percentage, item_total
+        FROM {} ORDER BY {}, line_number
         """
-    assert rows(owner, query) == [
-        ("INV-1", 1, "7", "5", "كيبل", Decimal("2.5"), Decimal("0.055"), None, Decimal("0.1375")),
-        ("INV-1", 2, "8", None, None, None, Decimal("3.10"), None, None),
+    names = (sql.Identifier(number), sql.Identifier("erp", view), sql.Identifier(key))
+    assert owner.execute(sql.SQL(query).format(*names)).fetchall() == [
+        ("NO-1", 1, "7", "5", "كيبل", Decimal("2.5"), Decimal("0.055"), None, Decimal("0.1375")),
+        ("NO-1", 2, "8", None, None, None, Decimal("3.10"), None, None),
     ]

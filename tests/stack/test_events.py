@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from cli.local.emulator import CREDENTIALS
+from tds_core.entities import REGISTRY
 from tests.benchmarks import runtime
 from tests.stack.running import Stack
 
@@ -57,7 +58,7 @@ def test_a_webhook_event_is_stored_or_refused(receiver: runtime.Runtime, name: s
 
 @pytest.mark.parametrize("entity", names("processor"))
 def test_an_entitys_event_becomes_a_row(stack: Stack, tmp_path: Path, entity: str) -> None:
-    logical_id = f"{''.join(part.title() for part in entity.split('_'))}Processor"
+    logical_id = f"{''.join(part.title() for part in REGISTRY[entity].queue.split('_'))}Processor"
     with started(stack, tmp_path, "processor", logical_id) as processor:
         answer, _ = processor.invoke(event("processor", entity))
     assert answer == {"batchItemFailures": []}

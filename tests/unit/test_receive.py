@@ -13,6 +13,7 @@ from tds_core import lossless_json
 from tds_core.errors import ConfigurationError
 from tds_core.settings import Settings
 from tds_core.sync import receive
+from tds_core.zoho.routes import ENTITIES
 from tds_core.zoho.webhooks import Change, sign
 from tests.webhook_events import FORM, NOW, PREVIOUS, SECRET, Endpoint, receiver_settings, webhook_event
 
@@ -239,12 +240,14 @@ def test_a_missing_setting_stops_it_at_its_start(name: str) -> None:
 
 
 def test_a_missing_queue_stops_it_at_its_start() -> None:
+    present = tuple((entity, "q") for entity in ENTITIES if entity not in ("customers", "payments"))
     with pytest.raises(ConfigurationError, match="customers, payments"):
-        receive.check(receiver_settings(queue_urls=tuple((e, "q") for e in ("products", "vendors", "invoices"))))
+        receive.check(receiver_settings(queue_urls=present))
 
 
 def test_the_templates_variables_are_the_settings() -> None:
-    names = ("Products", "Customers", "Vendors", "Invoices", "Payments")
+    names = ["".join(part.title() for part in entity.split("_")) for entity in ENTITIES]
+    assert "SalesOrders" in names
     environment = {f"TDS_QUEUE_URL_{name}": f"queue/{name}" for name in names} | {
         "TDS_WEBHOOK_SECRET_ARN": "a",
         "TDS_UNROUTED_QUEUE_URL": "b",

@@ -26,7 +26,7 @@ class Plan:
     per_second: float = 10.0
     seed: int = 1
     mix: Mapping[str, float] = field(default_factory=lambda: {"create": 25, "edit": 45, "pay": 20, "delete": 10})
-    entities: tuple[str, ...] = tuple(views())
+    entities: tuple[str, ...] = tuple(name for name, (_, view) in views().items() if view.busy)
     double: float = 0.08
     webhook: bool = True
 

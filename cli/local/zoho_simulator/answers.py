@@ -32,6 +32,7 @@ MESSAGES: Mapping[int, tuple[int, str]] = MappingProxyType(
             429,
             "You have reached the maximum number of in process requests allowed. Kindly try again after some time.",
         ),
+        4029: (400, "Organization ID is missing or invalid."),
         6041: (400, "This user is not associated with the CompanyID/CompanyName:{0}."),
     }
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -15,7 +16,7 @@ from starlette.routing import Route
 from cli.local.zoho_simulator.entities import views
 from cli.local.zoho_simulator.faults import KINDS
 from cli.local.zoho_simulator.money import ZERO, plain
-from cli.local.zoho_simulator.records import EntitySpec, Json, Record, Refused, View
+from cli.local.zoho_simulator.records import EntitySpec, Json, Record, Refused, Totals, View
 from cli.local.zoho_simulator.world import encode
 
 if TYPE_CHECKING:
@@ -90,23 +91,15 @@ class Control:
 
     async def truth(self, request: Request) -> Response:
         """Counts and exact totals of all live records."""
-        return Raw({name: self._sum(spec, view) for name, (spec, view) in views().items()})
-
-    def _sum(self, spec: EntitySpec[Any], view: View[Any]) -> Json:
-        count: int = 0
-        totals: dict[str, dict[str, Decimal]] = {}
-        for record in self._world.table(spec).records.values():
-            if view.shows(record):
-                count += 1
-                currency, amounts = spec.totals(record)
-                known = totals.setdefault(currency, {})
-                for name, amount in amounts.items():
-                    known[name] = known.get(name, ZERO) + amount
-        shown = {
-            currency: {name: plain(amount) for name, amount in amounts.items()}
-            for currency, amounts in sorted(totals.items())
-        }
-        return {"count": count, "totals": shown}
+        told = {}
+        for name, (spec, view) in views().items():
+            if not view.told:
+                continue
+            records = [record for record in self._world.table(spec).records.values() if view.shows(record)]
+            told[name] = _sum(map(spec.totals, records))
+            if spec.parts is not None:
+                told[spec.parts.name] = _sum(part for record in records for part in spec.parts.of(record))
+        return Raw(told)
 
     # -- documents
 
@@ -130,6 +123,10 @@ class Control:
             "document": spec.document(self._world, record, spec.home),
         }
 
+    def _change(self, request: Request) -> AbstractContextManager[None]:
+        rest = self._world.options.quirks.rest_changes_fire_webhooks
+        return self._world.change(webhook=_announced(request, rest=rest))
+
     async def documents(self, request: Request) -> Response:
         """Records of an entity in the order of their creation."""
         spec, view = self._entity(request)
@@ -147,7 +144,7 @@ class Control:
         """A record with the given fields, the rest random."""
         spec, view = self._entity(request)
         given = {**view.defaults, **await _body(request)}
-        with self._world.change(webhook=_flag(request, "webhook")):
+        with self._change(request):
             record = spec.create(self._world, self._random, given)
         return Raw(self._shown(spec, record), 201)
 
@@ -155,7 +152,7 @@ class Control:
         """Set fields, or without any make a random edit; `version=false` keeps last_modified_time."""
         spec, record = self._record(request)
         given = await _body(request) or spec.random_edit(self._world, record, self._random)
-        with self._world.change(webhook=_flag(request, "webhook")):
+        with self._change(request):
             spec.edit(self._world, record, given, _flag(request, "version"))
         return Raw(self._shown(spec, record))
 
@@ -163,7 +160,7 @@ class Control:
         """Take a record away."""
         spec, record = self._record(request)
         shown = self._shown(spec, record)
-        with self._world.change(webhook=_flag(request, "webhook")):
+        with self._change(request):
             spec.delete(self._world, record)
         return Raw(shown)
 
@@ -217,6 +214,9 @@ class Control:
                 raise ValueError(f"{name} is a {type(getattr(quirks, name)).__name__}")
         for name, value in given.items():
             setattr(quirks, name, value)
+        for table in self._world.tables.values():  # some quirks show in list rows
+            for record in table.records.values():
+                record.rows = {}
         return await self.quirks(request)
 
     async def stats(self, request: Request) -> Response:
@@ -274,10 +274,37 @@ class Control:
         return Raw(self._service.accounts.shown())
 
 
+def _sum(entries: Iterable[Totals]) -> Json:
+    count: int = 0
+    totals: dict[str, dict[str, Decimal]] = {}
+    for currency, amounts in entries:
+        count += 1
+        known = totals.setdefault(currency, {})
+        for name, amount in amounts.items():
+            known[name] = known.get(name, ZERO) + amount
+    shown = {
+        currency: {name: plain(amount) for name, amount in amounts.items()}
+        for currency, amounts in sorted(totals.items())
+        if amounts
+    }
+    return {"count": count, "totals": shown}
+
+
 def _positive(name: str, value: object) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
         raise ValueError(f"{name}: a number that is not negative, or null")
     return value
+
+
+ORIGINS = ("staff", "rest", "sync", "import")
+
+
+def _announced(request: Request, *, rest: bool) -> bool:
+    """Whether a change fires workflow rules: those of another Zoho application and imports never do."""
+    by = request.query_params.get("by", "staff")
+    if by not in ORIGINS:
+        raise ValueError(f"by: one of {', '.join(ORIGINS)}")
+    return _flag(request, "webhook") and (by == "staff" or (by == "rest" and rest))
 
 
 def _flag(request: Request, name: str) -> bool:

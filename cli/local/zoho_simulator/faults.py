@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
 
@@ -49,7 +50,9 @@ class Fault:
             return product == "accounts"
         if product == "accounts" and self.product != "accounts":
             return False
-        return self.product in ("", product) and path.startswith(self.path)
+        return self.product in ("", product) and (
+            fnmatchcase(path, self.path) if "*" in self.path else path.startswith(self.path)
+        )
 
     def shown(self) -> dict[str, Any]:
         """As the control interface tells it."""

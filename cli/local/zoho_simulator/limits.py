@@ -81,7 +81,8 @@ class CallLimits:
         now = self._now()
         self.stats.arrived.add(now)
         used, limits = self._used_today(product, now), self.limits
-        if limits.per_day is not None and used >= limits.per_day:
+        per_day = self.per_day(product)
+        if per_day is not None and used >= per_day:
             return 45
         if limits.per_minute is not None and self._minute.count(now) >= limits.per_minute:
             return 44
@@ -98,10 +99,16 @@ class CallLimits:
         """An admitted call has been answered."""
         self.in_flight -= 1
 
+    def per_day(self, product: str) -> int | None:
+        """The day's quota; Inventory may have one of its own."""
+        own = self._quirks.inventory_per_day
+        return own if own and product == "inventory" else self.limits.per_day
+
     def headers(self, product: str) -> dict[str, str]:
         """The day's quota, as every answer tells it."""
         now = self._now()
-        limit = self.limits.per_day if self.limits.per_day is not None else 1_000_000
+        per_day = self.per_day(product)
+        limit = per_day if per_day is not None else 1_000_000
         return {
             "X-Rate-Limit-Limit": str(limit),
             "X-Rate-Limit-Remaining": str(max(0, limit - self._used_today(product, now))),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from cli.local.zoho_simulator import clock
-from cli.local.zoho_simulator.answers import Answer
+from cli.local.zoho_simulator.answers import Answer, success
 from cli.local.zoho_simulator.records import EntitySpec, InvalidValue, Product, Record, sort_records
 from cli.local.zoho_simulator.world import World, encode
 
@@ -46,7 +46,7 @@ def list_page(
     column, order = order_of(spec, query)
     rows: Sequence[R] = candidates(world, spec, column, order, distortion.lag_s)
     if not distortion.ignore_filters:
-        rows = filtered(world, spec, rows, query)
+        rows = filtered(world, spec, rows, query, product)
     start = (page - 1) * per_page
     shown = [] if distortion.empty else rows[start : start + per_page]
     context = {
@@ -62,10 +62,26 @@ def list_page(
     }
     body = b'{"code":0,"message":"success","%s":[%s],"page_context":%s}' % (
         spec.list_key.encode(),
-        b",".join([world.row_bytes(spec, record, product) for record in shown]),
+        b",".join(rows_of(world, spec, shown, product, query)),
         encode(context),
     )
     return Answer(body=body)
+
+
+def whole_list(world: World, spec: EntitySpec[R], product: Product, distortion: Distortion = STRAIGHT) -> Answer:
+    """A list without pages: every row, and no page_context."""
+    rows = [] if distortion.empty else candidates(world, spec, *order_of(spec, {}), distortion.lag_s)
+    return success(spec.list_key, b"[" + b",".join(rows_of(world, spec, rows, product, {})) + b"]")
+
+
+def rows_of(
+    world: World, spec: EntitySpec[R], records: Sequence[R], product: Product, query: Mapping[str, str]
+) -> list[bytes]:
+    """The rows encoded; some queries make them longer."""
+    if spec.list_extra is None or not set(query) & spec.list_extra_of:
+        return [world.row_bytes(spec, record, product) for record in records]
+    extra = spec.list_extra
+    return [encode(extra(world, record, spec.row(world, record, product), query)) for record in records]
 
 
 def order_of(spec: EntitySpec[Any], query: Mapping[str, str]) -> tuple[str, str]:
@@ -80,8 +96,15 @@ def order_of(spec: EntitySpec[Any], query: Mapping[str, str]) -> tuple[str, str]
     return column, order if order in ("A", "D") else default
 
 
-def filtered(world: World, spec: EntitySpec[R], rows: Sequence[R], query: Mapping[str, str]) -> Sequence[R]:
+def filtered(
+    world: World, spec: EntitySpec[R], rows: Sequence[R], query: Mapping[str, str], product: Product
+) -> Sequence[R]:
     """The rows that hold every filter of a query that this list knows; all others are ignored."""
+    default, listing = spec.listing.default, spec.listing
+    if default is not None and query.get("filter_by", "") in ("", listing.applied_filter):
+        rows = [record for record in rows if default(world, record)]
+    if product == "inventory" and not listing.inventory_filters and not world.options.quirks.inventory_bills_filter:
+        return rows
     for name, value in query.items():
         if name in spec.listing.filters and value:
             try:

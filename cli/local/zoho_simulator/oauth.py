@@ -92,10 +92,10 @@ class Accounts:
             self._tokens.popitem(last=False)
         return token
 
-    def refused(self, authorization: str) -> int:
+    def refused(self, authorization: str, *, bearer: bool = False) -> int:
         """0 when the header carries a live token, else Zoho's code; `Bearer` is not Zoho's form."""
         scheme, _, token = authorization.partition(" ")
-        if authorization and scheme != "Zoho-oauthtoken":
+        if authorization and scheme != "Zoho-oauthtoken" and not (bearer and scheme == "Bearer"):
             return 14
         return 0 if self._tokens.get(token.strip(), 0.0) > self._now() else 57
 

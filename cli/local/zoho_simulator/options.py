@@ -28,11 +28,29 @@ class Quirks:
     contacts_filter_by_modified: bool = False
     payments_filter_by_modified: bool = False
     overdue_moves_version: bool = False
+    invoices_move_order_version: bool = True
+    inventory_bills_filter: bool = False
+    salesorder_ids_bring_lines: bool = False
+    pricebooks_list_prices: bool = False
+    pricebook_detail: bool = True
+    deleted_users_in_all: bool = False
+    deleted_user_detail: bool = False
+    contactpersons_paged: bool = True
+    arabic_language_code: bool = False
+    warehouses: bool = False  # an organisation that never migrated to locations
+    details_name_images: bool = False
+    several_images: bool = False
+    roles_endpoint: bool = False
     missing_record_status: int = 404
     retry_after: bool = False
     separate_day_counters: bool = False
+    inventory_per_day: int = 0  # 0: as Books
+    day_limit_status: int = 429
+    missing_organization_code: int = 6041  # or 4029
+    bearer_accepted: bool = False
     itemdetails_maximum: int = 100
     derived_changes_fire_webhooks: bool = True
+    rest_changes_fire_webhooks: bool = True  # what another program writes through the REST API
     deletion_body: str = "document"  # document | id | empty
 
 

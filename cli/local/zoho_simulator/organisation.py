@@ -87,31 +87,3 @@ class Organisation:
         }
         base = shape(f"{product}_organization")
         return {**base, **{name: value for name, value in known.items() if name in base}}
-
-    def locations(self) -> list[Json]:
-        """What /locations lists; it has no pages."""
-        return [
-            {
-                "location_id": location.location_id,
-                "location_name": location.name,
-                "type": "general",
-                "email": "",
-                "phone": "",
-                "address": {
-                    "city": location.city,
-                    "state": "",
-                    "country": "Iraq",
-                    "attention": "",
-                    "state_code": "",
-                    "street_address1": "",
-                    "street_address2": "",
-                },
-                "tax_settings_id": "",
-                "parent_location_id": "",
-                "associated_series_ids": [],
-                "auto_number_generation_id": "",
-                "is_all_users_selected": True,
-                "associated_users": [],
-            }
-            for location in LOCATIONS
-        ]

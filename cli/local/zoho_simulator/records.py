@@ -61,6 +61,31 @@ class View(Generic[R]):
     shows: Predicate[R]
     sizes: Mapping[str, int]
     defaults: Fields = field(default_factory=dict)
+    busy: bool = True  # staff change such records all day
+    told: bool = True  # the truth is told about them: the project mirrors them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(Generic[R]):
+    """What the project counts apart from the records that hold it: the prices of price lists."""
+
+    name: str
+    sizes: Mapping[str, int]
+    of: Callable[[R], Iterable[Totals]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Below(Generic[R]):
+    """What lies below a record or a list in the path: its key in the answer and its values.
+
+    Without `key` the value is a whole answer: a type and bytes, or None when there is nothing.
+    """
+
+    key: str
+    values: Callable[[World, R, Product], Any]
+    paged: Callable[[World], bool] | None = None
+    offered: Callable[[World], bool] = lambda world: True
+    context: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +100,9 @@ class Listing(Generic[R]):
     filters: Mapping[str, Callable[[str], Predicate[R]]]
     filters_by_modified: Callable[[World], bool]
     context: Fields = field(default_factory=dict)
+    paged: bool = True
+    default: Callable[[World, R], bool] | None = None  # what the list shows of all, None: everything
+    inventory_filters: bool = True  # False: Inventory ignores every filter of this list without a word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,13 +129,18 @@ class EntitySpec(Generic[R]):
     random_edit: Callable[[World, R, Random], Fields]
     delete: Callable[[World, R], None]
     may_delete: Predicate[R]
+    home: Product = "books"  # from which the project reads it
+    announces: bool = True  # whether workflow rules exist for it
+    reachable: Callable[[World, R], bool] = lambda world, record: True  # whether its detail is served
+    offers_detail: Callable[[World], bool] = lambda world: True
+    parts: Parts[R] | None = None
+    below: Mapping[str, Below[R]] = field(default_factory=dict)
+    beside: Mapping[str, Below[Any]] = field(default_factory=dict)  # of the whole collection
+    list_extra: Callable[[World, R, Json, Mapping[str, str]], Json] | None = None  # a row that a query makes longer
+    list_extra_of: frozenset[str] = frozenset()  # the parameters that do
+    bereaved: Callable[[World, str, str], None] | None = None  # a record of another collection is gone
     bulk: tuple[str, str] | None = None  # a path that takes many ids in this parameter
     age: Callable[[World, str], None] | None = None  # what a new day changes by itself
-
-    @property
-    def home(self) -> Product:
-        """The product from which the project reads it."""
-        return "inventory" if self.name == "items" else "books"
 
 
 class Table(Generic[R]):

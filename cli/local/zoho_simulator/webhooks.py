@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from cli.local.zoho_simulator import clock
 from cli.local.zoho_simulator.options import Quirks
 from cli.local.zoho_simulator.webhook_bodies import STYLES, Body, body_of, signature
 from cli.local.zoho_simulator.world import Event
@@ -26,7 +27,9 @@ class Settings:
     """How webhooks go out. Without `base_url` there are none, without `modules` all have them.
 
     `loss`, `duplication` and `reordering` are shares; a reordered one is held up to `reorder_s` longer, all others
-    keep their order as far as `concurrency` allows.
+    keep their order as far as `concurrency` allows. `retries` is how often a webhook that was not accepted goes out
+    again, `retry_s` after the first failure and twice as long after each further one; `per_day` ends a day's webhooks,
+    `max_bytes` keeps larger ones back. 0 is no limit.
     """
 
     base_url: str = ""
@@ -44,6 +47,10 @@ class Settings:
     with_organization: bool = False
     split_contacts: bool = False
     sign_form_body: bool = False
+    retries: int = 0
+    retry_s: float = 1.0
+    per_day: int = 0
+    max_bytes: int = 0
 
     def __post_init__(self) -> None:
         if self.style not in STYLES:
@@ -55,6 +62,8 @@ class Settings:
             raise ValueError("delay_s: [least, most]")
         if self.concurrency < 1:
             raise ValueError("concurrency: at least 1")
+        if min(self.retries, self.retry_s, self.per_day, self.max_bytes) < 0:
+            raise ValueError("retries, retry_s, per_day and max_bytes are not negative")
 
     def changed(self, given: Mapping[str, Any]) -> Settings:
         """These settings with some set anew; raises TypeError for unknown names."""
@@ -68,6 +77,7 @@ class _Due:
     serial: int
     event: Event = field(compare=False)
     duplicate: bool = field(compare=False)
+    attempt: int = field(compare=False, default=0)
 
 
 class Emitter:
@@ -83,6 +93,7 @@ class Emitter:
         self._due: list[_Due] = []
         self._serial = 0
         self._last_due = 0.0
+        self._day, self._today = 0, 0
         self._under_way: set[asyncio.Task[None]] = set()
         self._worker: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -99,6 +110,10 @@ class Emitter:
         if event.derived and not self._quirks.derived_changes_fire_webhooks:
             return
         self.counts["events"] += 1
+        if settings.per_day and not self._within_day(settings.per_day):
+            self.counts["beyond_day"] += 1
+            self._note(event, lost=True)
+            return
         if self._random.random() < settings.loss:
             self.counts["lost"] += 1
             self._note(event, lost=True)
@@ -114,9 +129,16 @@ class Emitter:
             self.counts["duplicated"] += 1
             self._put(event, due + 0.1, duplicate=True)
 
-    def _put(self, event: Event, due: float, *, duplicate: bool) -> None:
+    def _within_day(self, per_day: int) -> bool:
+        day = clock.day_number(time.time())
+        if day != self._day:
+            self._day, self._today = day, 0
+        self._today += 1
+        return self._today <= per_day
+
+    def _put(self, event: Event, due: float, *, duplicate: bool, attempt: int = 0) -> None:
         self._serial += 1
-        heapq.heappush(self._due, _Due(due, self._serial, event, duplicate))
+        heapq.heappush(self._due, _Due(due, self._serial, event, duplicate, attempt))
         self._wake.set()
         if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._work())
@@ -153,6 +175,10 @@ class Emitter:
             deletion=self._quirks.deletion_body,
             organization_id=self._organization_id if settings.with_organization else "",
         )
+        if settings.max_bytes and len(body.content) > settings.max_bytes:
+            self.counts["too_large"] += 1
+            self._note(event, lost=True)
+            return
         url = f"{settings.base_url.rstrip('/')}/{self._module(event)}/{event.event}"
         sent_at, started = time.time(), time.monotonic()
         status, error = 0, ""
@@ -172,7 +198,12 @@ class Emitter:
             status=status,
             error=error,
             duplicate=due.duplicate,
+            attempt=due.attempt,
         )
+        if due.attempt < settings.retries and not 200 <= status < 300:
+            self.counts["retried"] += 1
+            wait = settings.retry_s * 2**due.attempt
+            self._put(event, time.monotonic() + wait, duplicate=due.duplicate, attempt=due.attempt + 1)
 
     def _module(self, event: Event) -> str:
         if self.settings.split_contacts and event.spec.name == "contacts":

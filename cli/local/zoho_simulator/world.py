@@ -78,9 +78,19 @@ class World:
 
     def _sizes(self, specs: tuple[EntitySpec[Any], ...]) -> dict[str, int]:
         known = {view.name: view.sizes[self.options.size] for spec in specs for view in spec.views}
+        known.update({spec.parts.name: spec.parts.sizes[self.options.size] for spec in specs if spec.parts})
         if unknown := set(self.options.counts) - set(known):
             raise ValueError(f"unknown entity in counts: {', '.join(sorted(unknown))}")
         return {**known, **self.options.counts}
+
+    def size(self, name: str, *, most: int | None = None, needs: str = "") -> int:
+        """How many records to make; what the others do not allow is left out unless it was asked for."""
+        wanted = self.sizes[name]
+        if most is None or wanted <= most:
+            return wanted
+        if name in self.options.counts:
+            raise ValueError(f"{name} need {needs}: there can be {most}")
+        return most
 
     def random(self, purpose: str) -> Random:
         """A source of its own for each purpose, so that more invoices do not change the items."""
@@ -132,32 +142,35 @@ class World:
             record.modified = max(self.seconds(), record.created)
         record.rows = {}
         self.table(spec).generation += 1
-        if announce and self._pending is not None:
+        if announce and spec.announces and self._pending is not None:
             self._pending.append((spec, record, "updated", derived))
 
     def born(self, spec: EntitySpec[R], record: R, *, derived: bool = False) -> R:
         """Make a new record live."""
         self._remember(spec, record.id, None)
         self.table(spec).add(record)
-        if self._pending is not None:
+        if spec.announces and self._pending is not None:
             self._pending.append((spec, record, "created", derived))
         return record
 
     def bury(self, spec: EntitySpec[R], record: R) -> None:
         """Take a record away; Zoho keeps no trace of it."""
         self._remember(spec, record.id, record.snapshot())
-        if self._pending is not None:
+        if spec.announces and self._pending is not None:
             document = spec.document(self, record, spec.home)
             self._gone.append(Event(spec=spec, event="deleted", id=record.id, document=document, derived=False))
         table = self.table(spec)
         del table.records[record.id]
         table.generation += 1
+        for other in self.specs:
+            if other.bereaved is not None:
+                other.bereaved(self, spec.name, record.id)
 
-    def forget_rows(self, customer_id: str) -> None:
+    def forget_rows(self, contact_id: str) -> None:
         """A contact was renamed: what shows its name is written anew, without a new version."""
         for table in self.tables.values():
             for record in table.records.values():
-                if getattr(record, "customer_id", None) == customer_id:
+                if contact_id in (getattr(record, "customer_id", None), getattr(record, "vendor_id", None)):
                     record.rows = {}
 
     def _remember(self, spec: EntitySpec[Any], record_id: str, state: Record | None) -> None:

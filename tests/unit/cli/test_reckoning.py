@@ -52,8 +52,18 @@ def test_an_entity_that_one_side_lacks_is_compared_with_nothing() -> None:
     assert {part.entity for part in accounts({}, {})} == REGISTRY.keys()
 
 
+def test_prices_are_held_against_the_truth_like_an_entity() -> None:
+    prices = {"erp": 2, "totals": {"": {"rates": "1.055"}}}
+    figures = {"price_lists": entity(erp=1) | {"children": {"price_list_items": prices}}}
+    for rates, is_equal in (("1.0550", True), ("1.056", False)):
+        truth = {"price_list_items": {"count": 2, "totals": {"": {"rates": rates}}}}
+        part = next(part for part in accounts(truth, figures) if part.entity == "price_list_items")
+        assert part.is_equal is is_equal
+
+
 def test_least_calls_share_the_list_of_contacts_and_read_items_by_the_hundred() -> None:
     assert least_calls({"products": 2221}) == 12 + 23
     assert least_calls({"customers": 150, "vendors": 60}) == 2 + 210
     assert least_calls({"invoices": 1000}) == 5 + 1000
+    assert least_calls({"users": 25, "locations": 4, "price_lists": 7}) == 1 + 1 + 1 + 7
     assert least_calls({}) == 0

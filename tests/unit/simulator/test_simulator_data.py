@@ -5,7 +5,7 @@ import re
 import pytest
 
 from cli.local.zoho_simulator.clock import midnight
-from cli.local.zoho_simulator.entities import CONTACTS, INVOICES, ITEMS, PAYMENTS, SPECS
+from cli.local.zoho_simulator.entities import CONTACTS, INVOICES, ITEMS, PAYMENTS, PRICEBOOKS, SPECS
 from cli.local.zoho_simulator.options import Options
 from cli.local.zoho_simulator.world import World, encode
 from tests.ledger import agrees
@@ -25,14 +25,48 @@ def documents(made: World) -> list[bytes]:
 @pytest.mark.parametrize("size", ["small"])
 def test_a_size_has_its_counts(size: str) -> None:
     made = world(size=size)
-    assert [len(made.table(spec)) for spec in SPECS] == [60, 31, 40, 30]
+    assert {spec.name: len(made.table(spec)) for spec in SPECS} == {
+        "locations": 5,
+        "users": 10,
+        "items": 60,
+        "contacts": 31,
+        "invoices": 40,
+        "creditnotes": 12,
+        "customerpayments": 30,
+        "salesorders": 36,
+        "bills": 14,
+        "pricebooks": 7,
+        "inventoryadjustments": 10,
+        "transferorders": 4,
+    }
 
 
 def test_counts_can_be_overridden_and_unknown_ones_are_refused() -> None:
-    made = world(counts={"invoices": 7, "payments": 0, "vendors": 2})
-    assert [len(made.table(spec)) for spec in SPECS] == [60, 27, 7, 0]
+    made = world(counts={"invoices": 7, "payments": 0, "vendors": 2, "price_list_items": 31, "bills": 0})
+    sizes = {spec.name: len(made.table(spec)) for spec in SPECS}
+    assert [sizes[name] for name in ("items", "contacts", "invoices", "customerpayments", "bills")] == [60, 27, 7, 0, 0]
+    assert sum(len(made_list.prices) for made_list in made.table(PRICEBOOKS).records.values()) == 31
     with pytest.raises(ValueError, match="widgets"):
         world(counts={"widgets": 1})
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{"products": 10, "invoices": 1, "payments": 0}, {"vendors": 0}, {"invoices": 0, "payments": 0}, {"customers": 1}],
+    ids=str,
+)
+def test_what_was_not_asked_for_gives_way(counts: dict[str, int]) -> None:
+    agrees(world(counts=counts))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{"vendors": 0, "bills": 1}, {"invoices": 0, "credit_notes": 1}, {"products": 2, "price_list_items": 13}],
+    ids=str,
+)
+def test_what_was_asked_for_and_cannot_be_is_refused(counts: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="need"):
+        world(counts=counts)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:

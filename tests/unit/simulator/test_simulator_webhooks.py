@@ -61,6 +61,10 @@ def test_each_module_and_event_has_its_path_and_envelope(zoho: Caller, endpoint:
         ("customers", "contacts", "contact"),
         ("vendors", "contacts", "contact"),
         ("invoices", "invoices", "invoice"),
+        ("sales_orders", "salesorders", "salesorder"),
+        ("credit_notes", "creditnotes", "creditnote"),
+        ("bills", "bills", "bill"),
+        ("inventory", "inventoryadjustments", "inventory_adjustment"),
     ):
         endpoint.requests.clear()
         record = zoho.control("POST", f"/documents/{entity}", {}, status=201)
@@ -78,7 +82,11 @@ def test_a_payment_announces_itself_and_its_invoice(zoho: Caller, endpoint: Endp
     invoice = next(row for row in zoho.rows("/invoices", "invoices") if row["status"] == "overdue")
     zoho.control("POST", "/documents/payments", {"invoices": [{"invoice_id": invoice["invoice_id"]}]}, status=201)
     settled(zoho)
-    assert sorted(endpoint.paths()) == ["/webhooks/zoho/customerpayments/created", "/webhooks/zoho/invoices/updated"]
+    assert sorted(endpoint.paths()) == [
+        "/webhooks/zoho/customerpayments/created",
+        "/webhooks/zoho/invoices/updated",
+        "/webhooks/zoho/salesorders/updated",
+    ]
     told = {next(iter(json.loads(r.content))): json.loads(r.content) for r in endpoint.requests}
     assert told["invoice"]["invoice"]["status"] == "paid"
 
@@ -251,3 +259,52 @@ def still(zoho: Caller) -> Iterator[None]:
     """No test ends while webhooks are under way."""
     yield
     settled(zoho)
+
+
+@pytest.mark.parametrize("entity", ["users", "price_lists", "locations", "transfer_orders"])
+def test_some_collections_have_no_workflow_rules(zoho: Caller, endpoint: Endpoint, entity: str) -> None:
+    record = zoho.control("POST", f"/documents/{entity}", {}, status=201)
+    zoho.control("PATCH", f"/documents/{entity}/{record['id']}")
+    zoho.control("DELETE", f"/documents/{entity}/{record['id']}")
+    assert settled(zoho)["counts"] == {}
+    assert endpoint.requests == []
+
+
+@pytest.mark.parametrize(
+    ("by", "fires", "sent"),
+    [("staff", True, 1), ("rest", True, 1), ("rest", False, 0), ("sync", True, 0), ("import", True, 0)],
+)
+def test_who_made_a_change_decides_whether_it_is_announced(
+    zoho: Caller, endpoint: Endpoint, by: str, fires: bool, sent: int
+) -> None:
+    zoho.control("PUT", "/quirks", {"rest_changes_fire_webhooks": fires})
+    record_id = zoho.rows("/bills", "bills")[0]["bill_id"]
+    zoho.control("PATCH", f"/documents/bills/{record_id}", {"notes": "new"}, by=by)
+    settled(zoho)
+    assert len(endpoint.requests) == sent
+
+
+def test_there_are_no_retries_unless_they_are_wished_for(zoho: Caller, endpoint: Endpoint) -> None:
+    endpoint.status = 503
+    record_id = zoho.rows("/bills", "bills")[0]["bill_id"]
+    zoho.control("PATCH", f"/documents/bills/{record_id}", {"notes": "one"})
+    assert settled(zoho)["counts"] == {"events": 1, "sent": 1, "refused": 1}
+    zoho.control("PUT", "/webhooks", {"retries": 2, "retry_s": 0.01})
+    zoho.control("PATCH", f"/documents/bills/{record_id}", {"notes": "two"})
+    shown = settled(zoho)
+    assert shown["counts"]["sent"] == 1 + 3
+    assert [entry["attempt"] for entry in shown["deliveries"]] == [0, 0, 1, 2]
+    assert len({request.content for request in endpoint.requests[1:]}) == 1
+
+
+def test_what_is_beyond_a_days_number_or_a_size_is_never_sent(zoho: Caller, endpoint: Endpoint) -> None:
+    record_id = zoho.rows("/bills", "bills")[0]["bill_id"]
+    zoho.control("PUT", "/webhooks", {"per_day": 2})
+    for number in range(5):
+        zoho.control("PATCH", f"/documents/bills/{record_id}", {"notes": str(number)})
+    counts = settled(zoho)["counts"]
+    assert (counts["sent"], counts["beyond_day"]) == (2, 3)
+    zoho.control("PUT", "/webhooks", {"per_day": 0, "max_bytes": 500})
+    zoho.control("PATCH", f"/documents/bills/{record_id}", {"notes": "large"})
+    counts = settled(zoho)["counts"]
+    assert (counts["sent"], counts["too_large"]) == (2, 1)

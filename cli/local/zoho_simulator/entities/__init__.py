@@ -4,13 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from cli.local.zoho_simulator.entities.adjustments import ADJUSTMENTS
+from cli.local.zoho_simulator.entities.bills import BILLS
 from cli.local.zoho_simulator.entities.contacts import CONTACTS
+from cli.local.zoho_simulator.entities.creditnotes import CREDITNOTES
 from cli.local.zoho_simulator.entities.invoices import INVOICES
+from cli.local.zoho_simulator.entities.locations import PLACES
 from cli.local.zoho_simulator.entities.payments import PAYMENTS
+from cli.local.zoho_simulator.entities.pricebooks import PRICEBOOKS
 from cli.local.zoho_simulator.entities.products import ITEMS
+from cli.local.zoho_simulator.entities.salesorders import ORDERS
+from cli.local.zoho_simulator.entities.transfers import TRANSFERS
+from cli.local.zoho_simulator.entities.users import USERS
 from cli.local.zoho_simulator.records import EntitySpec, View
 
-SPECS: tuple[EntitySpec[Any], ...] = (ITEMS, CONTACTS, INVOICES, PAYMENTS)
+SPECS: tuple[EntitySpec[Any], ...] = (
+    PLACES,
+    USERS,
+    ITEMS,
+    CONTACTS,
+    INVOICES,
+    CREDITNOTES,
+    PAYMENTS,
+    ORDERS,
+    BILLS,
+    PRICEBOOKS,
+    ADJUSTMENTS,
+    TRANSFERS,
+)
 
 
 def views() -> dict[str, tuple[EntitySpec[Any], View[Any]]]:
@@ -18,4 +39,19 @@ def views() -> dict[str, tuple[EntitySpec[Any], View[Any]]]:
     return {view.name: (spec, view) for spec in SPECS for view in spec.views}
 
 
-__all__ = ["CONTACTS", "INVOICES", "ITEMS", "PAYMENTS", "SPECS", "views"]
+__all__ = [
+    "ADJUSTMENTS",
+    "BILLS",
+    "CONTACTS",
+    "CREDITNOTES",
+    "INVOICES",
+    "ITEMS",
+    "ORDERS",
+    "PAYMENTS",
+    "PLACES",
+    "PRICEBOOKS",
+    "SPECS",
+    "TRANSFERS",
+    "USERS",
+    "views",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from cli.local.zoho_simulator.clock import spoken_date, zoho_date, zoho_time
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cli.local.zoho_simulator.entities.contacts import Contact
     from cli.local.zoho_simulator.world import World
 
+PERSONS_CONTEXT = {"sort_column": "contact_person_id", "sort_order": "A"}
 TERMS = {0: "Due on Receipt", 15: "Net 15", 30: "Net 30", 45: "Net 45", 60: "Net 60"}
 TERMS_IDS = {days: f"26466100000000{59_001 + days * 3:05d}" for days in TERMS}
 
@@ -29,8 +31,13 @@ def _amounts(contact: Contact) -> Json:
     }
 
 
-def _common(contact: Contact) -> Json:
+def _language(world: World, contact: Contact) -> str:
+    return "ar" if world.options.quirks.arabic_language_code and int(contact.id) % 2 else ""
+
+
+def _common(world: World, contact: Contact) -> Json:
     return {
+        "language_code": _language(world, contact),
         "contact_id": contact.id,
         "contact_name": contact.name,
         "company_name": contact.company,
@@ -57,7 +64,7 @@ def row(world: World, contact: Contact, product: Product) -> Json:
     """A list row: no addresses, no contact persons."""
     shown = {
         **shape("contact_row"),
-        **_common(contact),
+        **_common(world, contact),
         "customer_name": contact.name if contact.kind == "customer" else "",
         "vendor_name": contact.name if contact.kind == "vendor" else "",
         "contact_type_formatted": contact.kind.capitalize(),
@@ -73,7 +80,8 @@ def address(contact: Contact, base: Json) -> Json:
     return {**base, **{name: value for name, value in known.items() if name in base and contact.city}}
 
 
-def _persons(contact: Contact) -> list[Json]:
+def persons(contact: Contact) -> list[Json]:
+    """The contact persons: one, or none."""
     if not contact.first_name:
         return []
     return [
@@ -98,6 +106,21 @@ def person_id(contact: Contact) -> str:
     return str(int(contact.id) + 5_000_000) if contact.first_name else ""
 
 
+def all_persons(contacts: Iterable[Contact]) -> list[Json]:
+    """/contacts/contactpersons: everybody's."""
+    return [
+        {**person, "contact_id": contact.id, "contact_name": contact.name}
+        for contact in contacts
+        for person in persons(contact)
+    ]
+
+
+def addresses(contact: Contact) -> list[Json]:
+    """/contacts/{id}/address."""
+    base = shape("contact_document")["billing_address"]
+    return [{**address(contact, base), "address_id": str(int(contact.id) + 1_000_000)}]
+
+
 def _summaries(contact: Contact) -> list[Json]:
     if contact.kind != "customer":
         return []
@@ -116,17 +139,23 @@ def _summaries(contact: Contact) -> list[Json]:
     ]
 
 
+def _price_list(world: World, contact: Contact) -> Json:
+    made = world.tables["pricebooks"].records.get(contact.pricebook_id)
+    return {"pricebook_id": made.id, "pricebook_name": made.name} if made is not None else {}
+
+
 def document(world: World, contact: Contact, product: Product) -> Json:
     """The full contact."""
     base = shape("contact_document")
     shown = {
         **base,
-        **{name: value for name, value in _common(contact).items() if name in base},
+        **{name: value for name, value in _common(world, contact).items() if name in base},
         "currency_symbol": contact.currency.symbol,
         "price_precision": contact.currency.precision,
         "has_transaction": contact.documents > 0,
         "primary_contact_id": person_id(contact),
-        "contact_persons": _persons(contact),
+        **_price_list(world, contact),
+        "contact_persons": persons(contact),
         "entity_address_id": str(int(contact.id) + 1_000_000),
         "billing_address": {
             **address(contact, base["billing_address"]),

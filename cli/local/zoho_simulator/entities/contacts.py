@@ -8,9 +8,18 @@ from decimal import Decimal
 from random import Random
 
 from cli.local.zoho_simulator import fields, history, vocabulary
-from cli.local.zoho_simulator.entities.contact_documents import TERMS, document, row
+from cli.local.zoho_simulator.entities.contact_documents import (
+    PERSONS_CONTEXT,
+    TERMS,
+    addresses,
+    all_persons,
+    document,
+    persons,
+    row,
+)
 from cli.local.zoho_simulator.money import CURRENCIES, IQD, RMB, USD, ZERO, Currency
 from cli.local.zoho_simulator.records import (
+    Below,
     EntitySpec,
     Fields,
     InvalidValue,
@@ -20,6 +29,7 @@ from cli.local.zoho_simulator.records import (
     Refused,
     Totals,
     View,
+    pick,
 )
 from cli.local.zoho_simulator.shapes import shape
 from cli.local.zoho_simulator.world import World
@@ -47,6 +57,7 @@ class Contact(Record):
     unused: Decimal = ZERO
     payable: Decimal = ZERO
     documents: int = 0
+    pricebook_id: str = ""
 
     def base(self, amount: Decimal) -> Decimal:
         """An amount of the contact in the base currency."""
@@ -80,15 +91,13 @@ def _new(world: World, random: Random, index: int, created: int, kind: str) -> C
 
 
 def generate(world: World, random: Random) -> Iterator[Contact]:
-    """Customers first, then vendors; what vendors are owed stands until bills move it."""
+    """Customers first, then vendors."""
     for kind in ("customer", "vendor"):
         count = world.sizes[f"{kind}s"]
         for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1400)):
             contact = _new(world, random, index, created, kind)
             contact.modified = history.later(random, created, end=world.history_end, share=0.5)
             contact.status = "active" if random.random() < 0.93 else "inactive"
-            if kind == "vendor" and random.random() < 0.5:
-                contact.payable = contact.currency.rounded(Decimal(random.randrange(1, 4_000_000)).scaleb(-2))
             yield contact
 
 
@@ -172,16 +181,35 @@ def delete(world: World, contact: Contact) -> None:
     world.bury(CONTACTS, contact)
 
 
+def somebody(world: World, random: Random, kind: str, contact_id: str) -> Contact:
+    """The contact with this id, or any of its kind; raises Refused without one."""
+    known = world.table(CONTACTS).records
+    if contact_id:
+        found = known.get(contact_id)
+    else:
+        found = pick(known.values(), random, lambda contact: contact.kind == kind)
+    if found is None or found.kind != kind:
+        raise Refused(f"no such {kind}")
+    return found
+
+
 def post(
-    world: World, contact_id: str, *, receivable: Decimal = ZERO, unused: Decimal = ZERO, documents: int = 0
+    world: World,
+    contact_id: str,
+    *,
+    receivable: Decimal = ZERO,
+    unused: Decimal = ZERO,
+    payable: Decimal = ZERO,
+    documents: int = 0,
 ) -> None:
     """A document moved the contact's balance: no version, no webhook."""
     contact = world.table(CONTACTS).records.get(contact_id)
-    if contact is None or not (receivable or unused or documents):
+    if contact is None or not (receivable or unused or payable or documents):
         return
     with world.editing(CONTACTS, contact, version=False, announce=False):
         contact.receivable += receivable
         contact.unused += unused
+        contact.payable += payable
         contact.documents += documents
 
 
@@ -247,6 +275,23 @@ CONTACTS: EntitySpec[Contact] = EntitySpec(
         ),
     ),
     chosen_fields=("contact_id", "contact_name", "contact_type", "email"),
+    below={
+        "contactpersons": Below(
+            key="contact_persons",
+            values=lambda world, contact, product: persons(contact),
+            paged=lambda world: True,
+            context=PERSONS_CONTEXT,
+        ),
+        "address": Below(key="addresses", values=lambda world, contact, product: addresses(contact)),
+    },
+    beside={
+        "contactpersons": Below(
+            key="contact_persons",
+            values=lambda world, query, product: all_persons(world.table(CONTACTS).records.values()),
+            paged=lambda world: world.options.quirks.contactpersons_paged,
+            context=PERSONS_CONTEXT,
+        )
+    },
     row=row,
     document=document,
     totals=totals,

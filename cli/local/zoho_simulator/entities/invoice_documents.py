@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cli.local.zoho_simulator.clock import zoho_date, zoho_time
 from cli.local.zoho_simulator.entities.contact_documents import TERMS, TERMS_IDS, address, person_id
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
+from cli.local.zoho_simulator.entities.locations import location
+from cli.local.zoho_simulator.entities.order_ledger import Order, orders
 from cli.local.zoho_simulator.money import number
-from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
+from cli.local.zoho_simulator.organisation import STAFF
 from cli.local.zoho_simulator.records import Json, Product, overlaid
 from cli.local.zoho_simulator.shapes import shape
 
 if TYPE_CHECKING:
-    from cli.local.zoho_simulator.entities.receivables import Invoice, Line
+    from cli.local.zoho_simulator.entities.receivables import Invoice
+    from cli.local.zoho_simulator.entities.trade import Line
     from cli.local.zoho_simulator.world import World
 
 TEMPLATE = "2646610000000017001"
@@ -90,7 +92,7 @@ def row(world: World, invoice: Invoice, product: Product) -> Json:
     )
 
 
-def _line(invoice: Invoice, line: Line, order: int) -> Json:
+def _line(invoice: Invoice, line: Line, order: int, ordered: str) -> Json:
     rate = number(line.rate)
     return {
         **shape("invoice_line"),
@@ -102,41 +104,90 @@ def _line(invoice: Invoice, line: Line, order: int) -> Json:
         "quantity": number(line.quantity),
         "rate": rate,
         "sales_rate": rate,
-        "bcy_rate": number(_base(invoice, line.rate)),
+        "bcy_rate": number(invoice.base(line.rate)),
         "account_id": SALES_ACCOUNT,
         "item_total": number(invoice.line_total(line)),
+        "salesorder_item_id": ordered,
     }
 
 
-def _base(invoice: Invoice, amount: Decimal) -> Decimal:
-    """An amount at the invoice's own rate, in the base currency."""
-    return (amount * invoice.exchange_rate).quantize(Decimal("0.001"))
+def _lines(invoice: Invoice, order: Order | None) -> list[Json]:
+    ids = {line.item_id: line.line_id for line in order.lines} if order is not None else {}
+    return [_line(invoice, line, at, ids.get(line.item_id, "")) for at, line in enumerate(invoice.lines, 1)]
+
+
+def _of_order(order: Order | None) -> Json:
+    if order is None:
+        return {}
+    shown = {
+        "salesorder_id": order.id,
+        "salesorder_number": order.number,
+        "reference_number": order.reference,
+        "date": order.date,
+        "total": number(order.total),
+    }
+    return {"salesorder_id": order.id, "salesorder_number": order.number, "salesorders": [shown]}
+
+
+def payments(world: World, invoice: Invoice, product: Product) -> list[Json]:
+    """/invoices/{id}/payments."""
+    known = world.tables["customerpayments"].records
+    return [
+        {
+            "payment_id": payment_id,
+            "payment_number": str(known[payment_id].number),
+            "invoice_id": invoice.id,
+            "payment_mode": known[payment_id].mode,
+            "description": known[payment_id].description,
+            "date": known[payment_id].date,
+            "reference_number": known[payment_id].reference,
+            "exchange_rate": number(known[payment_id].exchange_rate),
+            "amount": number(amount),
+        }
+        for payment_id, amount in invoice.payments
+    ]
+
+
+def credits_applied(world: World, invoice: Invoice, product: Product) -> list[Json]:
+    """/invoices/{id}/creditsapplied."""
+    known = world.tables["creditnotes"].records
+    return [
+        {
+            "creditnote_id": note_id,
+            "creditnotes_invoice_id": next(entry[2] for entry in known[note_id].applied if entry[0] == invoice.id),
+            "creditnotes_number": known[note_id].number,
+            "credited_date": known[note_id].date,
+            "amount_applied": number(amount),
+        }
+        for note_id, amount in invoice.credits
+    ]
 
 
 def _amounts(invoice: Invoice) -> Json:
     sub_total, shipping = number(invoice.sub_total), number(invoice.shipping)
-    bcy_shipping = number(_base(invoice, invoice.shipping))
+    bcy_shipping = number(invoice.base(invoice.shipping))
     return {
         "sub_total": sub_total,
         "sub_total_inclusive_of_tax": 0.0,
         "discount_applied_on_amount": sub_total,
         "payment_made": number(invoice.paid),
+        "credits_applied": number(invoice.credited),
         "price_precision": invoice.currency.precision,
         "shipping_charge_exclusive_of_tax": shipping,
         "shipping_charge_inclusive_of_tax": shipping,
         "shipping_charge_exclusive_of_tax_formatted": invoice.currency.text(invoice.shipping),
         "shipping_charge_inclusive_of_tax_formatted": invoice.currency.text(invoice.shipping),
         "bcy_shipping_charge": bcy_shipping,
-        "bcy_adjustment": number(_base(invoice, invoice.adjustment)),
-        "bcy_sub_total": number(_base(invoice, invoice.sub_total)),
-        "bcy_total": number(_base(invoice, invoice.total)),
+        "bcy_adjustment": number(invoice.base(invoice.adjustment)),
+        "bcy_sub_total": number(invoice.base(invoice.sub_total)),
+        "bcy_total": number(invoice.base(invoice.total)),
     }
 
 
 def document(world: World, invoice: Invoice, product: Product) -> Json:
     """The full invoice with its lines."""
     base, customer = (shape("invoice_document"), world.last_state(CONTACTS, invoice.customer_id))
-    common, place = _common(invoice, customer), LOCATIONS[invoice.location]
+    common, place, order = _common(invoice, customer), location(world, invoice.location), orders(world, invoice)
     contact_person = person_id(customer)
     shown = {
         **base,
@@ -146,9 +197,10 @@ def document(world: World, invoice: Invoice, product: Product) -> Json:
         "payment_terms": invoice.terms,
         "payment_terms_label": TERMS.get(invoice.terms, ""),
         "payment_terms_id": TERMS_IDS.get(invoice.terms, ""),
-        "line_items": [_line(invoice, line, order) for order, line in enumerate(invoice.lines, 1)],
+        "line_items": _lines(invoice, order),
+        **_of_order(order),
         "account_id": RECEIVABLE_ACCOUNT,
-        "location_id": place.location_id,
+        "location_id": place.id,
         "location_name": place.name,
         "contact_persons": [contact_person] if contact_person else [],
         "contact": {

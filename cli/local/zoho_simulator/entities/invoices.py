@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from random import Random
-from typing import Any
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.clock import zoho_date
-from cli.local.zoho_simulator.entities import contacts, invoice_documents, receivables
+from cli.local.zoho_simulator.entities import contacts, invoice_documents, order_ledger, receivables, trade
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
-from cli.local.zoho_simulator.entities.products import ITEMS, PLACEHOLDER, Item
-from cli.local.zoho_simulator.entities.receivables import UNPOSTED, Invoice, Line
-from cli.local.zoho_simulator.money import IQD, RMB, ZERO, Currency, decimal
+from cli.local.zoho_simulator.entities.order_ledger import Order
+from cli.local.zoho_simulator.entities.products import Item
+from cli.local.zoho_simulator.entities.receivables import UNPOSTED, Invoice
+from cli.local.zoho_simulator.entities.trade import Line
+from cli.local.zoho_simulator.money import IQD, ZERO, Currency, decimal
 from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
 from cli.local.zoho_simulator.records import (
+    Below,
     EntitySpec,
     Fields,
     InvalidValue,
@@ -30,63 +32,16 @@ from cli.local.zoho_simulator.records import (
 from cli.local.zoho_simulator.world import World
 
 OPEN = ("sent", "sent", "sent", "viewed", "unpaid")
-LINE_ID_BASE = 2_646_610_013_000_000_000
 ODD = {7: "draft", 11: "void", 13: "pending_approval"}  # the smallest organisation too has them
 LONG_EVERY, LONG_LINES = 6000, 300
+INVOICED_ORDERS = 0.3
 
 
 # -- making
 
 
-class LineIds:
-    """Line ids are never used twice: an invoice that is saved again gets new ones."""
-
-    def __init__(self) -> None:
-        self._serial = 0
-
-    def __call__(self) -> str:
-        """The next one."""
-        self._serial += 1
-        return str(LINE_ID_BASE + self._serial * 3)
-
-
-def price(item: Item, currency: Currency) -> Decimal:
-    """The item's price in the customer's currency, rounded as traders round."""
-    if currency is IQD:
-        return max(Decimal(250), (item.rate * 1310 / 250).quantize(Decimal(1), ROUND_HALF_UP) * 250)
-    if currency is RMB:
-        return (item.rate * Decimal("7.1")).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    return item.rate
-
-
-def _lines(world: World, random: Random, items: list[Item], currency: Currency, count: int) -> tuple[Line, ...]:
-    next_id = line_ids(world)
-    lines = []
-    for _ in range(count):
-        item = items[int(random.random() ** 2 * len(items))]
-        if item.unit == "متر":
-            quantity = Decimal(random.randrange(5, 3000)).scaleb(-1)
-        else:
-            quantity = Decimal(int(random.lognormvariate(2.2, 1.2)) + 1)
-        lines.append(Line(next_id(), item.id, item.name, item.unit, quantity, price(item, currency)))
-    return tuple(lines)
-
-
-def line_ids(world: World) -> LineIds:
-    """The organisation's counter of line ids."""
-    known: LineIds = world.memory.setdefault("invoice line ids", LineIds())
-    return known
-
-
-def sellable(world: World) -> list[Item]:
-    """Items that invoices name; placeholders are not sold."""
-    items = [item for item in world.table(ITEMS).records.values() if item.rate != PLACEHOLDER and item.rate > 0]
-    if not items:
-        raise Refused("no product to sell")
-    return items
-
-
-def _exchange_rate(random: Random, currency: Currency) -> Decimal:
+def exchange_rate(random: Random, currency: Currency) -> Decimal:
+    """Zoho's rate of the day."""
     if currency is IQD and random.random() < 0.3:
         return Decimal("0.0008")
     return currency.rate
@@ -104,11 +59,11 @@ def _new(
         number=f"INV-{index:06d}",
         customer_id=customer.id,
         currency=customer.currency,
-        exchange_rate=_exchange_rate(random, customer.currency),
+        exchange_rate=exchange_rate(random, customer.currency),
         date=(day - back).isoformat(),
         due_date=(day - back + timedelta(days=customer.terms)).isoformat(),
         terms=customer.terms,
-        lines=_lines(world, random, items, customer.currency, lines),
+        lines=trade.random_lines(world, random, items, customer.currency, lines),
         location=random.choices(range(len(LOCATIONS)), weights=(5, 3, 2, 1, 0))[0],
         salesperson=random.randrange(len(STAFF) + 1),
         shipping=customer.currency.rounded(Decimal(random.randrange(1, 40))) if random.random() < 0.05 else ZERO,
@@ -123,7 +78,7 @@ def _new(
 def _line_count(random: Random, index: int) -> int:
     if index % LONG_EVERY == 17:
         return LONG_LINES
-    return min(12, 1 + int(random.expovariate(0.3)))
+    return trade.line_count(random)
 
 
 def generate(world: World, random: Random) -> Iterator[Invoice]:
@@ -133,7 +88,7 @@ def generate(world: World, random: Random) -> Iterator[Invoice]:
     buyers = customers[: max(1, len(customers) * 9 // 10)]
     if count and not customers:
         raise ValueError("invoices need customers")
-    items = sellable(world) if count else []
+    items = trade.sellable(world) if count else []
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1200)):
         customer = buyers[int(random.random() ** 2.5 * len(buyers))]
         lines = _line_count(random, index)
@@ -153,20 +108,6 @@ def generate(world: World, random: Random) -> Iterator[Invoice]:
 # -- changes
 
 
-def _given_lines(world: World, currency: Currency, given: Any) -> tuple[Line, ...]:
-    if not isinstance(given, list) or not given:
-        raise Refused("line_items: a list with at least one line")
-    next_id, lines = line_ids(world), []
-    for entry in given:
-        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
-        if item is None:
-            raise Refused(f"line_items: unknown item {entry.get('item_id')}")
-        rate = decimal(entry["rate"]) if "rate" in entry else price(item, currency)
-        quantity = decimal(entry.get("quantity", 1))
-        lines.append(Line(next_id(), item.id, str(entry.get("name", item.name)), item.unit, quantity, rate))
-    return tuple(lines)
-
-
 SETTERS: dict[str, fields.Setter] = {
     "invoice_number": ("number", fields.text),
     "date": ("date", fields.text),
@@ -178,50 +119,74 @@ SETTERS: dict[str, fields.Setter] = {
     "adjustment": ("adjustment", decimal),
     "exchange_rate": ("exchange_rate", decimal),
 }
-SPECIAL = ("customer_id", "line_items")
+SPECIAL = ("customer_id", "line_items", "salesorder_id")
 COMPUTED = frozenset(
     {"invoice_id", "balance", "total", "sub_total", "payment_made", "currency_code", "currency_id", "customer_name"}
 ) | {"created_time", "last_payment_date", "bcy_total", "bcy_sub_total", "credits_applied"}
 SHAPES = ("invoice_row", "invoice_document")
 
 
-def _check(world: World, given: Fields) -> Fields:
-    plain = {name: value for name, value in given.items() if name not in SPECIAL}
+def _check(given: Fields) -> Fields:
+    plain = trade.split(given, SPECIAL)
     fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
     return plain
 
 
-def create(world: World, random: Random, given: Fields) -> Invoice:
-    """A new invoice of a random or given customer; it takes stock unless its status is draft."""
-    plain = _check(world, given)
+def _customer(world: World, random: Random, given: Fields, order: Order | None) -> Contact:
+    known = world.table(CONTACTS).records
+    if order is not None:
+        return known[order.customer_id]
     if "customer_id" in given:
-        customer = world.table(CONTACTS).records.get(str(given["customer_id"]))
+        customer = known.get(str(given["customer_id"]))
     else:
-        customers = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "customer"]
+        customers = [contact for contact in known.values() if contact.kind == "customer"]
         customer = random.choice(customers) if customers else None
     if customer is None or customer.kind != "customer":
         raise Refused("no such customer")
+    return customer
+
+
+def _order(world: World, random: Random, given: Fields) -> Order | None:
+    """The sales order that is invoiced: the given one, sometimes any open one."""
+    if "salesorder_id" in given:
+        return order_ledger.invoiceable(world, str(given["salesorder_id"]), str(given.get("customer_id", "")))
+    if set(SPECIAL) & set(given) or random.random() >= INVOICED_ORDERS:
+        return None
+    return order_ledger.any_open(world, random)
+
+
+def create(world: World, random: Random, given: Fields) -> Invoice:
+    """A new invoice, of a sales order or not; it takes stock unless its status is draft."""
+    plain, order = _check(given), _order(world, random, given)
+    customer = _customer(world, random, given, order)
     number = 900_000 + len(world.table(INVOICES)) + random.randrange(10**5)
-    lines = min(12, 1 + int(random.expovariate(0.3)))
-    invoice = _new(world, random, customer, sellable(world), index=number, at=world.seconds(), lines=lines)
+    lines = trade.line_count(random)
+    invoice = _new(world, random, customer, trade.sellable(world), index=number, at=world.seconds(), lines=lines)
+    if order is not None:
+        order_ledger.take(world, order, invoice)
     if "line_items" in given:
-        invoice.lines = _given_lines(world, customer.currency, given["line_items"])
+        invoice.lines = trade.given_lines(world, customer.currency, given["line_items"])
     fields.assign(invoice, plain, SETTERS)
     invoice.add_up()
     invoice.settle(world.today().isoformat())
     world.born(INVOICES, invoice)
     contacts.post(world, customer.id, documents=1)
     receivables.post(world, invoice, 1)
+    order_ledger.follow(world, invoice, present=invoice.status != "void")
     return invoice
 
 
 def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
     """Set fields or lines; what the invoice posted before is taken back first."""
-    plain = _check(world, given)
+    plain = _check(given)
     if str(given.get("customer_id", invoice.customer_id)) != invoice.customer_id:
         raise Refused("an invoice keeps its customer")
-    lines = _given_lines(world, invoice.currency, given["line_items"]) if "line_items" in given else invoice.lines
+    if str(given.get("salesorder_id", invoice.order_id)) != invoice.order_id:
+        raise Refused("an invoice keeps its sales order")
+    known = trade.given_lines(world, invoice.currency, given["line_items"]) if "line_items" in given else None
+    lines = invoice.lines if known is None else known
     _refuse_below_paid(invoice, plain, lines)
+    before = (invoice.status, invoice.total, invoice.balance)
     receivables.post(world, invoice, -1)
     with world.editing(INVOICES, invoice, version=version):
         invoice.lines = lines
@@ -229,15 +194,17 @@ def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
         invoice.add_up()
         invoice.settle(world.today().isoformat())
     receivables.post(world, invoice, 1)
+    if before != (invoice.status, invoice.total, invoice.balance):
+        order_ledger.follow(world, invoice, present=invoice.status != "void")
 
 
 def _refuse_below_paid(invoice: Invoice, plain: Fields, lines: tuple[Line, ...]) -> None:
     shipping = decimal(plain.get("shipping_charge", invoice.shipping))
     adjustment = decimal(plain.get("adjustment", invoice.adjustment))
     total = sum((invoice.line_total(line) for line in lines), ZERO) + shipping + adjustment
-    if total < invoice.paid:
+    if total < invoice.paid + invoice.credited:
         raise Refused("the total would fall below what was paid")
-    if invoice.paid and plain.get("status") in UNPOSTED:
+    if (invoice.paid or invoice.credited) and plain.get("status") in UNPOSTED:
         raise Refused("an invoice with payments cannot become a draft or void")
 
 
@@ -248,19 +215,12 @@ def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:
         lambda: {"reference_number": f"SO-{random.randrange(10**5):05d}"},
         lambda: {"due_date": (date.fromisoformat(invoice.date) + timedelta(days=random.randrange(60))).isoformat()},
     ]
-    if not invoice.paid:
-        choices.append(lambda: {"line_items": _random_lines(world, random)})
-        choices.append(lambda: {"line_items": _random_lines(world, random)})
+    if not invoice.paid and not invoice.credited:
+        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
         if invoice.status != "void":
             choices.append(lambda: {"status": "void"})
     return random.choice(choices)()
-
-
-def _random_lines(world: World, random: Random) -> list[dict[str, Any]]:
-    items = sellable(world)
-    return [
-        {"item_id": random.choice(items).id, "quantity": random.randrange(1, 60)} for _ in range(random.randrange(1, 9))
-    ]
 
 
 def delete(world: World, invoice: Invoice) -> None:
@@ -268,6 +228,7 @@ def delete(world: World, invoice: Invoice) -> None:
     receivables.release(world, invoice)
     receivables.post(world, invoice, -1)
     contacts.post(world, invoice.customer_id, documents=-1)
+    order_ledger.follow(world, invoice, present=False)
     world.bury(INVOICES, invoice)
 
 
@@ -349,5 +310,9 @@ INVOICES: EntitySpec[Invoice] = EntitySpec(
     random_edit=random_edit,
     delete=delete,
     may_delete=lambda invoice: True,
+    below={
+        "payments": Below(key="payments", values=invoice_documents.payments),
+        "creditsapplied": Below(key="credits", values=invoice_documents.credits_applied),
+    },
     age=age,
 )

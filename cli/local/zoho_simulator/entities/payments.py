@@ -10,7 +10,7 @@ from typing import Any
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.clock import zoho_date
-from cli.local.zoho_simulator.entities import contacts, payment_documents, receivables
+from cli.local.zoho_simulator.entities import contacts, payment_documents, receivables, trade
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
 from cli.local.zoho_simulator.entities.invoices import INVOICES
 from cli.local.zoho_simulator.entities.receivables import Invoice, Payment
@@ -30,13 +30,11 @@ from cli.local.zoho_simulator.records import (
 from cli.local.zoho_simulator.world import World
 
 PAID_SHARE = 0.992
-LEFT_OPEN = (4, 17, 21, 30)  # so that the smallest organisation too has debts of every kind
 APPLICATION_ID_BASE = 2_646_610_014_000_000_000
 
 
 def _application_id(world: World) -> str:
-    world.memory["applications"] = serial = world.memory.get("applications", 0) + 1
-    return str(APPLICATION_ID_BASE + serial * 7)
+    return trade.counter(world, "applications", APPLICATION_ID_BASE)
 
 
 def _new(world: World, random: Random, customer: Contact, *, number: int, at: int, amount: Decimal) -> Payment:
@@ -63,7 +61,7 @@ class _Debts:
     """The invoices that will be paid, oldest first, and by customer."""
 
     def __init__(self, world: World, random: Random) -> None:
-        invoices = [i for i in world.table(INVOICES).records.values() if i.posted and i.total > 0]
+        invoices = [i for i in world.table(INVOICES).records.values() if i.posted and i.balance > 0]
         self.queue = deque(invoice for invoice in invoices if random.random() < PAID_SHARE)
         self.count = len(self.queue)
         self.by_customer: dict[str, deque[Invoice]] = defaultdict(deque)

@@ -9,31 +9,26 @@ from random import Random
 from typing import Any
 
 from cli.local.zoho_simulator import fields, history, vocabulary
-from cli.local.zoho_simulator.clock import zoho_date, zoho_time
-from cli.local.zoho_simulator.money import ZERO, decimal, number
+from cli.local.zoho_simulator.entities import product_documents
+from cli.local.zoho_simulator.money import ZERO, decimal
 from cli.local.zoho_simulator.organisation import LOCATIONS
 from cli.local.zoho_simulator.records import (
+    Below,
     EntitySpec,
     Fields,
     InvalidValue,
-    Json,
     Listing,
     Predicate,
-    Product,
     Record,
     Totals,
     View,
-    overlaid,
 )
-from cli.local.zoho_simulator.shapes import shape
 from cli.local.zoho_simulator.world import World
 
 PLACEHOLDER = Decimal(666_666)
-SALES_ACCOUNT = "2646610000000000388"
-COST_ACCOUNT = "2646610000000034003"
-STOCK_ACCOUNT = "2646610000000034001"
-UNIT_IDS = {"pcs": "2646610000000031001", "PCS": "2646610000000031003", "متر": "2646610000000031005", "": ""}
 UNITS = ("pcs",) * 11 + ("PCS",) * 5 + ("متر",) * 3 + ("",)
+IMAGE_ID_BASE = 2_646_610_021_000_000_000
+IMAGE_SHARE = 1621 / 2221
 EMPTY_STOCK = (ZERO,) * len(LOCATIONS)
 
 
@@ -55,6 +50,7 @@ class Item(Record):
     tracked: bool = True
     stock: tuple[Decimal, ...] = EMPTY_STOCK
     committed: Decimal = ZERO
+    image_id: str = ""  # of its image, "" without one
 
     @property
     def stock_on_hand(self) -> Decimal:
@@ -112,8 +108,9 @@ def _new(world: World, random: Random, index: int, created: int) -> Item:
 
 
 def generate(world: World, random: Random) -> Iterator[Item]:
-    """59 % active, a few awaiting confirmation; every third active product is in stock."""
+    """59 % active, a few awaiting confirmation; every third active product is in stock, 73 % have an image."""
     count = world.sizes["products"]
+    with_image = set(world.random("images").sample(range(count), round(count * IMAGE_SHARE)))
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1500)):
         item = _new(world, random, index, created)
         item.modified = history.later(random, created, end=world.history_end, share=0.6)
@@ -121,97 +118,15 @@ def generate(world: World, random: Random) -> Iterator[Item]:
         item.status = "active" if chance < 0.59 else "confirmation_pending" if chance > 0.996 else "inactive"
         if item.tracked and item.status == "active" and random.random() < 0.38:
             item.stock = _stock(random, item.unit)
-            item.committed = Decimal(random.randrange(0, 9))
+        if index in with_image:
+            item.image_id = new_image(world)
         yield item
 
 
-# -- what Zoho shows
-
-
-def _common(item: Item) -> Json:
-    return {
-        "item_id": item.id,
-        "name": item.name,
-        "item_name": item.name,
-        "sku": item.sku,
-        "unit": item.unit,
-        "unit_id": UNIT_IDS.get(item.unit, ""),
-        "status": item.status,
-        "description": item.description,
-        "brand": item.brand,
-        "category_id": f"26466100000000770{vocabulary.CATEGORIES.index(item.category):02d}"
-        if item.category in vocabulary.CATEGORIES
-        else "",
-        "category_name": item.category,
-        "upc": item.upc,
-        "rate": number(item.rate),
-        "sales_rate": number(item.rate),
-        "pricebook_rate": number(item.rate),
-        "purchase_rate": "" if item.purchase_rate is None else number(item.purchase_rate),
-        "account_id": SALES_ACCOUNT,
-        "account_name": "Sales",
-        "purchase_account_id": COST_ACCOUNT,
-        "purchase_account_name": "Cost of Goods Sold",
-        "inventory_account_id": STOCK_ACCOUNT if item.tracked else "",
-        "inventory_account_name": "Inventory Asset" if item.tracked else "",
-        "track_inventory": item.tracked,
-        "item_type": "inventory" if item.tracked else "sales",
-        "product_type": "goods" if item.tracked else "service",
-        "can_be_purchased": item.tracked,
-        "created_at": zoho_date(item.created),
-        "created_time": zoho_time(item.created),
-        "last_modified_time": zoho_time(item.modified),
-    }
-
-
-def _totals(item: Item) -> Json:
-    on_hand = item.stock_on_hand
-    return {
-        "stock_on_hand": number(on_hand),
-        "available_stock": number(on_hand),
-        "actual_available_stock": number(on_hand - item.committed),
-        "reorder_level": "" if item.reorder_level is None else number(item.reorder_level),
-    }
-
-
-def row(world: World, item: Item, product: Product) -> Json:
-    """A list row; only tracked items carry stock."""
-    base = shape(f"{product}_item_row")
-    known = _common(item)
-    shown = {**base, **{name: known[name] for name in base if name in known}}
-    return overlaid({**shown, **_totals(item)} if item.tracked else shown, item.overlay)
-
-
-def _places(item: Item) -> list[Json]:
-    places = []
-    for position, (location, quantity) in enumerate(zip(LOCATIONS, item.stock, strict=True)):
-        free = quantity - item.committed if position == 0 else quantity
-        places.append(
-            {
-                "location_id": location.location_id,
-                "location_name": location.name,
-                "status": "active",
-                "is_primary": location.is_primary,
-                "location_stock_on_hand": str(quantity),
-                "location_available_stock": str(quantity),
-                "location_actual_available_stock": str(free),
-                "location_available_for_sale_stock": str(free),
-            }
-        )
-    return places
-
-
-def document(world: World, item: Item, product: Product) -> Json:
-    """The full item: the row's image_document_id is not in it, stock per location is."""
-    base = shape(f"{product}_item_document")
-    known = _common(item)
-    shown = {**base, **{name: known[name] for name in base if name in known}}
-    shown["default_price_brackets"] = [
-        {"start_quantity": 0.0, "end_quantity": 0.0, "pricebook_rate": number(item.rate)}
-    ]
-    if item.tracked:
-        shown = {**shown, **_totals(item), "locations": _places(item)}
-    return overlaid(shown, item.overlay)
+def new_image(world: World) -> str:
+    """The id of another image."""
+    world.memory["images"] = serial = world.memory.get("images", 0) + 1
+    return str(IMAGE_ID_BASE + serial * 11)
 
 
 def totals(item: Item) -> Totals:
@@ -233,8 +148,12 @@ SETTERS: dict[str, fields.Setter] = {
     "rate": ("rate", decimal),
     "purchase_rate": ("purchase_rate", decimal),
     "reorder_level": ("reorder_level", decimal),
+    "image_document_id": ("image_id", fields.text),
 }
-COMPUTED = frozenset({"item_id", "available_stock", "actual_available_stock", "locations", "created_time"})
+COMPUTED = frozenset({"item_id", "available_stock", "actual_available_stock", "locations", "created_time"}) | {
+    "image_name",
+    "image_type",
+}
 SHAPES = tuple(f"{product}_item_{kind}" for product in ("books", "inventory") for kind in ("row", "document"))
 
 
@@ -270,8 +189,9 @@ def random_edit(world: World, item: Item, random: Random) -> Fields:
         {"name": vocabulary.product_name(random, random.randrange(10_000))},
         {"description": f"{random.choice(vocabulary.KINDS)} {random.randrange(1000)}"},
         {"reorder_level": random.randrange(100)},
+        {"image_document_id": new_image(world)},
     ]
-    return random.choices(choices, weights=(6, 1, 1, 1, 1))[0]
+    return random.choices(choices, weights=(6, 1, 1, 1, 1, 1))[0]
 
 
 def delete(world: World, item: Item) -> None:
@@ -286,9 +206,19 @@ def move_stock(world: World, item_id: str, location: int, quantity: Decimal) -> 
         return
     moved = world.options.quirks.stock_moves_item_version
     with world.editing(ITEMS, item, version=moved, announce=moved, derived=True):
-        stock = list(item.stock)
+        stock = [*item.stock, *(ZERO,) * (location + 1 - len(item.stock))]
         stock[location] += quantity
         item.stock = tuple(stock)
+
+
+def commit_stock(world: World, item_id: str, quantity: Decimal) -> None:
+    """A sales order keeps stock for itself, or frees it; the version follows as with stock that moves."""
+    item = world.table(ITEMS).records.get(item_id)
+    if item is None or not quantity:
+        return
+    moved = world.options.quirks.stock_moves_item_version
+    with world.editing(ITEMS, item, version=moved, announce=moved, derived=True):
+        item.committed += quantity
 
 
 def _filter_by(value: str) -> Predicate[Item]:
@@ -323,8 +253,8 @@ ITEMS: EntitySpec[Item] = EntitySpec(
     ),
     views=(View(name="products", shows=lambda item: True, sizes={"small": 60, "tsh": 2221}),),
     chosen_fields=("item_id", "name", "rate", "status"),
-    row=row,
-    document=document,
+    row=product_documents.row,
+    document=product_documents.document,
     totals=totals,
     generate=generate,
     create=create,
@@ -332,5 +262,12 @@ ITEMS: EntitySpec[Item] = EntitySpec(
     random_edit=random_edit,
     delete=delete,
     may_delete=lambda item: True,
+    home="inventory",
+    below={
+        "image": Below(key="", values=product_documents.image),
+        "documents": Below(
+            key="", values=product_documents.further_image, offered=lambda world: world.options.quirks.several_images
+        ),
+    },
     bulk=("itemdetails", "item_ids"),
 )

@@ -1,12 +1,13 @@
-"""The ledger between invoices and payments: who owes what, and which stock left."""
+"""The ledger between invoices, payments and credit notes: who owes what, and which stock left."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
-from cli.local.zoho_simulator.entities import contacts, products
+from cli.local.zoho_simulator.entities import contacts, order_ledger, products
+from cli.local.zoho_simulator.entities.trade import Trade
 from cli.local.zoho_simulator.money import ZERO, Currency
 from cli.local.zoho_simulator.records import Record, Table
 from cli.local.zoho_simulator.world import World
@@ -14,41 +15,25 @@ from cli.local.zoho_simulator.world import World
 UNPOSTED = frozenset({"draft", "void", "pending_approval", "approved", "rejected"})
 
 
-class Line(NamedTuple):
-    """One line; name and unit are as they were when it was written."""
-
-    line_id: str
-    item_id: str
-    name: str
-    unit: str
-    quantity: Decimal
-    rate: Decimal
-
-
 @dataclass(slots=True, kw_only=True)
-class Invoice(Record):
-    """A sales invoice in its customer's currency. `payments` are (payment_id, amount) in order of application."""
+class Invoice(Trade):
+    """A sales invoice in its customer's currency.
 
-    number: str
+    `payments` are (payment_id, amount), `credits` (creditnote_id, amount), in order of application. `ordered` is what
+    it takes of each line of its sales order.
+    """
+
     customer_id: str
-    currency: Currency
-    exchange_rate: Decimal
-    date: str
     due_date: str
     terms: int
-    lines: tuple[Line, ...]
-    status: str = "sent"
-    location: int = 0
     salesperson: int = 0
-    shipping: Decimal = ZERO
-    adjustment: Decimal = ZERO
-    reference: str = ""
-    notes: str = ""
     payments: tuple[tuple[str, Decimal], ...] = ()
+    credits: tuple[tuple[str, Decimal], ...] = ()
     last_payment_date: str = ""
-    sub_total: Decimal = ZERO
-    total: Decimal = ZERO
     paid: Decimal = ZERO
+    credited: Decimal = ZERO
+    order_id: str = ""
+    ordered: tuple[Decimal, ...] = ()
 
     @property
     def posted(self) -> bool:
@@ -58,21 +43,12 @@ class Invoice(Record):
     @property
     def balance(self) -> Decimal:
         """What is still to be paid."""
-        return ZERO if self.status == "void" else self.total - self.paid
+        return ZERO if self.status == "void" else self.total - self.paid - self.credited
 
     @property
     def owed(self) -> Decimal:
         """What it adds to its customer's balance."""
         return self.balance if self.posted else ZERO
-
-    def line_total(self, line: Line) -> Decimal:
-        """Rate times quantity at the currency's precision."""
-        return self.currency.rounded(line.rate * line.quantity)
-
-    def add_up(self) -> None:
-        """Recompute the totals from the lines."""
-        self.sub_total = sum((self.line_total(line) for line in self.lines), ZERO)
-        self.total = self.sub_total + self.shipping + self.adjustment
 
     def settle(self, today: str) -> None:
         """Give an open invoice the status that its payments and its due date mean."""
@@ -82,7 +58,7 @@ class Invoice(Record):
             self.status = "paid"
         elif self.due_date and self.due_date < today:
             self.status = "overdue"
-        elif self.paid > 0:
+        elif self.paid > 0 or self.credited > 0:
             self.status = "partially_paid"
         elif self.status in ("paid", "partially_paid", "overdue"):
             self.status = "sent"
@@ -108,6 +84,9 @@ class Payment(Record):
         """What no invoice has taken."""
         return self.amount - sum((amount for _, amount, _ in self.applied), ZERO)
 
+    def settle(self) -> None:
+        """Nothing but the rest follows from what was applied."""
+
 
 def invoices(world: World) -> Table[Any]:
     """The invoices, by name: payments and invoices refer to each other."""
@@ -119,6 +98,11 @@ def payments(world: World) -> Table[Any]:
     return world.tables["customerpayments"]
 
 
+def creditnotes(world: World) -> Table[Any]:
+    """The credit notes."""
+    return world.tables["creditnotes"]
+
+
 def post(world: World, invoice: Invoice, sign: int) -> None:
     """Move stock and the customer's balance as the invoice says, or back with sign -1."""
     if not invoice.posted:
@@ -128,26 +112,34 @@ def post(world: World, invoice: Invoice, sign: int) -> None:
     contacts.post(world, invoice.customer_id, receivable=invoice.owed * sign)
 
 
-def settle(world: World, invoice: Invoice, taken: dict[str, Decimal], *, day: str) -> None:
-    """Put what payments (by id) have now taken on an invoice: balance, status and version move."""
+Kind = Literal["payments", "credits"]
+LEDGERS: tuple[Kind, ...] = ("payments", "credits")
+
+
+def settle(world: World, invoice: Invoice, taken: dict[str, Decimal], *, day: str, kind: Kind = "payments") -> None:
+    """Put what payments or credit notes (by id) have now taken on an invoice: balance, status and version move."""
     with world.editing(invoices(world).spec, invoice, derived=True):
         before = invoice.owed
-        kept = {**dict(invoice.payments), **taken}
-        invoice.payments = tuple((key, amount) for key, amount in kept.items() if amount)
+        kept = {**dict(getattr(invoice, kind)), **taken}
+        setattr(invoice, kind, tuple((key, amount) for key, amount in kept.items() if amount))
         invoice.paid = sum((amount for _, amount in invoice.payments), ZERO)
-        invoice.last_payment_date = day if invoice.paid else ""
+        invoice.credited = sum((amount for _, amount in invoice.credits), ZERO)
+        if kind == "payments":
+            invoice.last_payment_date = day if invoice.paid else ""
         invoice.settle(world.today().isoformat())
     contacts.post(world, invoice.customer_id, receivable=invoice.owed - before)
+    order_ledger.follow(world, invoice, present=invoice.status != "void")
 
 
 def release(world: World, invoice: Invoice) -> None:
-    """An invoice goes away: what payments had applied to it is unused again, and their versions move."""
-    if not invoice.payments:
-        return
-    table = payments(world)
-    for payment_id, amount in invoice.payments:
-        payment: Payment = table.records[payment_id]
-        with world.editing(table.spec, payment, derived=True):
-            payment.applied = tuple(entry for entry in payment.applied if entry[0] != invoice.id)
-        contacts.post(world, invoice.customer_id, unused=amount)
-    settle(world, invoice, {payment_id: ZERO for payment_id, _ in invoice.payments}, day="")
+    """An invoice goes away: what was applied to it is unused again, and the versions of that move."""
+    for kind, table in (("payments", payments(world)), ("credits", creditnotes(world))):
+        for key, amount in getattr(invoice, kind):
+            source: Any = table.records[key]
+            with world.editing(table.spec, source, derived=True):
+                source.applied = tuple(entry for entry in source.applied if entry[0] != invoice.id)
+                source.settle()
+            contacts.post(world, invoice.customer_id, unused=amount)
+    for kind in LEDGERS:
+        if entries := getattr(invoice, kind):
+            settle(world, invoice, {key: ZERO for key, _ in entries}, day="", kind=kind)

@@ -5,12 +5,12 @@ from typing import Any
 from psycopg import sql
 
 from tds_core.database.connection import Database
-from tds_core.entities.spec import EntitySpec
+from tds_core.entities.spec import ChildTable, EntitySpec
 
 
 def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
     """One entity's live rows, what is still missing of them, and its totals by currency (exact, as text)."""
-    mirror, key = sql.Identifier("erp", spec.name), sql.Identifier(spec.key)
+    mirror, key = sql.Identifier("erp", spec.table), sql.Identifier(spec.key)
     query = sql.SQL(
         """
         SELECT count(*), count(*) FILTER (WHERE m.detail_observed_at IS NULL OR b.id IS NOT NULL),
@@ -29,6 +29,7 @@ def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
         "freshness_s": int(spec.freshness.total_seconds()),
         "nulls": _nulls(database, spec),
         "totals": _totals(database, spec),
+        "children": {child.table: _child_figures(database, child) for child in spec.children if child.totals},
     }
 
 
@@ -110,7 +111,9 @@ def recent_runs(database: Database, *, limit: int = 5) -> list[dict[str, Any]]:
 
 
 def _totals(database: Database, spec: EntitySpec) -> dict[str, dict[str, str]]:
-    mirror = sql.Identifier("erp", spec.name)
+    if not spec.totals:
+        return {}
+    mirror = sql.Identifier("erp", spec.table)
     currency = sql.SQL("coalesce(currency, '')" if "currency" in spec.model.model_fields else "''")
     sums = sql.SQL(", ").join(sql.SQL("sum({})").format(sql.Identifier(name)) for name in spec.totals)
     query = sql.SQL("SELECT {currency}, {sums} FROM {mirror} WHERE deleted_at IS NULL GROUP BY 1 ORDER BY 1").format(
@@ -122,12 +125,20 @@ def _totals(database: Database, spec: EntitySpec) -> dict[str, dict[str, str]]:
     }
 
 
+def _child_figures(database: Database, child: ChildTable) -> dict[str, Any]:
+    """The rows of a child table and its totals; they exist only while their document lives."""
+    sums = sql.SQL(", ").join(sql.SQL("sum({})").format(sql.Identifier(name)) for name in child.totals.values())
+    query = sql.SQL("SELECT count(*), {sums} FROM {child}").format(sums=sums, child=sql.Identifier("erp", child.table))
+    rows, *values = database.execute(query)[0]
+    return {"erp": rows, "totals": {"": {name: str(n or 0) for name, n in zip(child.totals, values, strict=True)}}}
+
+
 def _nulls(database: Database, spec: EntitySpec) -> int:
     """Live rows whose detail is there and that lack a critical value."""
     lacking = sql.SQL(" OR ").join(sql.SQL("{} IS NULL").format(sql.Identifier(name)) for name in spec.critical)
     query = sql.SQL(
         "SELECT count(*) FROM {mirror} WHERE deleted_at IS NULL AND detail_observed_at IS NOT NULL AND ({lacking})"
-    ).format(mirror=sql.Identifier("erp", spec.name), lacking=lacking)
+    ).format(mirror=sql.Identifier("erp", spec.table), lacking=lacking)
     return int(database.execute(query)[0][0])
 
 

@@ -72,7 +72,7 @@ def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datet
         LEFT JOIN {mirror} AS m ON m.{key} = t.id
         WHERE m.{key} IS NULL OR coalesce(m.detail_observed_at, m.observed_at) <= t.at + %s
         """
-    ).format(mirror=sql.Identifier("erp", target.name), key=sql.Identifier(target.key))
+    ).format(mirror=sql.Identifier("erp", target.table), key=sql.Identifier(target.key))
     return [row[0] for row in connection.execute(query, (list(touched), list(touched.values()), _MARGIN)).fetchall()]
 
 

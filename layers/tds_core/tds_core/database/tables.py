@@ -38,7 +38,7 @@ def lock(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> None:
 
 def read(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> dict[str, Record]:
     """What the mirror holds of each id."""
-    rows = connection.execute(_read_query(spec.name, spec.key, _shared(spec)), (spec.name, list(ids))).fetchall()
+    rows = connection.execute(_read_query(spec.table, spec.key, _shared(spec)), (spec.name, list(ids))).fetchall()
     return {row[0]: _record(spec, row) for row in rows}
 
 
@@ -51,7 +51,7 @@ def upsert(connection: Connection, spec: EntitySpec, rows: Mapping[str, Mapping[
         groups[names].append([document_id, *(values[name] for name in names)])
     with connection.cursor() as cursor:
         for names, parameters in groups.items():
-            cursor.executemany(_upsert_query(spec.name, spec.key, names), parameters)
+            cursor.executemany(_upsert_query(spec.table, spec.key, names), parameters)
 
 
 def replace_children(connection: Connection, spec: EntitySpec, documents: Iterable[Candidate]) -> None:
@@ -82,7 +82,7 @@ def bury(connection: Connection, spec: EntitySpec, deaths: Mapping[str, datetime
             UPDATE {mirror} AS m SET deleted_at = d.at, synced_at = now()
             FROM unnest(%s::text[], %s::timestamptz[]) AS d (id, at) WHERE m.{key} = d.id
             """
-        ).format(mirror=_erp(spec.name), key=sql.Identifier(spec.key)),
+        ).format(mirror=_erp(spec.table), key=sql.Identifier(spec.key)),
         (ids, times),
     )
     for table in spec.children:

@@ -67,6 +67,8 @@ INVOICES = EntitySpec(
     ),
     touches=(
         Touch(entity="products", path="line_items[].item_id"),
+        # being invoiced or paid moves an order's statuses, perhaps without moving its version
+        Touch(entity="sales_orders", path="salesorder_id"),
         Touch(entity="customers", path="customer_id", refresh="walk"),
     ),
     webhook_modules=("invoices",),

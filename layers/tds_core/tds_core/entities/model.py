@@ -121,6 +121,19 @@ class ListOnly:
     """Marks a field that list rows carry and documents do not."""
 
 
+def distinct(name: str) -> BeforeValidator:
+    """Reads a list of objects as the different texts of one of their keys, in order and separated by commas."""
+
+    def join(value: Any) -> str | None:
+        elements = _json_list(value) or []
+        if not all(isinstance(element, dict) for element in elements):
+            raise ValueError("expected a list of objects")
+        texts = {_text(element.get(name)) for element in elements}
+        return ", ".join(sorted(text for text in texts if text)) or None
+
+    return BeforeValidator(join)
+
+
 T = TypeVar("T")
 Detail = Annotated[T, DetailOnly()]
 Listed = Annotated[T, ListOnly()]

@@ -12,6 +12,7 @@ from tds_core.errors import InvalidDocument
 from tds_core.lossless_json import JsonObject as RawDocument
 
 Product = Literal["books", "inventory"]
+ROWS_PER_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,14 @@ Changes = ModifiedSince | NewestFirst | LookBack | WholeList
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """The records whose `date_column` lies within the last `days`."""
+
+    date_column: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BulkDetail:
     """An endpoint that returns many full documents at once."""
 
@@ -61,6 +70,7 @@ class ChildTable:
     `source_keys` are tried in order (organisations that never migrated say warehouses for locations);
     `model` reads one element, its field names are the child's columns. Elements with the same `key` are one row:
     the later one wins, unless `part` names a column that tells them apart; then their `added` columns are added up.
+    `totals` are the sums that people compare with Zoho, each of a column.
     """
 
     table: str
@@ -69,6 +79,7 @@ class ChildTable:
     model: type[Element]
     part: str = ""
     added: tuple[str, ...] = ()
+    totals: Mapping[str, str] = field(default_factory=dict)
 
     def rows(self, document: RawDocument) -> list[dict[str, Any]] | None:
         """The child's rows in the order of their keys; None when the document has none of the source keys.
@@ -117,13 +128,15 @@ class Touch:
 
 @dataclass(frozen=True, kw_only=True)
 class EntitySpec:
-    """One entity of the mirror; `name` is its queue, its table and what people call it.
+    """One entity of the mirror; `name` is what people and messages call it, and its table and queue unless they differ.
 
     `document_keys` are what a full document must hold, `critical` the columns that must not be NULL, `compared` those
     that verification holds against Zoho's list, `totals` those that are added up by currency. `freshness` is what is
     promised for changes that no webhook announced; `refetch_every`, for what changes without any version, how old a
-    document may grow before it is fetched anew. `walk_sort` is the column by which a whole walk is ordered, oldest
-    first; a list that ignores it is no error.
+    document may grow before it is fetched anew, `refetch_only` which ones. `walk_sort` is the column by which a whole
+    walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list shows all there
+    is, so a record is fetched by reading its list, and is gone when the list shows others without it. `paged` is False
+    for a list that answers whole and without a page_context.
     """
 
     name: str
@@ -139,7 +152,12 @@ class EntitySpec:
     compared: tuple[str, ...]
     totals: tuple[str, ...]
     freshness: timedelta
+    table: str = ""
+    queue: str = ""
     refetch_every: timedelta | None = None
+    refetch_only: Recent | None = None
+    rows_are_documents: bool = False
+    paged: bool = True
     walk_sort: str = "created_time"
     bulk: BulkDetail | None = None
     scan: str = ""
@@ -151,10 +169,27 @@ class EntitySpec:
     webhook_modules: tuple[str, ...] = ()
     list_parameters: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Fill in the names that are the entity's own."""
+        object.__setattr__(self, "table", self.table or self.name)
+        object.__setattr__(self, "queue", self.queue or self.name)
+
     @property
     def scan_name(self) -> str:
         """The list that is walked: customers and vendors share the scan of contacts."""
         return self.scan or self.name
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The mirror table and its child tables."""
+        return (self.table, *(child.table for child in self.children))
+
+    @property
+    def fetched_together(self) -> int:
+        """How many documents one fetch may bring."""
+        if self.rows_are_documents:
+            return ROWS_PER_PAGE
+        return self.bulk.size if self.bulk else 1
 
     @cached_property
     def zoho_key(self) -> str:

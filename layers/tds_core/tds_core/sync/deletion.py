@@ -6,7 +6,7 @@ makes a known live record answer with its own id.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from psycopg import sql
 
@@ -41,18 +41,27 @@ class DeletionGuard:
         self._confirmed: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
 
-    def confirm(self, spec: EntitySpec, document_id: str, *, priority: Priority, wait_s: float) -> None:
+    def confirm(
+        self,
+        spec: EntitySpec,
+        document_id: str,
+        *,
+        priority: Priority,
+        wait_s: float,
+        shown: Collection[str] | None = None,
+    ) -> None:
         """Return if the deletion is proved; raises DeletionUnconfirmed otherwise.
 
-        An id that has no live row has nothing to lose and needs no proof.
+        An id that has no live row has nothing to lose and needs no proof. `shown` are the ids of a whole list that
+        lacks this one, for an entity whose records stand nowhere else: then it is this list that has to show another.
         """
         if not self._is_live(spec, document_id):
             return
         with self._lock:
             self._brake(spec, document_id)
             seen = self._alive_at.get(spec.name)
-            if seen is None or self._clock() - seen > _FRESH_S:
-                self._ask_witness(spec, document_id, priority=priority, wait_s=wait_s)
+            if shown is not None or seen is None or self._clock() - seen > _FRESH_S:
+                self._ask_witness(spec, document_id, priority=priority, wait_s=wait_s, shown=shown)
             self._confirmed.setdefault(spec.name, {})[document_id] = self._clock()
 
     def _is_live(self, spec: EntitySpec, document_id: str) -> bool:
@@ -79,7 +88,15 @@ class DeletionGuard:
         if gone >= limit:
             raise DeletionUnconfirmed(f"{gone} of {rows} {spec.name} went within 24 hours, the limit is {limit}")
 
-    def _ask_witness(self, spec: EntitySpec, document_id: str, *, priority: Priority, wait_s: float) -> None:
+    def _ask_witness(
+        self,
+        spec: EntitySpec,
+        document_id: str,
+        *,
+        priority: Priority,
+        wait_s: float,
+        shown: Collection[str] | None,
+    ) -> None:
         query = sql.SQL(
             """
             SELECT {key} FROM {mirror} AS m WHERE deleted_at IS NULL AND {key} <> %s
@@ -90,7 +107,10 @@ class DeletionGuard:
         rows = self._database.execute(_of(query, spec), (document_id, spec.name, _WITNESSES))
         for (witness,) in rows:
             try:
-                self._client.document(spec, witness, priority=priority, permit_wait_s=wait_s)
+                if shown is None:
+                    self._client.document(spec, witness, priority=priority, permit_wait_s=wait_s)
+                elif witness not in shown:
+                    continue
             except DocumentNotFound:
                 continue
             self._alive_at[spec.name] = self._clock()
@@ -99,4 +119,4 @@ class DeletionGuard:
 
 
 def _of(query: sql.SQL, spec: EntitySpec) -> sql.Composed:
-    return query.format(key=sql.Identifier(spec.key), mirror=sql.Identifier("erp", spec.name))
+    return query.format(key=sql.Identifier(spec.key), mirror=sql.Identifier("erp", spec.table))

@@ -125,12 +125,12 @@ class Drain:
     def _begin(self, pool: ThreadPoolExecutor, remaining_s: Callable[[], float]) -> Work | None:
         """Lease the most urgent ids and start their calls."""
         single = 2 * self._settings.in_flight_limit
-        sizes = {name: spec.bulk.size if spec.bulk else single for name, spec in REGISTRY.items()}
+        sizes = {name: n if (n := spec.fetched_together) > 1 else single for name, spec in REGISTRY.items()}
         held = backlog.lease(self._database, sizes=sizes, duration_s=self._settings.lease_s)
         if held is None:
             return None
         spec = entity(held.entity)
-        groups = [held.ids] if spec.bulk else [[document_id] for document_id in held.ids]
+        groups = [held.ids] if spec.fetched_together > 1 else [[document_id] for document_id in held.ids]
 
         def wait_s() -> float:
             return max(remaining_s() - _TAIL_S, 0)

@@ -1,6 +1,7 @@
 """Fetch documents and say what each call brought; nothing is written here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,12 +9,12 @@ from tds_core.database.candidates import Candidate, from_document, gone
 from tds_core.database.ordering import Clock, Moment
 from tds_core.entities import scans
 from tds_core.entities.spec import EntitySpec
-from tds_core.errors import DocumentNotFound, TdsError, ZohoRejected
+from tds_core.errors import DocumentNotFound, InvalidDocument, InvalidId, TdsError, ZohoRejected
 from tds_core.ids import parse_id
 from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
 from tds_core.sync.deletion import DeletionGuard
-from tds_core.zoho.client import UnifiedZohoClient
+from tds_core.zoho.client import ListPage, UnifiedZohoClient
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -48,6 +49,8 @@ class Fetcher:
 
         Never raises a TdsError: it becomes the error of the ids concerned.
         """
+        if spec.rows_are_documents:
+            return self._fetch_listed(spec, ids, priority, wait_s)
         missing = list(ids)
         fetches: list[Fetch] = []
         if spec.bulk is not None:
@@ -64,12 +67,39 @@ class Fetcher:
             missing = sorted(set(ids) - {fetch.id for fetch in fetches})
         return fetches + [self._fetch_one(spec, document_id, priority, wait_s) for document_id in missing]
 
+    def _fetch_listed(
+        self, spec: EntitySpec, ids: Sequence[str], priority: Priority, wait_s: Callable[[], float]
+    ) -> list[Fetch]:
+        """Read the whole list for them: what it does not show is gone, if it shows another record that is known."""
+        try:
+            pages = self._whole_list(spec, priority, wait_s)
+        except TdsError as exc:
+            return [Fetch(id=document_id, error=exc) for document_id in ids]
+        found: dict[str, Fetch] = {}
+        for page in pages:
+            for row in page.rows:
+                with suppress(InvalidDocument, InvalidId):  # a row without an id is nobody's
+                    document_id = parse_id(spec.id_of(row))
+                    found[document_id] = self._read(spec, document_id, row, page.observed_at, priority)
+        began_at = pages[0].observed_at
+        return [
+            found.get(document_id) or self._confirm(spec, document_id, began_at, priority, wait_s, shown=found.keys())
+            for document_id in ids
+        ]
+
+    def _whole_list(self, spec: EntitySpec, priority: Priority, wait_s: Callable[[], float]) -> list[ListPage]:
+        pages: list[ListPage] = []
+        while not pages or pages[-1].has_more:
+            number = len(pages) + 1
+            pages.append(self._client.list_page(spec, page=number, priority=priority, permit_wait_s=wait_s()))
+        return pages
+
     def _fetch_one(self, spec: EntitySpec, document_id: str, priority: Priority, wait_s: Callable[[], float]) -> Fetch:
         try:
             fetched = self._client.document(spec, document_id, priority=priority, permit_wait_s=wait_s())
             return self._read(spec, document_id, fetched.document, fetched.observed_at, priority)
         except DocumentNotFound as exc:
-            return self._confirm(spec, document_id, exc, priority, wait_s)
+            return self._confirm(spec, document_id, exc.observed_at, priority, wait_s)
         except TdsError as exc:
             return Fetch(id=document_id, error=exc)
 
@@ -77,15 +107,16 @@ class Fetcher:
         self,
         spec: EntitySpec,
         document_id: str,
-        exc: DocumentNotFound,
+        began_at: datetime,
         priority: Priority,
         wait_s: Callable[[], float],
+        *,
+        shown: Collection[str] | None = None,
     ) -> Fetch:
         try:
-            self._guard.confirm(spec, document_id, priority=priority, wait_s=wait_s())
+            self._guard.confirm(spec, document_id, priority=priority, wait_s=wait_s(), shown=shown)
         except TdsError as error:
             return Fetch(id=document_id, error=error)
-        began_at = exc.observed_at
         return Fetch(id=document_id, began_at=began_at, candidate=gone(document_id, observed_at=began_at))
 
     def _read(

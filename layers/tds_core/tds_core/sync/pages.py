@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from tds_core.database.candidates import Candidate, from_list_row, mention
+from tds_core.database.candidates import Candidate, from_document, from_list_row, mention
 from tds_core.database.mirror import Mirror, count
 from tds_core.database.ordering import Clock, Moment
 from tds_core.database.runs import Run
@@ -32,12 +32,14 @@ def apply_page(
 
 def _candidate(spec: EntitySpec, row: dict[str, Any], page: ListPage, source: str) -> list[Candidate]:
     """The row's candidate; one that cannot be read is requested by its id, and one without an id is told of."""
+    moment = Moment(at=page.observed_at, clock=Clock.FETCH)
     try:
+        if spec.rows_are_documents:
+            return [from_document(spec, row, moment=moment, source=source)]
         return [from_list_row(spec, row, observed_at=page.observed_at, source=source)]
     except PermanentError as exc:
         _log.error("list row cannot be read", extra={"entity": spec.name, "reason": str(exc)})
     try:
-        moment = Moment(at=page.observed_at, clock=Clock.FETCH)
         return [mention(spec.id_of(row), moment=moment, source=source)]
     except PermanentError:
         return []

@@ -1,4 +1,4 @@
-"""Apply one entity's queue to the mirror: a batch of messages in, one transaction, the failed ones back to the queue.
+"""Apply one queue to the mirror: a batch of messages in, one transaction, the failed ones back to the queue.
 
 A processor never calls Zoho. What it misses it requests, and it wakes the drain for that.
 """
@@ -81,18 +81,19 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """One SQS event on its way: what its messages say, which ones go back, and whether anything was requested."""
+    """One SQS event on its way: what its messages say of each entity, which ones go back, and what was requested."""
 
-    carried: list[tuple[Candidate, Mapping[str, Any]]] = field(default_factory=list)
+    carried: dict[str, list[tuple[Candidate, Mapping[str, Any]]]] = field(default_factory=dict)
     failed: list[Mapping[str, Any]] = field(default_factory=list)
     requested: bool = False
 
 
 class Processor:
-    """One entity's processor."""
+    """One queue's processor; `specs` are the entities whose messages the queue carries."""
 
-    def __init__(self, spec: EntitySpec, *, mirror: Mirror, queue: Queue, waker: Waker) -> None:
-        self._spec = spec
+    def __init__(self, *specs: EntitySpec, mirror: Mirror, queue: Queue, waker: Waker) -> None:
+        self._name = specs[0].queue
+        self._specs = {spec.name: spec for spec in specs}
         self._mirror = mirror
         self._queue = queue
         self._waker = waker
@@ -102,47 +103,50 @@ class Processor:
         batch = Batch()
         for record in event["Records"]:
             try:
-                batch.carried += [(candidate, record) for candidate in self._candidates(record)]
+                spec, candidates = self._read(record)
+                batch.carried.setdefault(spec.name, []).extend((candidate, record) for candidate in candidates)
             except PermanentError as exc:
                 self._bury(record, exc, batch)
-        outcomes = self._apply(batch)
+        outcomes = {name: self._apply(self._specs[name], carried, batch) for name, carried in batch.carried.items()}
         if batch.requested:
             self._waker.wake()
-        figures = {"entity": self._spec.name, "messages": len(event["Records"]), "outcomes": outcomes}
-        _log.info("batch applied", extra=figures)
+        for name, counts in (outcomes or {self._name: {}}).items():
+            figures = {"entity": name, "messages": len(event["Records"]), "outcomes": counts}
+            _log.info("batch applied", extra=figures)
         return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in _once(batch.failed)]}
 
-    def _candidates(self, record: Mapping[str, Any]) -> list[Candidate]:
-        """What a message says: a full document of this entity, or else ids to request."""
+    def _read(self, record: Mapping[str, Any]) -> tuple[EntitySpec, list[Candidate]]:
+        """Whom a message is about and what it says: a full document of that entity, or else ids to request."""
         message = Message.parse(record["body"])
-        if message.entity != self._spec.name:
-            raise InvalidDocument(f"a message of {message.entity} on the queue of {self._spec.name}")
+        spec = self._specs.get(message.entity)
+        if spec is None:
+            raise InvalidDocument(f"a message of {message.entity} on the queue of {self._name}")
         document = message.document if message.op == "upsert" else None
-        if document is not None and self._spec.is_document(document) and self._spec.is_own(document):
-            return [
-                from_document(
-                    self._spec, document, moment=message.moment, source=message.source, trace_id=message.trace_id
-                )
+        if document is not None and spec.is_document(document) and spec.is_own(document):
+            return spec, [
+                from_document(spec, document, moment=message.moment, source=message.source, trace_id=message.trace_id)
             ]
-        return [
+        return spec, [
             mention(document_id, moment=message.moment, source=message.source, trace_id=message.trace_id)
             for document_id in message.ids
         ]
 
-    def _apply(self, batch: Batch) -> dict[str, int]:
-        """Apply what the batch says, or postpone it; returns how often each outcome occurred."""
-        candidates = [candidate for candidate, _ in batch.carried]
+    def _apply(
+        self, spec: EntitySpec, carried: Sequence[tuple[Candidate, Mapping[str, Any]]], batch: Batch
+    ) -> dict[str, int]:
+        """Apply what the batch says of an entity, or postpone it; returns how often each outcome occurred."""
+        candidates = [candidate for candidate, _ in carried]
         try:
-            results = self._mirror.apply(self._spec, candidates, priority=Priority.WEBHOOK)
+            results = self._mirror.apply(spec, candidates, priority=Priority.WEBHOOK)
         except RetriableError as exc:
-            _log.warning("batch postponed", extra={"entity": self._spec.name, "reason": exc.reason})
-            for record in _once([record for _, record in batch.carried]):
+            _log.warning("batch postponed", extra={"entity": spec.name, "reason": exc.reason})
+            for record in _once([record for _, record in carried]):
                 self._postpone(record, batch)
             return {}
         batch.requested |= any(result.requested for result in results)
         for result in results:
             if result.outcome is Outcome.REJECTED:
-                record = next(record for candidate, record in batch.carried if candidate is result.candidate)
+                record = next(record for candidate, record in carried if candidate is result.candidate)
                 self._bury(record, InvalidDocument(result.reason or "rejected"), batch)
         return count(results)
 
@@ -152,7 +156,7 @@ class Processor:
         ids = _ids(fields)
         attributes = {
             "reason": f"{exc.reason}: {exc}",
-            "entity": self._spec.name,
+            "entity": str(name if (name := fields.get("entity")) in self._specs else self._name),
             "ids": ",".join(ids),
             "first_seen": _first_seen(record),
             "trace_id": str(fields.get("trace_id", "")),
@@ -160,11 +164,11 @@ class Processor:
         }
         attributes = {name: _sendable(value) for name, value in attributes.items()}
         try:
-            batch.requested |= self._request(fields.get("entity", self._spec.name), ids, record)
+            batch.requested |= self._request(fields.get("entity", self._name), ids, record)
             self._queue.bury(record, attributes)
             _log.error("message dead-lettered", extra=attributes)
         except RetriableError as retriable:
-            _log.warning("message postponed", extra={"entity": self._spec.name, "reason": retriable.reason})
+            _log.warning("message postponed", extra={"entity": self._name, "reason": retriable.reason})
             self._postpone(record, batch)
 
     def _request(self, name: Any, ids: Sequence[str], record: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from tds_core.entities.spec import EntitySpec, Product
+from tds_core.entities.spec import ROWS_PER_PAGE, EntitySpec, Product
 from tds_core.errors import (
     DatabaseUnavailable,
     DocumentNotFound,
@@ -33,7 +33,6 @@ from tds_core.zoho.organization import Organization, remember
 from tds_core.zoho.retry import RetryPolicy
 
 VERSIONS: Mapping[Product, str] = {"books": "v3", "inventory": "v1"}
-LARGEST_PAGE = 200
 BODY_LIMIT_BYTES = 32 * 1024 * 1024
 T = TypeVar("T")
 Read = Callable[[JsonObject, Permit, datetime], T]
@@ -119,21 +118,18 @@ class UnifiedZohoClient:
         page: int,
         priority: Priority,
         parameters: Mapping[str, str] | None = None,
-        per_page: int = LARGEST_PAGE,
+        per_page: int = ROWS_PER_PAGE,
         permit_wait_s: float = 0.0,
     ) -> ListPage:
-        """One page of the entity's list, with `parameters` beside the spec's own.
+        """One page of the entity's list, with `parameters` beside the spec's own; a list without pages comes whole.
 
         Raises ZohoUnavailable for a page without its rows or page_context: that is never an empty end.
         """
-        asked = {**spec.list_parameters, **(parameters or {}), "page": str(page), "per_page": str(per_page)}
+        paging = {"page": str(page), "per_page": str(per_page)} if spec.paged else {}
+        asked = {**spec.list_parameters, **(parameters or {}), **paging}
 
         def read(document: JsonObject, permit: Permit, served_at: datetime) -> ListPage:
-            context = document.get("page_context")
-            if not isinstance(context, dict) or not isinstance(context.get("has_more_page"), bool):
-                raise ZohoUnavailable(f"a page of {spec.path} without its page_context")
-            if context.get("page", page) not in (page, str(page)):
-                raise ZohoUnavailable(f"another page of {spec.path} than the one asked for")
+            context = _page_context(document, spec, page=page)
             return ListPage(
                 rows=_rows(document, spec.list_key, spec.path),
                 has_more=context["has_more_page"],
@@ -298,6 +294,21 @@ def _call(
         priority=priority,
         permit_wait_s=permit_wait_s,
     )
+
+
+def _page_context(document: JsonObject, spec: EntitySpec, *, page: int) -> JsonObject:
+    """What the answer says of its page, checked; a list without pages may say nothing, but never that there are more.
+
+    Raises ZohoUnavailable.
+    """
+    context = document.get("page_context", None if spec.paged else {"has_more_page": False})
+    if not isinstance(context, dict) or not isinstance(context.get("has_more_page"), bool):
+        raise ZohoUnavailable(f"a page of {spec.path} without its page_context")
+    if context.get("page", page) not in (page, str(page)):
+        raise ZohoUnavailable(f"another page of {spec.path} than the one asked for")
+    if context["has_more_page"] and not spec.paged:
+        raise ZohoUnavailable(f"{spec.path} has pages after all")
+    return context
 
 
 def _rows(document: JsonObject, key: str, path: str) -> list[JsonObject]:

@@ -56,8 +56,17 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
             _contacts("contacts", "customers", "vendors"),
             _contacts("customers", "customers"),
             _contacts("vendors", "vendors"),
+            Route(module="salesorders", envelope="salesorder", id_key="salesorder_id", entities=("sales_orders",)),
             Route(module="invoices", envelope="invoice", id_key="invoice_id", entities=("invoices",)),
             Route(module="customerpayments", envelope="payment", id_key="payment_id", entities=("payments",)),
+            Route(module="creditnotes", envelope="creditnote", id_key="creditnote_id", entities=("credit_notes",)),
+            Route(module="bills", envelope="bill", id_key="bill_id", entities=("bills",)),
+            Route(
+                module="inventoryadjustments",
+                envelope="inventory_adjustment",
+                id_key="inventory_adjustment_id",
+                entities=("inventory",),
+            ),
         )
     }
 )

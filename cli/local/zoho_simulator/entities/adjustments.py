@@ -1,0 +1,310 @@
+"""Inventory adjustments: in Inventory alone, listed without lines and without a version; they move stock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from random import Random
+from typing import Any, NamedTuple
+
+from cli.local.zoho_simulator import fields, history
+from cli.local.zoho_simulator.clock import zoho_date, zoho_time
+from cli.local.zoho_simulator.entities import products, trade
+from cli.local.zoho_simulator.entities.locations import location
+from cli.local.zoho_simulator.entities.products import ITEMS, Item
+from cli.local.zoho_simulator.money import ZERO, decimal, number
+from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
+from cli.local.zoho_simulator.records import (
+    EntitySpec,
+    Fields,
+    InvalidValue,
+    Json,
+    Listing,
+    Predicate,
+    Product,
+    Record,
+    Refused,
+    Totals,
+    View,
+    date_filters,
+    overlaid,
+)
+from cli.local.zoho_simulator.shapes import shape
+from cli.local.zoho_simulator.world import World
+
+COST_ACCOUNT = "2646610000000034003"
+REASONS = ("جرد سنوي", "Stocktaking results", "Damaged goods", "Stolen goods", "تالف", "Stock on fire")
+
+
+class AdjustedLine(NamedTuple):
+    """What one item was adjusted by, and what that is worth."""
+
+    line_id: str
+    item_id: str
+    name: str
+    unit: str
+    sku: str
+    quantity: Decimal
+    worth: Decimal
+
+
+@dataclass(slots=True, kw_only=True)
+class Adjustment(Record):
+    """A correction of quantities, or of their value alone."""
+
+    date: str
+    reason: str
+    lines: tuple[AdjustedLine, ...]
+    kind: str = "quantity"
+    location: int = 0
+    reference: str = ""
+    description: str = ""
+
+    @property
+    def total(self) -> Decimal:
+        """What the stock is worth more, or less."""
+        return sum((line.worth for line in self.lines), ZERO)
+
+
+def _line(world: World, item: Item, quantity: Decimal) -> AdjustedLine:
+    worth = ((item.purchase_rate or ZERO) * quantity).quantize(Decimal("0.001"))
+    return AdjustedLine(trade.line_ids(world)(), item.id, item.name, item.unit, item.sku, quantity, worth)
+
+
+def _lines(world: World, random: Random) -> tuple[AdjustedLine, ...]:
+    items = [item for item in trade.sellable(world) if item.tracked]
+    if not items:
+        raise Refused("no product in stock")
+    chosen = random.sample(items, min(len(items), 1 + int(random.expovariate(0.5))))
+    return tuple(_line(world, item, _quantity(random, item)) for item in chosen)
+
+
+def _quantity(random: Random, item: Item) -> Decimal:
+    amount = Decimal(random.randrange(1, 400)).scaleb(-1) if item.unit == "متر" else Decimal(random.randrange(1, 25))
+    return -amount if random.random() < 0.6 else amount
+
+
+def _new(world: World, random: Random, *, at: int) -> Adjustment:
+    return Adjustment(
+        id=world.table(ADJUSTMENTS).next_id(),
+        created=at,
+        modified=at,
+        date=zoho_date(at),
+        reason=random.choice(REASONS),
+        lines=_lines(world, random),
+        kind="quantity",
+        location=random.choices(range(len(LOCATIONS)), weights=(6, 2, 1, 1, 1))[0],
+        reference=f"REF-IA-{random.randrange(10**5):05d}" if random.random() < 0.4 else "",
+        description="" if random.random() < 0.7 else "تعديل بعد الجرد",
+    )
+
+
+def generate(world: World, random: Random) -> Iterator[Adjustment]:
+    """Mostly quantities; every twelfth corrects a value alone."""
+    count = world.size("inventory", most=None if trade.sold(world) else 0, needs="products")
+    for index, at in enumerate(history.instants(random, count, end=world.history_end, days=900)):
+        made = _new(world, random, at=at)
+        made.modified = history.later(random, at, end=world.history_end, share=0.1)
+        if index % 12 == 5:
+            made.kind = "value"
+        yield made
+
+
+# -- what Zoho shows
+
+
+def _common(world: World, made: Adjustment) -> Json:
+    place = location(world, made.location)
+    return {
+        "inventory_adjustment_id": made.id,
+        "date": made.date,
+        "reason": made.reason,
+        "reason_id": f"26466100000000490{REASONS.index(made.reason):02d}" if made.reason in REASONS else "",
+        "description": made.description,
+        "reference_number": made.reference,
+        "adjustment_type": made.kind,
+        "total": number(made.total),
+        "created_by_id": STAFF[2].user_id,
+        "created_by_name": STAFF[2].name,
+        "created_time": zoho_time(made.created),
+        "location_id": place.id,
+        "location_name": place.name,
+    }
+
+
+def row(world: World, made: Adjustment, product: Product) -> Json:
+    """A list row."""
+    return overlaid({**shape("adjustment_row"), **_common(world, made)}, made.overlay)
+
+
+def document(world: World, made: Adjustment, product: Product) -> Json:
+    """The adjustment with its lines."""
+    place, of_quantity = location(world, made.location), made.kind == "quantity"
+    lines = [
+        {
+            **shape("adjustment_line"),
+            "line_item_id": line.line_id,
+            "item_id": line.item_id,
+            "item_order": order,
+            "name": line.name,
+            "sku": line.sku,
+            "unit": line.unit,
+            "quantity_adjusted": number(line.quantity) if of_quantity else "",
+            "value_adjusted": "" if of_quantity else number(line.worth),
+            "item_total": number(line.worth),
+            "adjustment_account_id": COST_ACCOUNT,
+            "location_id": place.id,
+            "location_name": place.name,
+        }
+        for order, line in enumerate(made.lines, 1)
+    ]
+    shown = {
+        **shape("adjustment_document"),
+        **_common(world, made),
+        "line_items": lines,
+        "last_modified_time": zoho_time(made.modified),
+    }
+    return overlaid(shown, made.overlay)
+
+
+# -- changes
+
+
+def _kind(value: object) -> str:
+    if value not in ("quantity", "value"):
+        raise ValueError("adjustment_type: quantity or value")
+    return str(value)
+
+
+SETTERS: dict[str, fields.Setter] = {
+    "date": ("date", fields.text),
+    "reason": ("reason", fields.text),
+    "description": ("description", fields.text),
+    "reference_number": ("reference", fields.text),
+    "adjustment_type": ("kind", _kind),
+}
+COMPUTED = frozenset({"inventory_adjustment_id", "total", "reason_id", "created_time", "location_name"})
+SHAPES = ("adjustment_row", "adjustment_document")
+SPECIAL = ("line_items", "location_id")
+
+
+def _given_lines(world: World, given: Any) -> tuple[AdjustedLine, ...]:
+    if not isinstance(given, list) or not given:
+        raise Refused("line_items: a list with at least one line")
+    lines = []
+    for entry in given:
+        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
+        if item is None:
+            raise Refused(f"line_items: unknown item {entry.get('item_id')}")
+        lines.append(_line(world, item, decimal(entry.get("quantity_adjusted", 1))))
+    return tuple(lines)
+
+
+def _position(world: World, given: Fields, default: int) -> int:
+    if "location_id" not in given:
+        return default
+    place = world.tables["locations"].records.get(str(given["location_id"]))
+    if place is None:
+        raise Refused("no such location")
+    return int(place.position)
+
+
+def _post(world: World, made: Adjustment, sign: int) -> None:
+    """Move the stock, or move it back with sign -1."""
+    if made.kind == "quantity":
+        for line in made.lines:
+            products.move_stock(world, line.item_id, made.location, line.quantity * sign)
+
+
+def create(world: World, random: Random, given: Fields) -> Adjustment:
+    """A new adjustment, of random items unless lines are given."""
+    plain = trade.split(given, SPECIAL)
+    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    made = _new(world, random, at=world.seconds())
+    made.location = _position(world, given, made.location)
+    made.lines = _given_lines(world, given["line_items"]) if "line_items" in given else made.lines
+    fields.assign(made, plain, SETTERS)
+    world.born(ADJUSTMENTS, made)
+    _post(world, made, 1)
+    return made
+
+
+def edit(world: World, made: Adjustment, given: Fields, version: bool) -> None:
+    """Set fields or lines; what was moved before is moved back first."""
+    plain = trade.split(given, SPECIAL)
+    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    place = _position(world, given, made.location)
+    lines = _given_lines(world, given["line_items"]) if "line_items" in given else made.lines
+    _post(world, made, -1)
+    with world.editing(ADJUSTMENTS, made, version=version):
+        made.lines, made.location = lines, place
+        fields.assign(made, plain, SETTERS)
+    _post(world, made, 1)
+
+
+def random_edit(world: World, made: Adjustment, random: Random) -> Fields:
+    """What staff change."""
+    choices: list[Fields] = [
+        {"description": f"تعديل {random.randrange(1000)}"},
+        {"reason": random.choice(REASONS)},
+        {"reference_number": f"REF-IA-{random.randrange(10**5):05d}"},
+    ]
+    return random.choice(choices)
+
+
+def delete(world: World, made: Adjustment) -> None:
+    """The stock is as if it had never been."""
+    _post(world, made, -1)
+    world.bury(ADJUSTMENTS, made)
+
+
+def totals(made: Adjustment) -> Totals:
+    """What all adjustments are worth, in the base currency."""
+    return "", {"total": made.total}
+
+
+def _by_day(made: Adjustment) -> tuple[str, int]:
+    return date.fromisoformat(made.date).isoformat(), made.created
+
+
+def _filter_by(value: str) -> Predicate[Adjustment]:
+    kinds = {"All": "", "ByQuantity": "quantity", "ByValue": "value"}
+    name = value.partition(".")[2]
+    if name not in kinds:
+        raise InvalidValue(value)
+    return lambda made: kinds[name] in ("", made.kind)
+
+
+ADJUSTMENTS: EntitySpec[Adjustment] = EntitySpec(
+    name="inventoryadjustments",
+    label="Inventory Adjustment",
+    path="inventoryadjustments",
+    list_key="inventory_adjustments",
+    detail_key="inventory_adjustment",
+    id_key="inventory_adjustment_id",
+    id_base=2_646_610_010_000_000_000,
+    scopes={"inventory": "ZohoInventory.inventoryadjustments.READ"},
+    listing=Listing(
+        report_name="Inventory Adjustments",
+        applied_filter="AdjustmentType.All",
+        sort_column="date",
+        sort_order="D",
+        sort_keys={"date": _by_day, "created_time": lambda made: made.created, "reason": lambda made: made.reason},
+        filters={"filter_by": _filter_by, **date_filters("date", lambda made: made.date)},
+        filters_by_modified=lambda world: False,
+    ),
+    views=(View(name="inventory", shows=lambda made: True, sizes={"small": 10, "tsh": 600}),),
+    chosen_fields=("inventory_adjustment_id", "date", "reason", "total"),
+    row=row,
+    document=document,
+    totals=totals,
+    generate=generate,
+    create=create,
+    edit=edit,
+    random_edit=random_edit,
+    delete=delete,
+    may_delete=lambda made: True,
+    home="inventory",
+)

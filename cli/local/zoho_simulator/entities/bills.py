@@ -1,0 +1,359 @@
+"""Bills of vendors: they bring stock, and what is owed follows them without moving the vendor's version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any, NamedTuple
+
+from cli.local.zoho_simulator import fields, history, vocabulary
+from cli.local.zoho_simulator.clock import zoho_date
+from cli.local.zoho_simulator.entities import bill_documents, contacts, products, trade
+from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
+from cli.local.zoho_simulator.entities.products import ITEMS, Item
+from cli.local.zoho_simulator.entities.trade import Line, Trade
+from cli.local.zoho_simulator.money import ZERO, Currency, decimal
+from cli.local.zoho_simulator.organisation import LOCATIONS
+from cli.local.zoho_simulator.records import (
+    Below,
+    EntitySpec,
+    Fields,
+    InvalidValue,
+    Listing,
+    Predicate,
+    Refused,
+    Totals,
+    View,
+    date_filters,
+)
+from cli.local.zoho_simulator.world import World
+
+UNPOSTED = frozenset({"draft", "void", "pending_approval", "approved", "rejected"})
+PAYMENT_ID_BASE = 2_646_610_025_000_000_000
+BILL_PAYMENT_ID_BASE = 2_646_610_026_000_000_000
+ODD = {2: "draft", 5: "void", 7: "pending_approval"}  # the smallest organisation too has them
+MODES = ("Bank Transfer", "banktransfer", "Cash", "حوالة")
+
+
+class BillPayment(NamedTuple):
+    """Money paid to a vendor for one bill, in its currency."""
+
+    payment_id: str
+    bill_payment_id: str
+    date: str
+    amount: Decimal
+    mode: str
+    reference: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Bill(Trade):
+    """A bill in its vendor's currency."""
+
+    vendor_id: str
+    due_date: str
+    terms: int
+    payments: tuple[BillPayment, ...] = ()
+
+    @property
+    def posted(self) -> bool:
+        """Whether it moves stock and balances."""
+        return self.status not in UNPOSTED
+
+    @property
+    def paid(self) -> Decimal:
+        """What was paid for it."""
+        return sum((payment.amount for payment in self.payments), ZERO)
+
+    @property
+    def balance(self) -> Decimal:
+        """What is still to be paid."""
+        return ZERO if self.status == "void" else self.total - self.paid
+
+    @property
+    def owed(self) -> Decimal:
+        """What it adds to its vendor's balance."""
+        return self.balance if self.posted else ZERO
+
+    def settle(self, today: str) -> None:
+        """The status that its payments and its due date mean."""
+        if not self.posted:
+            return
+        if self.balance <= 0:
+            self.status = "paid"
+        elif self.due_date < today:
+            self.status = "overdue"
+        else:
+            self.status = "partially_paid" if self.paid else "open"
+
+
+def cost(item: Item, currency: Currency) -> Decimal:
+    """What the item is bought for, in the vendor's currency."""
+    return trade.converted(item.purchase_rate or item.rate, currency)
+
+
+def _lines(world: World, random: Random, currency: Currency, count: int) -> tuple[Line, ...]:
+    next_id, items = trade.line_ids(world), trade.sellable(world)
+    chosen = [random.choice(items) for _ in range(count)]
+    return tuple(
+        Line(next_id(), item.id, item.name, item.unit, Decimal(random.randrange(1, 40) * 10), cost(item, currency))
+        for item in chosen
+    )
+
+
+def _new(world: World, random: Random, vendor: Contact, *, index: int, at: int) -> Bill:
+    day = zoho_date(at)
+    bill = Bill(
+        id=world.table(BILLS).next_id(),
+        created=at,
+        modified=at,
+        number=f"{random.choice(('INV', 'PI', 'SZ'))}-{index:05d}",
+        vendor_id=vendor.id,
+        currency=vendor.currency,
+        exchange_rate=vendor.currency.rate,
+        date=day,
+        due_date=(date.fromisoformat(day) + timedelta(days=vendor.terms)).isoformat(),
+        terms=vendor.terms,
+        lines=_lines(world, random, vendor.currency, 1 + int(random.expovariate(0.15))),
+        status="open",
+        location=random.choices(range(len(LOCATIONS)), weights=(6, 1, 0, 3, 0))[0],
+        reference=f"CTN-{random.randrange(10**4)}" if random.random() < 0.2 else "",
+        notes=random.choice(vocabulary.NOTES) if random.random() < 0.2 else "",
+    )
+    bill.add_up()
+    return bill
+
+
+def _payment(world: World, random: Random, day: str, amount: Decimal) -> BillPayment:
+    return BillPayment(
+        payment_id=trade.counter(world, "bill payments", PAYMENT_ID_BASE),
+        bill_payment_id=trade.counter(world, "bill applications", BILL_PAYMENT_ID_BASE),
+        date=day,
+        amount=amount,
+        mode=random.choice(MODES),
+    )
+
+
+def generate(world: World, random: Random) -> Iterator[Bill]:
+    """Nearly all are paid, at once or in parts; the last months' wait."""
+    vendors = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "vendor"]
+    count = world.size("bills", most=None if vendors and trade.sold(world) else 0, needs="vendors and products")
+    for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1250)):
+        vendor = vendors[int(random.random() ** 1.7 * len(vendors))]
+        bill = _new(world, random, vendor, index=index + 1, at=created)
+        bill.status = ODD.get(index, "void" if random.random() < 0.005 else bill.status)
+        bill.modified = history.later(random, created, end=world.history_end, share=0.6)
+        if bill.posted and random.random() < 0.95 * (1 - (index / count) ** 30):
+            part = random.random() < 0.01 or index == 4
+            amount = bill.currency.rounded(bill.total * Decimal("0.4")) if part else bill.total
+            bill.payments = (_payment(world, random, zoho_date(bill.modified), amount),) if amount else ()
+        bill.settle(world.base_date.isoformat())
+        vendor.documents += 1
+        vendor.payable += bill.owed
+        yield bill
+
+
+# -- changes
+
+
+SETTERS: dict[str, fields.Setter] = {
+    "bill_number": ("number", fields.text),
+    "date": ("date", fields.text),
+    "due_date": ("due_date", fields.text),
+    "status": ("status", fields.text),
+    "reference_number": ("reference", fields.text),
+    "notes": ("notes", fields.text),
+    "adjustment": ("adjustment", decimal),
+    "exchange_rate": ("exchange_rate", decimal),
+}
+SPECIAL = ("vendor_id", "line_items", "payments")
+COMPUTED = frozenset({"bill_id", "balance", "balance_due", "total", "sub_total", "payment_made", "vendor_name"}) | {
+    "currency_code",
+    "currency_id",
+    "created_time",
+}
+SHAPES = ("bill_row", "bill_document")
+
+
+def _check(given: Fields) -> Fields:
+    plain = trade.split(given, SPECIAL)
+    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    return plain
+
+
+def _paid(world: World, random: Random, bill: Bill, given: Fields) -> tuple[BillPayment, ...]:
+    """As given, or as they stand; one with a known payment_id keeps it."""
+    if "payments" not in given:
+        return bill.payments
+    held, paid = {payment.payment_id: payment for payment in bill.payments}, []
+    for entry in given["payments"]:
+        known = held.get(str(entry.get("payment_id", "")))
+        amount = decimal(entry.get("amount", known.amount if known else bill.balance))
+        if amount <= 0:
+            raise Refused("a payment needs an amount")
+        fresh = known or _payment(world, random, world.today().isoformat(), amount)
+        paid.append(fresh._replace(amount=amount))
+    return tuple(paid)
+
+
+def _post(world: World, bill: Bill, sign: int) -> None:
+    """Bring its stock and its debt, or take both back with sign -1."""
+    if not bill.posted:
+        return
+    for line in bill.lines:
+        products.move_stock(world, line.item_id, bill.location, line.quantity * sign)
+    contacts.post(world, bill.vendor_id, payable=bill.owed * sign)
+
+
+def _given_lines(world: World, bill: Bill, given: Any) -> tuple[Line, ...]:
+    priced = []
+    for entry in given:
+        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
+        rate = {"rate": str(cost(item, bill.currency))} if item is not None else {}
+        priced.append({**rate, **entry})
+    return trade.given_lines(world, bill.currency, priced)
+
+
+def create(world: World, random: Random, given: Fields) -> Bill:
+    """A new bill of a random or given vendor; it brings stock unless its status is draft."""
+    plain = _check(given)
+    vendor = contacts.somebody(world, random, "vendor", str(given.get("vendor_id", "")))
+    number = 90_000 + len(world.table(BILLS)) + random.randrange(10**4)
+    bill = _new(world, random, vendor, index=number, at=world.seconds())
+    _set(world, bill, given, plain, _paid(world, random, bill, given))
+    world.born(BILLS, bill)
+    contacts.post(world, vendor.id, documents=1)
+    _post(world, bill, 1)
+    return bill
+
+
+def _set(world: World, bill: Bill, given: Fields, plain: Fields, paid: tuple[BillPayment, ...]) -> None:
+    if "line_items" in given:
+        bill.lines = _given_lines(world, bill, given["line_items"])
+    fields.assign(bill, plain, SETTERS)
+    bill.payments = paid
+    bill.add_up()
+    if bill.paid > bill.total:
+        raise Refused("more paid than the bill is worth")
+    if bill.paid and not bill.posted:
+        raise Refused("a bill with payments cannot become a draft or void")
+    bill.settle(world.today().isoformat())
+
+
+def edit(world: World, bill: Bill, given: Fields, version: bool) -> None:
+    """Set fields, lines, or what was paid (`payments`)."""
+    plain = _check(given)
+    if str(given.get("vendor_id", bill.vendor_id)) != bill.vendor_id:
+        raise Refused("a bill keeps its vendor")
+    planned = bill.snapshot()
+    _set(world, planned, given, plain, _paid(world, world.random(f"paid/{bill.id}"), bill, given))
+    _post(world, bill, -1)
+    with world.editing(BILLS, bill, version=version):
+        bill.lines, bill.payments = planned.lines, planned.payments
+        fields.assign(bill, plain, SETTERS)
+        bill.add_up()
+        bill.settle(world.today().isoformat())
+    _post(world, bill, 1)
+
+
+def random_edit(world: World, bill: Bill, random: Random) -> Fields:
+    """What staff change: open bills are paid."""
+    choices: list[Callable[[], Fields]] = [
+        lambda: {"notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
+        lambda: {"reference_number": f"CTN-{random.randrange(10**4)}"},
+    ]
+    if bill.owed > 0:
+        held = [{"payment_id": payment.payment_id} for payment in bill.payments]
+        choices += [lambda: {"payments": [*held, {"amount": str(bill.balance)}]}] * 2
+    if not bill.payments:
+        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"status": "open" if bill.status in UNPOSTED else "void"})
+    return random.choice(choices)()
+
+
+def delete(world: World, bill: Bill) -> None:
+    """A bill that was paid stays."""
+    if bill.payments:
+        raise Refused("a bill with payments cannot be deleted")
+    _post(world, bill, -1)
+    contacts.post(world, bill.vendor_id, documents=-1)
+    world.bury(BILLS, bill)
+
+
+def age(world: World, today: str) -> None:
+    """Time alone makes open bills overdue; whether that moves their version is a quirk."""
+    moves = world.options.quirks.overdue_moves_version
+    for bill in list(world.table(BILLS).records.values()):
+        if bill.owed > 0 and bill.status != "overdue" and bill.due_date < today:
+            with world.editing(BILLS, bill, version=moves, announce=False):
+                bill.settle(today)
+
+
+def totals(bill: Bill) -> Totals:
+    """Totals and balances per currency."""
+    return bill.currency.code, {"total": bill.total, "balance": bill.balance}
+
+
+def _filter_by(value: str) -> Predicate[Bill]:
+    known = ("PartiallyPaid", "Paid", "Overdue", "Void", "Open", "Draft", "PendingApproval")
+    if value == "Status.All":
+        return lambda bill: True
+    name = value.removeprefix("Status.")
+    if name not in known:
+        raise InvalidValue(value)
+    wanted = {"PartiallyPaid": "partially_paid", "PendingApproval": "pending_approval"}.get(name, name.lower())
+    return lambda bill: bill.status == wanted
+
+
+BILLS: EntitySpec[Bill] = EntitySpec(
+    name="bills",
+    label="Bill",
+    path="bills",
+    list_key="bills",
+    detail_key="bill",
+    id_key="bill_id",
+    id_base=2_646_610_007_000_000_000,
+    scopes={"books": "ZohoBooks.bills.READ", "inventory": "ZohoInventory.bills.READ"},
+    listing=Listing(
+        report_name="Bills",
+        applied_filter="Status.All",
+        sort_column="created_time",
+        sort_order="D",
+        sort_keys={
+            "created_time": lambda bill: bill.created,
+            "last_modified_time": lambda bill: bill.modified,
+            "date": lambda bill: bill.date,
+            "due_date": lambda bill: bill.due_date,
+            "bill_number": lambda bill: bill.number,
+            "total": lambda bill: bill.total,
+            "balance": lambda bill: bill.balance,
+        },
+        filters={
+            "status": lambda value: lambda bill: bill.status == value.lower(),
+            "filter_by": _filter_by,
+            "vendor_id": lambda value: lambda bill: bill.vendor_id == value,
+            "bill_number": lambda value: lambda bill: bill.number == value,
+            **date_filters("date", lambda bill: bill.date),
+            **date_filters("due_date", lambda bill: bill.due_date),
+            **date_filters("created_date", lambda bill: zoho_date(bill.created)),
+        },
+        filters_by_modified=lambda world: True,
+        inventory_filters=False,
+    ),
+    views=(View(name="bills", shows=lambda bill: True, sizes={"small": 14, "tsh": 2400}),),
+    chosen_fields=("bill_id", "bill_number", "status", "total", "balance"),
+    row=bill_documents.row,
+    document=bill_documents.document,
+    totals=totals,
+    generate=generate,
+    create=create,
+    edit=edit,
+    random_edit=random_edit,
+    delete=delete,
+    may_delete=lambda bill: not bill.payments,
+    below={"payments": Below(key="payments", values=bill_documents.payments)},
+    age=age,
+)

@@ -1,0 +1,295 @@
+"""Sales orders: open ones commit stock, an invoice of an order takes it over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from random import Random
+
+from cli.local.zoho_simulator import fields, history, vocabulary
+from cli.local.zoho_simulator.clock import DAY_S, zoho_date
+from cli.local.zoho_simulator.entities import contacts, order_ledger, salesorder_documents, trade
+from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
+from cli.local.zoho_simulator.entities.invoices import INVOICES
+from cli.local.zoho_simulator.entities.order_ledger import Order
+from cli.local.zoho_simulator.entities.products import ITEMS
+from cli.local.zoho_simulator.entities.receivables import Invoice
+from cli.local.zoho_simulator.entities.trade import Line
+from cli.local.zoho_simulator.money import decimal
+from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
+from cli.local.zoho_simulator.records import (
+    EntitySpec,
+    Fields,
+    InvalidValue,
+    Listing,
+    Predicate,
+    Refused,
+    Totals,
+    View,
+    date_filters,
+)
+from cli.local.zoho_simulator.world import World
+
+INVOICED_SHARE = 0.93
+OLD_STATES, OLD_WEIGHTS = ("void", "draft", "closed", "open"), (4, 1, 2, 3)
+STATES = frozenset(OLD_STATES)
+
+
+def _new(world: World, random: Random, customer: Contact, lines: tuple[Line, ...], *, index: int, at: int) -> Order:
+    day = zoho_date(at)
+    order = Order(
+        id=world.table(ORDERS).next_id(),
+        created=at,
+        modified=at,
+        number=f"SO-{index:06d}",
+        customer_id=customer.id,
+        currency=customer.currency,
+        exchange_rate=customer.currency.rate,
+        date=day,
+        terms=customer.terms,
+        lines=lines,
+        status="open",
+        location=random.choices(range(len(LOCATIONS)), weights=(5, 3, 2, 1, 0))[0],
+        salesperson=random.randrange(len(STAFF) + 1),
+        shipment_date=_after(day, random.randrange(1, 9)) if random.random() < 0.3 else "",
+        reference=f"PO-{random.randrange(10**4):04d}" if random.random() < 0.1 else "",
+        notes=random.choice(vocabulary.NOTES),
+    )
+    order.add_up()
+    return order
+
+
+def _after(day: str, days: int) -> str:
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
+# -- history
+
+
+def _of_invoice(world: World, random: Random, invoice: Invoice, index: int) -> Order:
+    """The order that became an invoice; one in twenty-five asked for more than was delivered."""
+    next_id = trade.line_ids(world)
+    more = random.random() < 0.04
+    lines = tuple(
+        line._replace(line_id=next_id(), quantity=line.quantity + (at % 2) if more else line.quantity)
+        for at, line in enumerate(invoice.lines, 1)
+    )
+    customer = world.table(CONTACTS).records[invoice.customer_id]
+    created = invoice.created - int(random.random() ** 3 * 3 * DAY_S) - 60
+    order = _new(world, random, customer, lines, index=index, at=created)
+    order.exchange_rate, order.location = invoice.exchange_rate, invoice.location
+    order.shipping, order.adjustment = invoice.shipping, invoice.adjustment
+    order.add_up()
+    order.modified = invoice.modified
+    quantities = tuple(line.quantity for line in invoice.lines)
+    invoice.order_id, invoice.ordered, invoice.reference = order.id, quantities, order.number
+    if invoice.status != "void":
+        order.invoiced = ((invoice.id, quantities),)
+    return order
+
+
+def _waiting(world: World, random: Random, *, index: int, at: int) -> Order:
+    """An order without an invoice: open ones are recent."""
+    customers = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "customer"]
+    customer = customers[int(random.random() ** 2.5 * len(customers))]
+    lines = trade.random_lines(world, random, trade.sellable(world), customer.currency, trade.line_count(random))
+    order = _new(world, random, customer, lines, index=index, at=at)
+    order.status = random.choices(OLD_STATES, OLD_WEIGHTS)[0]
+    order.modified = history.later(random, at, end=world.history_end, share=0.4)
+    return order
+
+
+def generate(world: World, random: Random) -> Iterator[Order]:
+    """Most orders became invoices; the others are void, closed, drafts, or commit stock."""
+    invoices = list(world.table(INVOICES).records.values())
+    possible = trade.sold(world) and any(c.kind == "customer" for c in world.table(CONTACTS).records.values())
+    count = world.size("sales_orders", most=None if possible else 0, needs="customers and products")
+    invoiced = min(len(invoices), round(count * INVOICED_SHARE), max(0, count - 2 * len(OLD_STATES)))
+    ordered = sorted(random.sample(range(len(invoices)), invoiced))
+    waiting = history.instants(random, count - len(ordered), end=world.history_end, days=900)
+    for index, position in enumerate(ordered, 1):
+        yield _started(world, _of_invoice(world, random, invoices[position], index))
+    for index, at in enumerate(waiting):
+        order = _waiting(world, random, index=len(ordered) + index + 1, at=at)
+        order.status = OLD_STATES[index] if index < len(OLD_STATES) else order.status
+        yield _started(world, order)
+
+
+def _started(world: World, order: Order) -> Order:
+    """The order's stock is committed from the beginning."""
+    items = world.table(ITEMS).records
+    if order.status == "open" and order.state != "invoiced":
+        for line, quantity in zip(order.lines, order.committed, strict=True):
+            items[line.item_id].committed += quantity
+    world.table(CONTACTS).records[order.customer_id].documents += 1
+    return order
+
+
+# -- changes
+
+
+def _status(value: object) -> str:
+    if value not in STATES:
+        raise ValueError(f"status: one of {', '.join(sorted(STATES))}; the others follow from invoices")
+    return str(value)
+
+
+SETTERS: dict[str, fields.Setter] = {
+    "salesorder_number": ("number", fields.text),
+    "date": ("date", fields.text),
+    "shipment_date": ("shipment_date", fields.text),
+    "status": ("status", _status),
+    "reference_number": ("reference", fields.text),
+    "notes": ("notes", fields.text),
+    "shipping_charge": ("shipping", decimal),
+    "adjustment": ("adjustment", decimal),
+    "exchange_rate": ("exchange_rate", decimal),
+}
+SPECIAL = ("customer_id", "line_items")
+COMPUTED = frozenset({"salesorder_id", "balance", "total", "sub_total", "currency_code", "currency_id"}) | {
+    "customer_name",
+    "created_time",
+    "bcy_total",
+    "order_status",
+    "invoiced_status",
+    "paid_status",
+    "invoices",
+    "quantity",
+    "quantity_invoiced",
+}
+SHAPES = ("salesorder_row", "salesorder_document")
+
+
+def _check(given: Fields) -> Fields:
+    plain = trade.split(given, SPECIAL)
+    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    return plain
+
+
+def create(world: World, random: Random, given: Fields) -> Order:
+    """A new order of a random or given customer."""
+    plain = _check(given)
+    customer = contacts.somebody(world, random, "customer", str(given.get("customer_id", "")))
+    if "line_items" in given:
+        lines = trade.given_lines(world, customer.currency, given["line_items"])
+    else:
+        count = trade.line_count(random)
+        lines = trade.random_lines(world, random, trade.sellable(world), customer.currency, count)
+    number = 900_000 + len(world.table(ORDERS)) + random.randrange(10**5)
+    order = _new(world, random, customer, lines, index=number, at=world.seconds())
+    fields.assign(order, plain, SETTERS)
+    order.add_up()
+    world.born(ORDERS, order)
+    contacts.post(world, customer.id, documents=1)
+    order_ledger.post(world, order, 1)
+    return order
+
+
+def edit(world: World, order: Order, given: Fields, version: bool) -> None:
+    """Set fields; lines only while nothing is invoiced."""
+    plain = _check(given)
+    if str(given.get("customer_id", order.customer_id)) != order.customer_id:
+        raise Refused("a sales order keeps its customer")
+    if order.invoiced and ("line_items" in given or plain.get("status", "open") != "open"):
+        raise Refused("an invoiced sales order keeps its lines and its status")
+    lines = trade.given_lines(world, order.currency, given["line_items"]) if "line_items" in given else order.lines
+    order_ledger.post(world, order, -1)
+    with world.editing(ORDERS, order, version=version):
+        order.lines = lines
+        fields.assign(order, plain, SETTERS)
+        order.add_up()
+    order_ledger.post(world, order, 1)
+
+
+def random_edit(world: World, order: Order, random: Random) -> Fields:
+    """What staff change."""
+    choices: list[Callable[[], Fields]] = [
+        lambda: {"notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
+        lambda: {"shipment_date": _after(order.date, random.randrange(1, 30))},
+        lambda: {"reference_number": f"PO-{random.randrange(10**4):04d}"},
+    ]
+    if not order.invoiced:
+        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"status": random.choice(("open", "void", "closed"))})
+    return random.choice(choices)()
+
+
+def delete(world: World, order: Order) -> None:
+    """Only an order without invoices can be deleted."""
+    if order.invoiced:
+        raise Refused("a sales order with invoices cannot be deleted")
+    order_ledger.post(world, order, -1)
+    contacts.post(world, order.customer_id, documents=-1)
+    world.bury(ORDERS, order)
+
+
+def totals(order: Order) -> Totals:
+    """Totals per currency."""
+    return order.currency.code, {"total": order.total}
+
+
+# -- the list
+
+
+def _filter_by(value: str) -> Predicate[Order]:
+    states = {"Open", "Draft", "PartiallyInvoiced", "Invoiced", "Void", "Closed", "OverDue"}
+    name = value.removeprefix("Status.")
+    if value == "Status.All":
+        return lambda order: True
+    if name not in states:
+        raise InvalidValue(value)
+    wanted = {"PartiallyInvoiced": "partially_invoiced"}.get(name, name.lower())
+    return lambda order: order.state == wanted
+
+
+def _ids(value: str) -> Predicate[Order]:
+    wanted = {part.strip() for part in value.split(",")}
+    return lambda order: order.id in wanted
+
+
+ORDERS: EntitySpec[Order] = EntitySpec(
+    name="salesorders",
+    label="Sales Order",
+    path="salesorders",
+    list_key="salesorders",
+    detail_key="salesorder",
+    id_key="salesorder_id",
+    id_base=2_646_610_005_000_000_000,
+    scopes={"books": "ZohoBooks.salesorders.READ", "inventory": "ZohoInventory.salesorders.READ"},
+    listing=Listing(
+        report_name="Sales Orders",
+        applied_filter="Status.All",
+        sort_column="created_time",
+        sort_order="D",
+        sort_keys={
+            "created_time": lambda order: order.created,
+            "last_modified_time": lambda order: order.modified,
+            "date": lambda order: order.date,
+            "salesorder_number": lambda order: order.number,
+            "total": lambda order: order.total,
+        },
+        filters={
+            "status": lambda value: lambda order: order.state == value.lower(),
+            "filter_by": _filter_by,
+            "customer_id": lambda value: lambda order: order.customer_id == value,
+            "salesorder_number": lambda value: lambda order: order.number == value,
+            "salesorder_ids": _ids,
+            **date_filters("date", lambda order: order.date),
+            **date_filters("created_date", lambda order: zoho_date(order.created)),
+        },
+        filters_by_modified=lambda world: True,
+    ),
+    views=(View(name="sales_orders", shows=lambda order: True, sizes={"small": 36, "tsh": 19636}),),
+    chosen_fields=("salesorder_id", "salesorder_number", "status", "total"),
+    row=salesorder_documents.row,
+    document=salesorder_documents.document,
+    totals=totals,
+    generate=generate,
+    create=create,
+    edit=edit,
+    random_edit=random_edit,
+    delete=delete,
+    may_delete=lambda order: not order.invoiced,
+    list_extra=salesorder_documents.with_lines,
+    list_extra_of=frozenset({"salesorder_ids"}),
+)

@@ -1,0 +1,164 @@
+"""What invoices, orders, credit notes and bills have in common: a number, a currency, lines and their sum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from random import Random
+from typing import Any, NamedTuple
+
+from cli.local.zoho_simulator.entities.products import ITEMS, PLACEHOLDER, Item
+from cli.local.zoho_simulator.money import IQD, RMB, ZERO, Currency, decimal
+from cli.local.zoho_simulator.records import Fields, Json, Record, Refused
+from cli.local.zoho_simulator.world import World
+
+LINE_ID_BASE = 2_646_610_013_000_000_000
+
+
+class Line(NamedTuple):
+    """One line; name and unit are as they were when it was written."""
+
+    line_id: str
+    item_id: str
+    name: str
+    unit: str
+    quantity: Decimal
+    rate: Decimal
+
+
+@dataclass(slots=True, kw_only=True)
+class Trade(Record):
+    """A document with lines in the currency of its customer or vendor."""
+
+    number: str
+    currency: Currency
+    exchange_rate: Decimal
+    date: str
+    lines: tuple[Line, ...]
+    status: str = "draft"
+    location: int = 0
+    shipping: Decimal = ZERO
+    adjustment: Decimal = ZERO
+    reference: str = ""
+    notes: str = ""
+    sub_total: Decimal = ZERO
+    total: Decimal = ZERO
+
+    def line_total(self, line: Line) -> Decimal:
+        """Rate times quantity at the currency's precision."""
+        return self.currency.rounded(line.rate * line.quantity)
+
+    def add_up(self) -> None:
+        """Recompute the totals from the lines."""
+        self.sub_total = sum((self.line_total(line) for line in self.lines), ZERO)
+        self.total = self.sub_total + self.shipping + self.adjustment
+
+    def base(self, amount: Decimal) -> Decimal:
+        """An amount at the document's own rate, in the base currency."""
+        return (amount * self.exchange_rate).quantize(Decimal("0.001"))
+
+
+class LineIds:
+    """Line ids are never used twice: a document that is saved again gets new ones."""
+
+    def __init__(self) -> None:
+        self._serial = 0
+
+    def __call__(self) -> str:
+        """The next one."""
+        self._serial += 1
+        return str(LINE_ID_BASE + self._serial * 3)
+
+
+def line_ids(world: World) -> LineIds:
+    """The organisation's counter of line ids."""
+    known: LineIds = world.memory.setdefault("line ids", LineIds())
+    return known
+
+
+def counter(world: World, name: str, base: int) -> str:
+    """The next id of something that is no record of its own: an application, a refund."""
+    world.memory[name] = serial = world.memory.get(name, 0) + 1
+    return str(base + serial * 7)
+
+
+def converted(amount: Decimal, currency: Currency) -> Decimal:
+    """An amount in the base currency as a trader writes it in another, rounded as traders round."""
+    if currency is IQD:
+        return max(Decimal(250), (amount * 1310 / 250).quantize(Decimal(1), ROUND_HALF_UP) * 250)
+    if currency is RMB:
+        return (amount * Decimal("7.1")).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return amount
+
+
+def price(item: Item, currency: Currency) -> Decimal:
+    """The item's price in the customer's currency."""
+    return converted(item.rate, currency)
+
+
+def _is_sold(item: Item) -> bool:
+    return item.rate != PLACEHOLDER and item.rate > 0
+
+
+def sold(world: World) -> bool:
+    """Whether there is anything to sell, and to keep in stock."""
+    return any(_is_sold(item) and item.tracked for item in world.table(ITEMS).records.values())
+
+
+def sellable(world: World) -> list[Item]:
+    """Items that documents name; placeholders are not sold."""
+    items = [item for item in world.table(ITEMS).records.values() if _is_sold(item)]
+    if not items:
+        raise Refused("no product to sell")
+    return items
+
+
+def quantity_of(random: Random, item: Item) -> Decimal:
+    """How much of an item one line takes."""
+    if item.unit == "متر":
+        return Decimal(random.randrange(5, 3000)).scaleb(-1)
+    return Decimal(int(random.lognormvariate(2.2, 1.2)) + 1)
+
+
+def random_lines(world: World, random: Random, items: list[Item], currency: Currency, count: int) -> tuple[Line, ...]:
+    """Some lines; the first items are named most."""
+    next_id = line_ids(world)
+    lines = []
+    for _ in range(count):
+        item = items[int(random.random() ** 2 * len(items))]
+        quantity = quantity_of(random, item)
+        lines.append(Line(next_id(), item.id, item.name, item.unit, quantity, price(item, currency)))
+    return tuple(lines)
+
+
+def line_count(random: Random) -> int:
+    """How many lines a document has, three on the average."""
+    return min(12, 1 + int(random.expovariate(0.3)))
+
+
+def given_lines(world: World, currency: Currency, given: Any) -> tuple[Line, ...]:
+    """Lines that a caller of the control interface wants."""
+    if not isinstance(given, list) or not given:
+        raise Refused("line_items: a list with at least one line")
+    next_id, lines = line_ids(world), []
+    for entry in given:
+        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
+        if item is None:
+            raise Refused(f"line_items: unknown item {entry.get('item_id')}")
+        rate = decimal(entry["rate"]) if "rate" in entry else price(item, currency)
+        quantity = decimal(entry.get("quantity", 1))
+        lines.append(Line(next_id(), item.id, str(entry.get("name", item.name)), item.unit, quantity, rate))
+    return tuple(lines)
+
+
+def wanted_lines(world: World, random: Random) -> list[Json]:
+    """Lines as a caller would give them."""
+    items = sellable(world)
+    return [
+        {"item_id": random.choice(items).id, "quantity": random.randrange(1, 60)} for _ in range(random.randrange(1, 9))
+    ]
+
+
+def split(given: Fields, special: tuple[str, ...]) -> Fields:
+    """The given fields without those that an entity treats itself."""
+    return {name: value for name, value in given.items() if name not in special}
