@@ -433,6 +433,22 @@ def test_what_is_not_written_touches_nothing(database: Database) -> None:
     assert requested(database, "products") == set()
 
 
+def test_a_deleted_document_touches_what_it_held(database: Database) -> None:
+    apply(database, document(invoice(1, **lines("5"))))
+    database.execute("DELETE FROM tds.backlog")
+    database.execute("INSERT INTO tds.cursors (scan, walked_at) VALUES ('contacts', now() - interval '10 years')")
+    apply(database, deletion(1, 60))
+    assert requested(database, "products") == {"5"}
+    assert one(database, "SELECT touched_at IS NOT NULL FROM tds.cursors WHERE scan = 'contacts'")
+
+
+def test_a_line_that_was_taken_out_touches_its_product(database: Database) -> None:
+    apply(database, document(invoice(1, **lines("5", "6"))))
+    database.execute("DELETE FROM tds.backlog")
+    apply(database, document(invoice(1, 60, **lines("6")), received(61)))
+    assert requested(database, "products") == {"5", "6"}
+
+
 # people
 
 

@@ -142,4 +142,4 @@ def test_a_wake_that_fails_is_left_to_the_schedule(
     monkeypatch.setattr(aws, "client", lambda service: Unreachable())
     with caplog.at_level(logging.WARNING):
         DrainWaker(Settings(backfill_function="backfill")).wake()
-    assert "backfill not woken" in caplog.messages
+    assert "drain not woken" in caplog.messages

@@ -348,6 +348,13 @@ def test_without_headers_our_own_calls_count_until_the_organizations_midnight(wo
     world.call(budget, Priority.WEBHOOK)
 
 
+def test_a_deployments_own_limit_is_kept_though_zoho_gives_more(world: World) -> None:
+    budget = world.budget(day_limit=3, minute_limit=100)
+    for left in (9_999, 9_998, 9_997):
+        world.call(budget, Priority.WEBHOOK, quota=quota(left, limit=10_000))
+    assert denied(budget, Priority.WEBHOOK).limit == "day"
+
+
 def test_products_are_counted_apart(world: World) -> None:
     budget = world.budget()
     world.call(budget, code=45)

@@ -28,7 +28,9 @@ _log = logging.getLogger(__name__)
 _CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 # the server is well and refuses this very value: too long for an index, nested too deep
 REFUSED = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
-_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError)
+# after a failover this connection may lead to a server that only reads: another one leads to the right one
+_LOST = (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.IdleInTransactionSessionTimeout)
+_UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, *_LOST)
 _TRIES = 5
 
 

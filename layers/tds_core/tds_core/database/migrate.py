@@ -49,6 +49,7 @@ def migrate(conninfo: str, *, app_password: str = "") -> list[str]:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         connection.execute(_REGISTER)
         applied = _apply(connection)
+        connection.execute("SELECT tds.extend_change_log()")
         if app_password:
             _set_password(connection, app_password)
     return applied

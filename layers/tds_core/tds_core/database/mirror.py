@@ -9,7 +9,6 @@ costs its neighbours.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -34,7 +33,7 @@ class Plan:
     results: list[Result] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     documents: dict[str, Candidate] = field(default_factory=dict)
-    buried: dict[str, datetime] = field(default_factory=dict)
+    buried: dict[str, Candidate] = field(default_factory=dict)
     raised: set[str] = field(default_factory=set)
     requests: set[str] = field(default_factory=set)
 
@@ -119,13 +118,15 @@ class Mirror:
         return plan
 
     def _write(self, connection: Connection, spec: EntitySpec, plan: Plan, priority: Priority) -> None:
+        changed = plan.documents | plan.buried
+        before = ripples.referenced(connection, spec, changed)
         tables.upsert(connection, spec, plan.rows)
         tables.replace_children(connection, spec, plan.documents.values())
-        tables.bury(connection, spec, plan.buried)
+        tables.bury(connection, spec, {gone: plan.buried[gone].observation.observed.at for gone in plan.buried})
         tables.raise_dead(connection, spec, plan.raised)
         if plan.requests:
             backlog.request(connection, spec.name, plan.requests, priority=priority, cause="ordering")
-        ripples.request(connection, spec, plan.documents.values(), hold_s=self._ripple_hold_s)
+        ripples.request(connection, spec, changed, before=before, hold_s=self._ripple_hold_s)
         story.record(connection, spec.name, plan.results)
 
 
@@ -137,7 +138,7 @@ def _note(plan: Plan, spec: EntitySpec, candidate: Candidate, decision: Decision
     if decision.write_document:
         plan.documents[candidate.id] = candidate
     if decision.outcome is Outcome.DELETED:
-        plan.buried[candidate.id] = candidate.observation.observed.at
+        plan.buried[candidate.id] = candidate
         plan.raised.discard(candidate.id)
     if decision.outcome is Outcome.RESTORED:
         plan.raised.add(candidate.id)

@@ -1,7 +1,9 @@
 """What a written document may have changed elsewhere without Zoho saying so: stock by its lines, balances by it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from psycopg import Connection, sql
@@ -20,18 +22,45 @@ from tds_core.priority import Priority
 _MARGIN = SKEW + timedelta(seconds=1)
 
 
-def request(connection: Connection, spec: EntitySpec, documents: Iterable[Candidate], *, hold_s: float) -> None:
-    """Request what the documents touch, held back so that many touches of one record become one fetch.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A stored document, `holder`, touches the record `touched`."""
 
-    Only what was last seen before the document's version: a history that is loaded late asks for nothing.
+    touch: Touch
+    holder: str
+    touched: str
+
+
+def referenced(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> list[Reference]:
+    """What the stored documents of these ids touch now, before they are replaced or emptied."""
+    return [
+        Reference(touch=touch, holder=holder, touched=touched)
+        for touch in spec.touches
+        if touch.refresh == "fetch"
+        for holder, touched in connection.execute(_stored_query(spec.table, spec.key, touch.path), (sorted(ids),))
+    ]
+
+
+def request(
+    connection: Connection,
+    spec: EntitySpec,
+    changed: Mapping[str, Candidate],
+    *,
+    before: Iterable[Reference],
+    hold_s: float,
+) -> None:
+    """Request what the changed documents touch or touched, held back so that many touches become one fetch.
+
+    A line that was taken out and a document that was deleted move stock and balances as one that was added does.
+    Only what was last seen before the change: a history that is loaded late asks for nothing.
     """
-    written = list(documents)
-    for touch in spec.touches if written else ():
+    for touch in spec.touches if changed else ():
         target = entity(touch.entity)
         if touch.refresh == "walk":
-            _mark_scan(connection, target, written)
+            _mark_scan(connection, target, changed.values())
         else:
-            ids = _unseen(connection, target, _touched(touch, written))
+            touched = _touched(touch, changed, [one for one in before if one.touch == touch])
+            ids = _unseen(connection, target, touched)
             backlog.request(
                 connection, target.name, ids, priority=Priority.RIPPLE, cause=f"ripple:{spec.name}", hold_s=hold_s
             )
@@ -49,18 +78,36 @@ def values_at(document: JsonObject, path: str) -> Iterator[Any]:
             yield from values_at(element, rest)
 
 
-def _touched(touch: Touch, written: list[Candidate]) -> dict[str, datetime]:
-    """Each touched id with the latest version that touches it; a document without version touches as of its sight."""
+def _touched(touch: Touch, changed: Mapping[str, Candidate], before: Iterable[Reference]) -> dict[str, datetime]:
+    """Each touched id with the latest change that touches it."""
+    pairs = [(_changed_at(changed[one.holder]), one.touched) for one in before]
+    for candidate in changed.values():
+        at = _changed_at(candidate)
+        pairs += [(at, value) for value in values_at(candidate.zoho or {}, touch.path)]
     latest: dict[str, datetime] = {}
-    for candidate in written:
-        at = candidate.observation.version or candidate.observation.observed.at
-        for value in values_at(candidate.zoho or {}, touch.path):
-            try:
-                touched = parse_id(value)
-            except InvalidId:
-                continue  # a line without an item
-            latest[touched] = max(at, latest.get(touched, at))
+    for at, value in pairs:
+        try:
+            touched = parse_id(value)
+        except InvalidId:
+            continue  # a line without an item
+        latest[touched] = max(at, latest.get(touched, at))
     return latest
+
+
+def _changed_at(candidate: Candidate) -> datetime:
+    """The document's version; one without a version, and a deletion, counts as of its sight."""
+    return candidate.observation.version or candidate.observation.observed.at
+
+
+@lru_cache
+def _stored_query(table: str, key: str, path: str) -> sql.Composed:
+    steps = "$." + path.replace("[]", "[*]")
+    return sql.SQL(
+        """
+        SELECT m.{key}, touched #>> '{{}}' FROM {mirror} AS m, jsonb_path_query(m.zoho, {path}) AS touched
+        WHERE m.{key} = ANY(%s)
+        """
+    ).format(key=sql.Identifier(key), mirror=sql.Identifier("erp", table), path=sql.Literal(steps))
 
 
 def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datetime]) -> list[str]:
@@ -76,9 +123,9 @@ def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datet
     return [row[0] for row in connection.execute(query, (list(touched), list(touched.values()), _MARGIN)).fetchall()]
 
 
-def _mark_scan(connection: Connection, target: EntitySpec, written: list[Candidate]) -> None:
-    """Note that the list needs another walk, unless it was walked after these documents."""
-    latest = max(c.observation.version or c.observation.observed.at for c in written)
+def _mark_scan(connection: Connection, target: EntitySpec, changed: Iterable[Candidate]) -> None:
+    """Note that the list needs another walk, unless it was walked after these changes."""
+    latest = max(map(_changed_at, changed))
     connection.execute(
         """
         UPDATE tds.cursors SET touched_at = now()

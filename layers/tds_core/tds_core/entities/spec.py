@@ -225,7 +225,7 @@ class EntitySpec:
         if self.discriminator is None:
             return True
         name, value = self.discriminator
-        return bool(source.get(name, value) == value)
+        return str(source.get(name, value)).lower() == value
 
     def _marked(self, mark: type[DetailOnly] | type[ListOnly]) -> frozenset[str]:
         fields = self.model.model_fields.items()

@@ -56,12 +56,15 @@ class DrainWaker:
 
     def wake(self) -> None:
         """Start the drain now; when that fails the schedule starts it within a minute."""
-        self.start("drain")
+        try:
+            self.start("drain")
+        except QueueUnavailable as exc:
+            _log.warning("drain not woken", extra={"cause": str(exc)})
 
     def start(self, mode: str, **event: Any) -> None:
-        """Start a mode of the backfill function."""
+        """Start a mode of the backfill function; raises QueueUnavailable when nobody took the call."""
         payload = json.dumps({"mode": mode, **event})
         try:
             self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=payload)
         except _FAILURES as exc:
-            _log.warning("backfill not woken", extra={"mode": mode, "cause": type(exc).__name__})
+            raise QueueUnavailable(f"{mode} not started: {type(exc).__name__}") from exc

@@ -105,17 +105,20 @@ CREATE INDEX ON tds.change_log (entity, id, at);
 CREATE INDEX ON tds.change_log (source, at);
 CREATE TABLE tds.change_log_unpartitioned PARTITION OF tds.change_log DEFAULT;
 
--- Makes the partitions of the current and the next three months; called by migrate and by every walk.
+-- Makes the partitions of the current and the next three months; called by every migration run and every walk. Rows of
+-- a month whose partition was not made in time stay in the default one, which then keeps that month.
 CREATE FUNCTION tds.extend_change_log() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = tds AS $$
 DECLARE
     month date;
 BEGIN
     FOR i IN 0..3 LOOP
         month := (date_trunc('month', now()) + make_interval(months => i))::date;
-        IF to_regclass(format('tds.change_log_%s', to_char(month, 'YYYYMM'))) IS NULL THEN
+        BEGIN
             EXECUTE format('CREATE TABLE tds.change_log_%s PARTITION OF tds.change_log FOR VALUES FROM (%L) TO (%L)',
                 to_char(month, 'YYYYMM'), month, (month + interval '1 month')::date);
-        END IF;
+        EXCEPTION WHEN duplicate_table OR check_violation THEN
+            NULL;
+        END;
     END LOOP;
 END $$;
 SELECT tds.extend_change_log();

@@ -169,8 +169,9 @@ BEGIN
     INTO in_flight, slot FROM tds.api_slots s;
 
     today := tds.current_day(for_product, at, configured_zone);
-    whole_day := coalesce(today.day_limit, take_permit.day_limit);
-    remaining := coalesce(today.remaining, whole_day - (SELECT sum(u) FROM unnest(today.used) u)) - in_flight;
+    -- the smaller of what Zoho gives the organisation and what this deployment may take of it
+    whole_day := least(today.day_limit, take_permit.day_limit);
+    remaining := least(today.remaining, whole_day - (SELECT sum(u) FROM unnest(today.used) u)) - in_flight;
     IF for_priority >= 6 AND today.asked_at[for_priority + 1] < at - interval '1 minute' THEN
         UPDATE tds.api_budget b SET asked_at[for_priority + 1] = at WHERE b.product = for_product;
     END IF;
