@@ -7,20 +7,8 @@ from cli.deployment import Deployment
 from cli.local.state import StackState
 from cli.options import AsJson, Region, Stack
 
-_SHOWN = (
-    "api_url",
-    "database_dsn",
-    "zoho_url",
-    "accounts_url",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "organization_id",
-    "webhook_secret",
-    "stack_name",
-    "aws_endpoint_url",
-    "control_url",
-)
+_ADDRESSES = ("api_url", "zoho_url", "accounts_url", "organization_id", "stack_name", "aws_endpoint_url", "control_url")
+_CREDENTIALS = ("database_dsn", "client_id", "client_secret", "refresh_token", "webhook_secret")
 
 
 @output.command
@@ -28,7 +16,7 @@ def info(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> Non
     """Show the addresses and credentials of the local stack; on AWS the ARNs instead of secrets."""
     deployment = Deployment.find(stack, region)
     if deployment.local is not None:
-        describe(deployment.local, as_json=as_json)
+        _show(_values(deployment.local, (*_ADDRESSES, *_CREDENTIALS)), as_json=as_json)
         return
     _show(
         {
@@ -45,8 +33,12 @@ def info(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> Non
 
 
 def describe(state: StackState, *, as_json: bool) -> None:
-    """Print a local stack's addresses and credentials."""
-    _show({name: getattr(state, name) for name in _SHOWN}, as_json=as_json)
+    """Print a local stack's addresses; its credentials only where somebody asks for them."""
+    _show(_values(state, _ADDRESSES), as_json=as_json)
+
+
+def _values(state: StackState, names: tuple[str, ...]) -> dict[str, str]:
+    return {name: getattr(state, name) for name in names}
 
 
 def _show(values: dict[str, str], *, as_json: bool) -> None:

@@ -51,7 +51,7 @@ def up(
     started = time.monotonic()
     stack = LocalStack(report=lambda text: screen.print(f"{time.monotonic() - started:5.1f} s  {text}"))
     state = stack.up(wish, tethered=foreground)
-    screen.print(f"{time.monotonic() - started:5.1f} s  healthy; `tds down` ends it")
+    screen.print(f"{time.monotonic() - started:5.1f} s  healthy; `tds info` shows its credentials, `tds down` ends it")
     describe(state, as_json=as_json)
     if foreground:
         _stay(stack)

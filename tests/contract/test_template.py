@@ -21,7 +21,6 @@ FUNCTIONS = {
 }
 # settings that have a meaning for some functions only
 OWN = {
-    "stack": set(FUNCTIONS),
     "function": set(FUNCTIONS),
     "entity": {"processor"},
     "backfill_function": {"processor", "console"},
@@ -66,9 +65,7 @@ def test_a_function_gets_its_own_settings_and_no_others(function: str) -> None:
 
 def test_every_other_setting_is_a_parameter_for_all_functions() -> None:
     shared = set(template()["Globals"]["Function"]["Environment"]["Variables"])
-    assert shared == {f"TDS_{field.name.upper()}" for field in fields(Settings) if field.name not in OWN} | {
-        "TDS_STACK"
-    }
+    assert shared == {f"TDS_{field.name.upper()}" for field in fields(Settings) if field.name not in OWN}
 
 
 def test_parameters_have_the_defaults_of_the_settings() -> None:

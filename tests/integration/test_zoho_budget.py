@@ -396,13 +396,6 @@ def test_an_unused_probe_is_not_lost_for_an_hour(world: World) -> None:
     take(budget)
 
 
-def test_reopening_forgets_the_day(world: World) -> None:
-    budget = world.budget()
-    world.call(budget, code=45, quota=quota(0))
-    budget.reopen()
-    take(budget)
-
-
 def test_the_organizations_own_zone_counts(world: World) -> None:
     world.database.execute(
         "INSERT INTO tds.organization (organization_id, time_zone, observed_at) VALUES ('1', 'Asia/Tokyo', now())"

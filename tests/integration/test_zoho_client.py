@@ -25,6 +25,7 @@ from tds_core.errors import (
     ZohoUnavailable,
 )
 from tds_core.priority import Priority
+from tds_core.zoho import status
 from tds_core.zoho.client import UnifiedZohoClient
 from tds_core.zoho.retry import RetryPolicy
 from tests import zoho_fakes
@@ -60,7 +61,7 @@ def test_a_page_carries_its_rows_its_times_and_what_zoho_says_it_did(make: Make,
     )
 
     assert (result.rows, result.has_more) == ([INVOICE], True)
-    assert (result.sort_column, result.applied) == ("created_time", "Status.All")
+    assert result.sort_column == "created_time"
     assert result.served_at == datetime(2026, 6, 2, 10, tzinfo=UTC)
     assert timedelta(0) <= result.observed_at - before < timedelta(seconds=5)
     request = zoho.requests[0]
@@ -209,7 +210,7 @@ def test_code_44_without_a_word_on_how_long_stops_everybody_for_the_configured_t
     assert 5 < caught.value.wait_s <= 7
 
 
-def test_code_45_closes_the_day_until_zohos_own_reset(make: Make) -> None:
+def test_code_45_closes_the_day_until_zohos_own_reset(make: Make, database: Database) -> None:
     quota = {"X_Rate_Limit_Limit": "1000", "X_Rate_Limit_Remaining": "0", "X_Rate_Limit_Reset": "1800"}
     zoho = FakeZoho(error(45, status=429, **quota))
     client = make(zoho)
@@ -219,16 +220,16 @@ def test_code_45_closes_the_day_until_zohos_own_reset(make: Make) -> None:
         client.list_page(INVOICES, page=1, priority=Priority.WEBHOOK)
     assert caught.value.limit == "day"
     assert 1700 < caught.value.wait_s <= 1800
-    assert client.status().days[0].is_closed
+    assert status.read(zoho_fakes.settings(), database).days[0].is_closed
 
 
-def test_a_passing_failure_is_tried_again_with_a_permit_of_its_own(make: Make) -> None:
+def test_a_passing_failure_is_tried_again_with_a_permit_of_its_own(make: Make, database: Database) -> None:
     zoho = FakeZoho(httpx.Response(502), error(1070, status=429), page("invoices"))
     client = make(zoho, attempts=3)
     client.list_page(INVOICES, page=1, priority=POLL)
     assert len(zoho.requests) == 3
-    assert client.status().minute_used == 3
-    assert client.status().in_flight == 0
+    assert status.read(zoho_fakes.settings(), database).minute_used == 3
+    assert status.read(zoho_fakes.settings(), database).in_flight == 0
 
 
 @pytest.mark.parametrize("refused", [error(44, status=429), error(2, status=400), error(57, status=401)])
@@ -246,7 +247,7 @@ def test_a_retry_without_a_permit_reports_the_failure_itself(make: Make) -> None
     assert len(zoho.requests) == 1
 
 
-def test_the_slot_is_free_again_after_every_outcome(make: Make) -> None:
+def test_the_slot_is_free_again_after_every_outcome(make: Make, database: Database) -> None:
     outcomes: list[zoho_fakes.Answer] = [
         httpx.Response(502),
         error(2, status=400),
@@ -257,7 +258,7 @@ def test_the_slot_is_free_again_after_every_outcome(make: Make) -> None:
     for _ in outcomes:
         with pytest.raises((TdsError, RuntimeError)):
             client.list_page(INVOICES, page=1, priority=POLL)
-        assert client.status().in_flight == 0
+        assert status.read(zoho_fakes.settings(), database).in_flight == 0
 
 
 def test_an_answer_that_is_too_large_is_not_read_to_its_end(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

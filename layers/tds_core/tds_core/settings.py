@@ -12,7 +12,6 @@ from typing import Any, Self
 from tds_core.errors import ConfigurationError
 
 _PREFIX = "TDS_"
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +22,6 @@ class Settings:
     """
 
     # where and who
-    stack: str = "local"
     function: str = "unnamed"
     entity: str = ""
     backfill_function: str = ""
@@ -112,14 +110,6 @@ def snake_case(name: str) -> str:
 
 def _parse(name: str, text: str, *, like: Any) -> Any:
     try:
-        if isinstance(like, bool):
-            return _parse_flag(text)
         return type(like)(text)
     except ValueError as exc:
         raise ConfigurationError(f"{_PREFIX}{name.upper()} is not a {type(like).__name__}") from exc
-
-
-def _parse_flag(text: str) -> bool:
-    if text.lower() not in _TRUE | _FALSE:
-        raise ValueError(text)
-    return text.lower() in _TRUE

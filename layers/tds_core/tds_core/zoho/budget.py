@@ -25,10 +25,6 @@ _LARGEST_INTEGER = 2**31 - 1
 _TAKE = "SELECT denied, wait_s, slot, permit, taken_at FROM tds.take_permit(%s, %s, %s, %s, %s, %s)"
 _RETURN = "SELECT tds.return_permit(%s, %s)"
 _END = "SELECT tds.end_permit(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-_REOPEN = """
-    UPDATE tds.api_budget SET closed = false, remaining = NULL, day_limit = NULL, probe_at = NULL,
-        since = clock_timestamp(), used = array_fill(0, ARRAY[8])
-"""
 
 
 class Executor(Protocol):
@@ -130,10 +126,6 @@ class Budget:
                 throttled is not None and throttled.code == DAY_CODE,
             ),
         )
-
-    def reopen(self) -> None:
-        """Forget what is known of the day: Zoho's quota was raised or reset early."""
-        self._database.execute(_REOPEN)
 
     def _take(self, product: Product, priority: Priority) -> Permit:
         settings = self._settings

@@ -25,7 +25,7 @@ from tds_core.ids import parse_id
 from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
 from tds_core.settings import Settings
-from tds_core.zoho import answers, status, transport
+from tds_core.zoho import answers, transport
 from tds_core.zoho.auth import AccessToken, Tokens, ZohoCredentials
 from tds_core.zoho.budget import Budget, Executor, Permit, Quota
 from tds_core.zoho.circuit_breaker import outcome_of
@@ -51,7 +51,6 @@ class ListPage:
     observed_at: datetime
     served_at: datetime
     sort_column: str | None
-    applied: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +135,6 @@ class UnifiedZohoClient:
                 observed_at=permit.taken_at,
                 served_at=served_at,
                 sort_column=context.get("sort_column"),
-                applied=context.get("applied_filter"),
             )
 
         return self._run(_call(spec.product, spec.path, asked, priority, permit_wait_s), read)
@@ -199,14 +197,6 @@ class UnifiedZohoClient:
         organization = self._run(_call("books", "/organizations", {}, priority, permit_wait_s), read)
         remember(self._database, organization)
         return organization
-
-    def status(self) -> status.ZohoStatus:
-        """What is left of the budget, and the state of circuit and token; makes no call."""
-        return status.read(self._settings, self._database)
-
-    def reopen(self) -> None:
-        """Forget what is known of the day's quota: it was raised or reset early."""
-        self._budget.reopen()
 
     def close(self) -> None:
         """Close the connections to Zoho."""
