@@ -22,7 +22,7 @@ from cli.local import deploy, emulator
 from cli.local.state import PROJECT, StackState, StateDirectory, is_running
 from cli.local.supervisor import Plan
 from tds_core import lossless_json
-from tds_core.sync import probe
+from tds_core.database import probe
 from tds_core.zoho.webhooks import SIGNATURE_HEADER, sign
 
 _STOP_TIMEOUT_S = 60.0
@@ -108,6 +108,10 @@ class LocalStack:
                 raise CommandFailed(f"a stack is up in {self.directory.root}: end it with `tds down`")
             if wish.fresh:
                 self.directory.remove_data()
+            elif wish.zoho is None and any(self.directory.data.glob("*")):
+                self._report(
+                    "the simulator starts anew from its seed: what it told the kept database may be gone there"
+                )
             for folder in (self.directory.logs, self.directory.data):
                 folder.mkdir(parents=True, exist_ok=True)
             for log in self.directory.logs.glob("*.log"):

@@ -13,7 +13,7 @@ from tds_core.errors import TdsError, UnknownCommand
 from tds_core.ids import parse_id
 from tds_core.priority import Priority
 from tds_core.settings import Settings
-from tds_core.sync import probe
+from tds_core.database import probe
 from tds_core.sync.queue import DrainWaker
 from tds_core.zoho import status as zoho_status
 

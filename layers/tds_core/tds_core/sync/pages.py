@@ -18,16 +18,15 @@ _log = logging.getLogger(__name__)
 
 def apply_page(
     mirror: Mirror, specs: Sequence[EntitySpec], page: ListPage, *, run: Run, source: str, priority: Priority
-) -> bool:
-    """Apply a page's rows, each to the entity it is of; returns whether anything in the mirror differed from it."""
-    differed = False
+) -> None:
+    """Apply a page's rows, each to the entity it is of."""
+    strangers = [row for row in page.rows if not any(spec.is_own(row) for spec in specs)]
+    if strangers:
+        _log.error("list rows of no known kind", extra={"scan": specs[0].scan_name, "rows": len(strangers)})
+        run.add(specs[0].scan_name, {"unknown": len(strangers)})
     for spec in specs:
         candidates = [c for row in page.rows if spec.is_own(row) for c in _candidate(spec, row, page, source)]
-        results = mirror.apply(spec, candidates, priority=priority)
-        outcomes = count(results)
-        run.add(spec.name, outcomes)
-        differed = differed or outcomes.get("unchanged", 0) < len(results)
-    return differed
+        run.add(spec.name, count(mirror.apply(spec, candidates, priority=priority)))
 
 
 def _candidate(spec: EntitySpec, row: dict[str, Any], page: ListPage, source: str) -> list[Candidate]:
