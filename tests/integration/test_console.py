@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from tds_core.database import runs
+from tds_core.database import probe, runs
 from tds_core.entities import REGISTRY, scans
 from tds_core.priority import Priority
-from tds_core.database import probe
 from tds_core.sync.console import Console
 from tests.integration.road import Connect, Queued, Road, Waker, Zoho, backlog_of, document, message, mirrored, record
 

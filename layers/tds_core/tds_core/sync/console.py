@@ -6,14 +6,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tds_core.database import backlog, census, runs
+from tds_core.database import backlog, census, probe, runs
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
 from tds_core.errors import TdsError, UnknownCommand
 from tds_core.ids import parse_id
 from tds_core.priority import Priority
 from tds_core.settings import Settings
-from tds_core.database import probe
 from tds_core.sync.queue import DrainWaker
 from tds_core.zoho import status as zoho_status
 
