@@ -115,6 +115,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
         "lists", "\n".join(_scan(name, part, now=now) for name, part in figures["scans"].items()) or "never read"
     )
     made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
+    made.add_row("unannounced", _silence(figures["silence"], now=now))
     made.add_row("at work", ", ".join(figures["working"]) or "nobody")
     made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
     made.add_row(
@@ -148,6 +149,21 @@ def _scan(name: str, figures: Mapping[str, Any], *, now: datetime) -> str:
 def _day(day: Mapping[str, Any]) -> str:
     closed = ", closed" if day["is_closed"] else ""
     return f"{day['product']}: {day['remaining']:,} of {day['limit']:,} today{closed}"
+
+
+def _silence(silence: Mapping[str, Any], *, now: datetime) -> Text:
+    """The entities of which polls found what no webhook had announced, the silent ones loudest."""
+    lines = []
+    for name, part in silence.items():
+        if not (part["unannounced"] or part["missed_24h"]):
+            continue
+        came = (
+            f"last webhook {_ago(part['last_webhook_at'], now=now)}" if part["last_webhook_at"] else "no webhook ever"
+        )
+        found = f"{part['unannounced']:,} changes found by polls since, {part['missed_24h']:,} missed in 24 h"
+        silent = f", SILENT for {part['hours']:.1f} hours of business" if part["is_silent"] else ""
+        lines.append(Text(f"{name}: {came}, {found}{silent}", style=_BAD if part["is_silent"] else ""))
+    return Text("\n").join(lines) if lines else Text("nothing that polls found", style=_GOOD)
 
 
 def _token(zoho: Mapping[str, Any]) -> str:

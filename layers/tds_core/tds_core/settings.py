@@ -71,6 +71,7 @@ class Settings:
     unrouted_bucket: str = ""
     message_limit_bytes: int = 1_000_000
     body_limit_bytes: int = 4 * 1024 * 1024
+    webhook_silence_hours: float = 4.0
     visibility_base_s: int = 60
     visibility_limit_s: int = 900
     queue_url: str = ""

@@ -44,6 +44,16 @@ def run(mode: str, *, started: int, ended: bool = True, error: str | None = None
     }
 
 
+def silence(*, last: str | None = None, unannounced: int = 0, missed: int = 0, hours: float = 0.0) -> dict[str, Any]:
+    return {
+        "last_webhook_at": last,
+        "unannounced": unannounced,
+        "missed_24h": missed,
+        "hours": hours,
+        "is_silent": hours > 4,
+    }
+
+
 def status(**parts: Any) -> dict[str, Any]:
     day = {
         "product": "books",
@@ -73,6 +83,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "backlog": {},
         "scans": {},
         "webhooks": {"count": 0, "seconds": {}},
+        "silence": {"invoices": silence()},
         "outcomes": {},
         "working": [],
         "runs": [],
