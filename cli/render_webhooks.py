@@ -68,16 +68,19 @@ def _limits(plan: Mapping[str, Any]) -> Table:
     made = Table.grid(padding=(0, 2))
     rules = f"{limits['rules_needed_per_module']} of {limits['rules_per_module']} a module, one webhook each"
     made.add_row("rules", rules)
-    busiest = f"{load['busiest']:,} changes on the busiest day" + (
-        f" ({load['busiest_day']})" if load["busiest"] else ""
-    )
-    told = f"{limits['webhooks_a_day']:,} a day in the organisation; {busiest}, {load['mean']:,} on average"
-    enough = "that suffices" if load["suffices"] else "too few: what Zoho drops is found by polls"
-    made.add_row("webhooks", Text.assemble(f"{told}: ", (enough, _GOOD if load["suffices"] else _BAD)))
+    made.add_row("webhooks", Text(f"{limits['webhooks_a_day']:,} a day in the organisation; ").append(_load(load)))
     made.add_row(
         "never sent", f"for {', '.join(never['entities'])}; by {', '.join(never['changes'])}: polls find these"
     )
     return made
+
+
+def _load(load: Mapping[str, Any]) -> Text:
+    if load["suffices"] is None:
+        return Text(f"how many are needed is not known: the mirror holds no change of the last {load['days']} days")
+    changes = f"{load['busiest']:,} changes on the busiest day ({load['busiest_day']}), {load['mean']:,} on average"
+    enough = ("that suffices", _GOOD) if load["suffices"] else ("too few: what Zoho drops is found by polls", _BAD)
+    return Text.assemble(f"{changes}: ", enough)
 
 
 def _clock(moment: str) -> str:

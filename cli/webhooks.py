@@ -75,9 +75,9 @@ def fits(secret: str) -> bool:
     return bool(_SECRET.fullmatch(secret))
 
 
-def suffices(load: Mapping[str, Any]) -> bool:
-    """Whether the busiest day's changes stay within what Zoho sends a day."""
-    return int(load["busiest"]) <= WEBHOOKS_A_DAY
+def suffices(load: Mapping[str, Any]) -> bool | None:
+    """Whether the busiest day's changes stay within what Zoho sends a day; None while no change is known."""
+    return int(load["busiest"]) <= WEBHOOKS_A_DAY if load["busiest"] else None
 
 
 def plan(rules: Sequence[Rule], load: Mapping[str, Any], *, secret: str, is_shown: bool) -> dict[str, Any]:

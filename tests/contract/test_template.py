@@ -1,6 +1,7 @@
 """The template gives each function what its settings ask for, by default the same values, and no more rights."""
 
 import re
+import string
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -116,6 +117,7 @@ def test_no_statement_allows_everything() -> None:
 def test_a_generated_webhook_secret_is_one_that_zoho_takes() -> None:
     generated = resources()["WebhookSecret"]["Properties"]["GenerateSecretString"]
     assert generated["ExcludePunctuation"] is True and not generated.get("IncludeSpace")
+    assert set(generated["ExcludeCharacters"]) == set(string.punctuation), "what the emulator goes by"
     assert webhooks.fits("a" * generated["PasswordLength"])
 
 

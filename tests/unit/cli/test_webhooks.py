@@ -170,7 +170,7 @@ def seen_setup(*, width: int = 200, **load: Any) -> str:
 
 @pytest.mark.parametrize(
     ("busiest", "told"),
-    [(0, "that suffices"), (1_000, "that suffices"), (1_001, "too few")],
+    [(0, "not known"), (1, "that suffices"), (1_000, "that suffices"), (1_001, "too few")],
 )
 def test_the_busiest_day_is_held_against_what_zoho_sends_a_day(busiest: int, told: str) -> None:
     assert told in seen_setup(busiest=busiest)
