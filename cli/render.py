@@ -112,7 +112,10 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     dead = ", ".join(f"{queue} {count:,}" for queue, count in dead_letters.items())
     made.add_row("dead letters", Text(dead or "0", style=_BAD if dead else _GOOD))
     made.add_row(
-        "lists", "\n".join(_scan(name, part, now=now) for name, part in figures["scans"].items()) or "never read"
+        "lists",
+        Text("\n").join(_scan(name, part, now=now) for name, part in figures["scans"].items())
+        if figures["scans"]
+        else "never read",
     )
     made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
     made.add_row("unannounced", _silence(figures["silence"], now=now))
@@ -138,12 +141,14 @@ def _runs(figures: Mapping[str, Any], *, now: datetime) -> Table:
     return made
 
 
-def _scan(name: str, figures: Mapping[str, Any], *, now: datetime) -> str:
+def _scan(name: str, figures: Mapping[str, Any], *, now: datetime) -> Text:
     part = ListProgress.parse(name, figures)
     walked = f"whole list {_ago(figures['walked_at'], now=now)} ({part.rows:,} rows)"
     if part.is_pending:
         walked = f"walk under way, {part.rows:,} rows" if part.is_under_way else "walk asked for"
-    return f"{name}: polled {_ago(figures['polled_at'], now=now)}, {walked}"
+    errors = [figures[key] for key in ("poll_error", "walk_error") if figures[key]]
+    shown = Text(f"{name}: polled {_ago(figures['polled_at'], now=now)}, {walked}")
+    return shown.append("".join(f", {error}" for error in errors), style=_BAD)
 
 
 def _day(day: Mapping[str, Any]) -> str:

@@ -1,18 +1,30 @@
 """The console: every command answers in plain values, and every error with its reason."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tds_core.database import runs
+from tds_core.database import runs, sizes
 from tds_core.entities import REGISTRY, scans
 from tds_core.priority import Priority
 from tds_core.sync import probe
 from tds_core.sync.console import Console
-from tests.integration.road import Connect, Queued, Road, Waker, Zoho, backlog_of, document, message, mirrored, record
+from tests.integration.road import (
+    Connect,
+    Queued,
+    Road,
+    Waker,
+    Zoho,
+    backlog_of,
+    document,
+    message,
+    mirrored,
+    record,
+    zoho_time,
+)
 
 
 @pytest.fixture
@@ -199,3 +211,27 @@ def test_the_load_of_webhooks_is_what_changed_a_day(console: Console, road: Road
     load = ask(console, "webhook_load", days=10)
     assert (load["mean"], load["busiest"], load["busiest_day"]) == (0.6, 4, today.date().isoformat())
     assert (load["entities"]["invoices"], load["entities"]["bills"]) == (0.6, 0.0)
+
+
+def test_a_plan_counts_what_the_mirror_holds_and_what_waits(console: Console, road: Road, zoho: Zoho) -> None:
+    [(today,)] = road.database.execute("SELECT current_date")
+    days = {str(700 + n): today - timedelta(days=n * 10) for n in range(3)}
+    zoho.put("payments", *(document("payments", name, date=day.isoformat()) for name, day in days.items()))
+    zoho.put("invoices", document("invoices", "901", last_modified_time=zoho_time(datetime.now(UTC))))
+    road.request("payments", *days)
+    road.request("invoices", "901")
+    road.work()
+    road.request("bills", "1", "2", "3", priority=Priority.BACKFILL)
+    road.request("products", *map(str, range(150)), priority=Priority.BACKFILL)
+    road.request("invoices", "902", priority=Priority.POLL)
+    told = ask(console, "plan")
+    assert told["history"]["documents"] == 153
+    assert told["history"]["calls"] == 3 + 2
+    assert told["changes_a_day"] == 1
+    assert (told["is_told"], told["day_limit"]) == (False, 1_000_000)
+    assert sorted(told["history"]["never_walked"]) == sorted(scans())
+    calls = {part["purpose"]: part["calls"] for part in told["parts"]}
+    assert calls["items"] == calls["balances"] == 1
+    assert told["calls_a_day"]["poll"] == calls["poll"] * 176
+    assert sizes.read(road.database, REGISTRY["payments"]).looked_back == 2
+    assert len(zoho.calls) == 4, "a plan costs no call"

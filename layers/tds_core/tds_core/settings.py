@@ -57,7 +57,14 @@ class Settings:
     overlap_s: float = 600.0
     lookback_days: int = 14
     ripple_hold_s: float = 60.0
-    contacts_walk_interval_s: float = 7_200.0
+    # 0 = by the table of sync/cadence.py
+    poll_interval_s: float = 0.0
+    items_interval_s: float = 0.0
+    stock_interval_s: float = 0.0
+    contacts_walk_interval_s: float = 0.0
+    prices_interval_s: float = 0.0
+    daily_interval_s: float = 0.0
+    deep_walk_nights: int = 0
     work_s: float = 55.0
     backoff_base_s: float = 60.0
     lag_retry_s: float = 60.0

@@ -30,6 +30,9 @@ def scan(*, asked: bool = False, page: int | None = None, rows: int | None = Non
         "walked_at": "2026-01-02T03:00:00+00:00" if walked is not None else None,
         "walked_rows": walked,
         "touched_at": None,
+        "refetched_at": None,
+        "poll_error": None,
+        "walk_error": None,
     }
 
 

@@ -110,3 +110,10 @@ def test_status_shouts_silent_webhooks_and_passes_over_quiet_entities() -> None:
     assert "bills" not in text
     assert "nothing that polls found" in line_with(shown_status(), "unannounced")
     assert "no webhook ever" in shown_status(silence={"bills": silence(unannounced=1)})
+
+
+def test_status_names_what_failed_of_each_list() -> None:
+    broken = scan(walked=3) | {"poll_error": "FilterIgnored: invoices: the list ignores last_modified_time"}
+    text = shown_status(scans={"invoices": broken, "bills": scan(walked=2)})
+    line = line_with(text, "FilterIgnored")
+    assert "invoices: polled" in line

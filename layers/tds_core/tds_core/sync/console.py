@@ -15,7 +15,7 @@ from tds_core.errors import TdsError, UnknownCommand
 from tds_core.ids import parse_id
 from tds_core.priority import Priority
 from tds_core.settings import Settings
-from tds_core.sync import probe, silence
+from tds_core.sync import plan, probe, silence
 from tds_core.sync.queue import DrainWaker
 from tds_core.zoho import status as zoho_status
 
@@ -38,6 +38,7 @@ class Console:
             "refetch": self.refetch,
             "wake": self.wake,
             "probe": self.probe,
+            "plan": self.plan,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
         }
@@ -74,6 +75,12 @@ class Console:
             "runs": census.recent_runs(self._database),
             "zoho": _plain(zoho_status.read(self._settings, self._database)),
         }
+
+    def plan(self) -> dict[str, Any]:
+        """What a day's calls go to, what is left for the history, and how long that takes; makes no call."""
+        planned = plan.read(self._settings, self._database)
+        calls = {part.purpose: round(part.calls_a_day, 1) for part in planned.parts}
+        return {**_plain(planned), "calls_a_day": calls}
 
     def backfill(self, *, entities: Sequence[str] = ()) -> dict[str, Any]:
         """Ask for a whole walk of these entities, or of all, and start it; the details follow by themselves."""
