@@ -7,6 +7,7 @@ from cli.commands.backfill import backfill
 from cli.commands.down import down
 from cli.commands.info import info
 from cli.commands.migrate import migrate
+from cli.commands.plan import plan
 from cli.commands.poll import poll
 from cli.commands.refetch import refetch
 from cli.commands.simulator import simulator
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (up, down, info, backfill, poll, status, refetch, migrate):
+for command in (up, down, info, backfill, poll, status, plan, refetch, migrate):
     app.command()(command)
 # the simulator reads its own options
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(

@@ -112,9 +112,13 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     dead = ", ".join(f"{queue} {count:,}" for queue, count in dead_letters.items())
     made.add_row("dead letters", Text(dead or "0", style=_BAD if dead else _GOOD))
     made.add_row(
-        "lists", "\n".join(_scan(name, part, now=now) for name, part in figures["scans"].items()) or "never read"
+        "lists",
+        Text("\n").join(_scan(name, part, now=now) for name, part in figures["scans"].items())
+        if figures["scans"]
+        else "never read",
     )
     made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
+    made.add_row("unannounced", _silence(figures["silence"], now=now))
     made.add_row("at work", ", ".join(figures["working"]) or "nobody")
     made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
     made.add_row(
@@ -137,17 +141,34 @@ def _runs(figures: Mapping[str, Any], *, now: datetime) -> Table:
     return made
 
 
-def _scan(name: str, figures: Mapping[str, Any], *, now: datetime) -> str:
+def _scan(name: str, figures: Mapping[str, Any], *, now: datetime) -> Text:
     part = ListProgress.parse(name, figures)
     walked = f"whole list {_ago(figures['walked_at'], now=now)} ({part.rows:,} rows)"
     if part.is_pending:
         walked = f"walk under way, {part.rows:,} rows" if part.is_under_way else "walk asked for"
-    return f"{name}: polled {_ago(figures['polled_at'], now=now)}, {walked}"
+    errors = [figures[key] for key in ("poll_error", "walk_error") if figures[key]]
+    shown = Text(f"{name}: polled {_ago(figures['polled_at'], now=now)}, {walked}")
+    return shown.append("".join(f", {error}" for error in errors), style=_BAD)
 
 
 def _day(day: Mapping[str, Any]) -> str:
     closed = ", closed" if day["is_closed"] else ""
     return f"{day['product']}: {day['remaining']:,} of {day['limit']:,} today{closed}"
+
+
+def _silence(silence: Mapping[str, Any], *, now: datetime) -> Text:
+    """The entities of which polls found what no webhook had announced, the silent ones loudest."""
+    lines = []
+    for name, part in silence.items():
+        if not (part["unannounced"] or part["missed_24h"]):
+            continue
+        came = (
+            f"last webhook {_ago(part['last_webhook_at'], now=now)}" if part["last_webhook_at"] else "no webhook ever"
+        )
+        found = f"{part['unannounced']:,} changes found by polls since, {part['missed_24h']:,} missed in 24 h"
+        silent = f", SILENT for {part['hours']:.1f} hours of business" if part["is_silent"] else ""
+        lines.append(Text(f"{name}: {came}, {found}{silent}", style=_BAD if part["is_silent"] else ""))
+    return Text("\n").join(lines) if lines else Text("nothing that polls found", style=_GOOD)
 
 
 def _token(zoho: Mapping[str, Any]) -> str:

@@ -1,17 +1,19 @@
-"""tds webhook: send signed webhooks, as Zoho does."""
+"""tds webhook: how Zoho's webhooks are set up, whether they arrive, and sending some as Zoho does."""
 
 import json
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 
-from cli import output
+from cli import output, render_webhooks, webhooks
 from cli.deployment import Deployment
+from cli.display import Screen
 from cli.failure import CommandFailed, ExitCode
 from cli.options import AsJson, Region, Stack
 from tds_core.zoho.routes import EVENTS, ROUTES
@@ -19,7 +21,7 @@ from tds_core.zoho.webhooks import SIGNATURE_HEADER, sign
 
 _TIMEOUT_S = 30.0
 
-app = typer.Typer(no_args_is_help=True, help="Send signed webhooks, as Zoho does.")
+app = typer.Typer(no_args_is_help=True, help="Set up Zoho's webhooks, see them arrive, or send some.")
 
 
 @app.command()
@@ -46,6 +48,56 @@ def send(
         told = ", ".join(f"{status} x {number}" for status, number in sorted(Counter(statuses).items()))
         output.console().print(f"{told} in {seconds:.2f} s", highlight=False)
     return ExitCode.OK if is_ok else ExitCode.NOT_OK
+
+
+@app.command()
+@output.command
+def urls(
+    show_secret: Annotated[bool, typer.Option("--show-secret", help="Print the secret, too.")] = False,
+    as_json: AsJson = False,
+    stack: Stack = "",
+    region: Region = "",
+) -> ExitCode:
+    """Tell what to enter in Zoho's workflow rules, and what Zoho's limits allow; not good if it refuses the secret."""
+    deployment = Deployment.find(stack, region)
+    rules, secret = webhooks.rules(deployment.api_url), deployment.webhook_secret()
+    plan = webhooks.plan(rules, deployment.ask("webhook_load", {}), secret=secret, is_shown=show_secret)
+    if as_json:
+        output.print_json(plan)
+    else:
+        # an address is copied, so it is never cut or broken
+        output.console().print(render_webhooks.setup(plan, rules), crop=False, highlight=False, no_wrap=True)
+    return ExitCode.OK if plan["ok"] else ExitCode.NOT_OK
+
+
+@app.command()
+@output.command
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODULE[/EVENT]]...", help="To wait for; all modules by default.")
+    ] = None,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to listen at most.")] = 600.0,
+    as_json: AsJson = False,
+    stack: Stack = "",
+    region: Region = "",
+) -> ExitCode:
+    """Listen until each module's first webhook has arrived and been processed: change a record of each in Zoho."""
+    wanted = webhooks.wanted(names or ())
+    deployment = Deployment.find(stack, region)
+    heard = webhooks.Heard(ears=(), missing=wanted)
+    with Screen(output.console(stderr=as_json), render_webhooks.heard, render_webhooks.heard_line) as screen:
+        for heard in webhooks.listen(deployment.ask, wanted, timeout_s=timeout):
+            screen.show(heard)
+    advice: list[str] = []
+    if heard.missing:
+        silence = deployment.ask("status", {})["silence"]
+        queued, dead = deployment.queued(), deployment.dead_letters()
+        advice = webhooks.advice(heard, queued=queued, dead=dead, silence=silence)
+    if as_json:
+        output.print_json({"ok": not heard.missing, **asdict(heard), "advice": advice})
+    else:
+        output.console().print(render_webhooks.verdict(heard, advice), highlight=False)
+    return ExitCode.NOT_OK if heard.missing else ExitCode.OK
 
 
 def post(

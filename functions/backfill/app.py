@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tds_core.observability import logger
+from tds_core.observability import gauge, logger
 from tds_core.settings import Settings
 from tds_core.sync import wiring
 
@@ -12,7 +12,7 @@ _RESERVE_S = 10.0
 
 settings = Settings.load()
 log = logger(settings.function)
-backfill = wiring.Backfill(settings)
+backfill = wiring.Backfill(settings, gauge=gauge(settings.function))
 
 
 @log.inject_lambda_context

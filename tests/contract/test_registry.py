@@ -66,7 +66,7 @@ def test_spec_speaks_of_its_own_columns(spec: EntitySpec) -> None:
     assert set(spec.compared) <= spec.header_columns, "list rows are what is compared"
     assert not spec.header_columns & spec.detail_columns
     assert spec.zoho_key in spec.document_keys
-    assert spec.refetch_only is None or (spec.refetch_every and spec.refetch_only.date_column in columns)
+    assert spec.refetch_only is None or (spec.refetch and spec.refetch_only.date_column in columns)
 
 
 @ENTITIES
@@ -231,7 +231,12 @@ def named(cell: str) -> list[str]:
     return re.findall(r"`(\w+)`", cell)
 
 
-def promised(freshness: timedelta) -> str:
+def promised(spec: EntitySpec) -> str:
+    slower = f", {spec.slower[0]} {spoken(spec.slower[1])}" if spec.slower else ""
+    return spoken(spec.freshness) + slower
+
+
+def spoken(freshness: timedelta) -> str:
     minutes = freshness // timedelta(minutes=1)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h"
 
@@ -243,7 +248,7 @@ def test_readme_lists_the_registry() -> None:
             f"`{spec.name}`",
             ", ".join(f"`{table}`" for table in spec.tables),
             f"{PRODUCTS[spec.product]} `{spec.path}`",
-            promised(spec.freshness),
+            promised(spec),
         ]
         for spec in REGISTRY.values()
     ]

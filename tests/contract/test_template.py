@@ -1,6 +1,7 @@
 """The template gives each function what its settings ask for, by default the same values, and no more rights."""
 
 import re
+import string
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from cli import webhooks
 from tds_core.settings import Settings
+from tds_core.sync import silence
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
@@ -106,6 +109,24 @@ def test_no_statement_allows_everything() -> None:
             for statement in policy["Statement"]:
                 assert "*" not in str(statement["Action"]), logical_id
                 assert statement["Resource"] != "*", logical_id
+
+
+def test_a_generated_webhook_secret_is_one_that_zoho_takes() -> None:
+    generated = resources()["WebhookSecret"]["Properties"]["GenerateSecretString"]
+    assert generated["ExcludePunctuation"] is True and not generated.get("IncludeSpace")
+    assert set(generated["ExcludeCharacters"]) == set(string.punctuation), "what the emulator goes by"
+    assert webhooks.fits("a" * generated["PasswordLength"])
+
+
+def test_silent_webhooks_are_an_alarm_in_both_severities() -> None:
+    topics = {}
+    for alarm in resources().values():
+        properties = alarm.get("Properties", {})
+        if properties.get("MetricName") == silence.METRIC:
+            assert properties["Namespace"] == "TDS"
+            assert properties["Dimensions"] == [{"Name": "service", "Value": own_variables("backfill")["TDS_FUNCTION"]}]
+            topics[properties["AlarmActions"][0]["Ref"]] = properties["Threshold"]["Ref"]
+    assert topics == {"WarningAlarms": "WebhookSilenceHours", "CriticalAlarms": "SilenceCriticalHours"}
 
 
 def test_functions_wait_for_the_migrations() -> None:

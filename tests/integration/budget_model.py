@@ -31,15 +31,17 @@ class Day:
         """Whether the shares leave a call to this priority."""
         left = Fraction(self.left(in_flight))
         rest = min(max(Fraction((self.resets_at - now) / DAY), Fraction(0)), Fraction(1))
-        urgent = Fraction(15, 100) * self.limit
+        urgent_used = self.used[Priority.WEBHOOK] + self.used[Priority.MANUAL]
+        urgent = max(Fraction(15, 100) * self.limit - urgent_used, Fraction(0))
         fixed_used = self.used[Priority.POLL] + self.used[Priority.VERIFICATION]
-        fixed = max(min(self.limit / Fraction(4) - fixed_used, self.limit * rest / 2), Fraction(0))
+        polls = max(Fraction(self.limit, 4), min(Fraction(500), Fraction(self.limit, 2)))
+        fixed = max(min(polls - fixed_used, polls * 2 * rest), Fraction(0))
         bulk_used = {p: self.used[p] for p in (Priority.BACKFILL, Priority.IMAGES)}
         bulk = max(left - urgent - fixed, Fraction(0)) + sum(bulk_used.values())
-        if priority >= Priority.POLL:
-            left -= urgent
+        if priority in (Priority.POLL, Priority.VERIFICATION):
+            left -= min(urgent, Fraction(15, 100) * self.limit * 2 * rest)
         if priority >= Priority.RIPPLE:
-            left -= fixed
+            left -= urgent + fixed
         if priority in bulk_used:
             other = Priority.IMAGES if priority is Priority.BACKFILL else Priority.BACKFILL
             share = Fraction(1, 5) if other is Priority.IMAGES else Fraction(4, 5)

@@ -260,8 +260,9 @@ class Road:
         self.guard = DeletionGuard(self.settings, database=self.database, client=self.client)
         self.fetcher = Fetcher(self.client, self.guard)
         parts: dict[str, Any] = {"database": self.database, "mirror": self.mirror}
-        self.poll = Poll(self.settings, **parts, client=self.client)
-        self.walk = Walk(self.settings, **parts, client=self.client)
+        self.clock: datetime | None = None  # what is due is decided by it; None leaves it to PostgreSQL
+        self.poll = Poll(self.settings, **parts, client=self.client, clock=lambda: self.clock)
+        self.walk = Walk(self.settings, **parts, client=self.client, clock=lambda: self.clock)
         self.drain = Drain(self.settings, **parts, fetcher=self.fetcher, patience_s=patience_s, sleep=self._sleep)
         self.slept_s = 0.0
 

@@ -1,15 +1,29 @@
 """The console: every command answers in plain values, and every error with its reason."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from tds_core.database import probe, runs
+from tds_core.database import probe, runs, sizes
 from tds_core.entities import REGISTRY, scans
 from tds_core.priority import Priority
 from tds_core.sync.console import Console
-from tests.integration.road import Connect, Queued, Road, Waker, Zoho, backlog_of, document, message, mirrored, record
+from tests.integration.road import (
+    Connect,
+    Queued,
+    Road,
+    Waker,
+    Zoho,
+    backlog_of,
+    document,
+    message,
+    mirrored,
+    record,
+    zoho_time,
+)
 
 
 @pytest.fixture
@@ -164,3 +178,59 @@ def test_while_postgresql_is_down_the_console_says_so(console: Console, road: Ro
     road.database.close()
     road.database._conninfo = lambda: "host=127.0.0.1 port=1"
     assert refused(console, {"command": "status"})["reason"] == "DatabaseUnavailable"
+
+
+def test_status_tells_of_every_entity_whether_its_webhooks_are_silent(console: Console) -> None:
+    shown = ask(console, "status")["silence"]
+    assert set(shown) == {name for name, spec in REGISTRY.items() if spec.webhook_modules}
+    quiet = {"last_webhook_at": None, "unannounced": 0, "missed_24h": 0, "hours": 0.0, "is_silent": False}
+    assert shown["invoices"] == quiet
+
+
+def test_webhooks_are_heard_by_address_since_a_time_or_in_a_day(console: Console, road: Road) -> None:
+    queued = Queued("invoices", road.database)
+    queued.handle(record(message("invoices", ids=["901"], webhook="invoices/created")))
+    began = ask(console, "webhooks")["now"]
+    queued.handle(record(message("invoices", ids=["902"], webhook="invoices/updated")))
+    assert set(ask(console, "webhooks")["heard"]) == {"invoices/created", "invoices/updated"}
+    heard = ask(console, "webhooks", since=began)["heard"]
+    assert {address: one["count"] for address, one in heard.items()} == {"invoices/updated": 1}
+    for wrong in ("yesterday", "2026-01-01T00:00:00", 7):
+        assert refused(console, {"command": "webhooks", "arguments": {"since": wrong}})["reason"] == "UnknownCommand"
+
+
+def test_the_load_of_webhooks_is_what_changed_a_day(console: Console, road: Road) -> None:
+    assert ask(console, "webhook_load")["busiest_day"] is None
+    today = datetime.now(ZoneInfo("Asia/Baghdad")).replace(hour=0, minute=0, second=0, microsecond=0)
+    whole = [
+        document("invoices", str(900 + n), last_modified_time=(today - timedelta(days=n // 4)).isoformat())
+        for n in range(6)
+    ]
+    Queued("invoices", road.database).handle(*(record(message("invoices", one)) for one in whole))
+    load = ask(console, "webhook_load", days=10)
+    assert (load["mean"], load["busiest"], load["busiest_day"]) == (0.6, 4, today.date().isoformat())
+    assert (load["entities"]["invoices"], load["entities"]["bills"]) == (0.6, 0.0)
+
+
+def test_a_plan_counts_what_the_mirror_holds_and_what_waits(console: Console, road: Road, zoho: Zoho) -> None:
+    [(today,)] = road.database.execute("SELECT current_date")
+    days = {str(700 + n): today - timedelta(days=n * 10) for n in range(3)}
+    zoho.put("payments", *(document("payments", name, date=day.isoformat()) for name, day in days.items()))
+    zoho.put("invoices", document("invoices", "901", last_modified_time=zoho_time(datetime.now(UTC))))
+    road.request("payments", *days)
+    road.request("invoices", "901")
+    road.work()
+    road.request("bills", "1", "2", "3", priority=Priority.BACKFILL)
+    road.request("products", *map(str, range(150)), priority=Priority.BACKFILL)
+    road.request("invoices", "902", priority=Priority.POLL)
+    told = ask(console, "plan")
+    assert told["history"]["documents"] == 153
+    assert told["history"]["calls"] == 3 + 2
+    assert told["changes_a_day"] == 1
+    assert (told["is_told"], told["day_limit"]) == (False, 1_000_000)
+    assert sorted(told["history"]["never_walked"]) == sorted(scans())
+    calls = {part["purpose"]: part["calls"] for part in told["parts"]}
+    assert calls["items"] == calls["balances"] == 1
+    assert told["calls_a_day"]["poll"] == calls["poll"] * 176
+    assert sizes.read(road.database, REGISTRY["payments"]).looked_back == 2
+    assert len(zoho.calls) == 4, "a plan costs no call"

@@ -1,5 +1,6 @@
 """Polling: each list by its own means, and a cursor that moves only after a round's last page."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tds_core.database import census
 from tds_core.database.connection import Database
 from tds_core.entities import scans
-from tds_core.errors import DatabaseUnavailable, FilterIgnored, ScopeMissing, ZohoUnavailable
+from tds_core.errors import DatabaseUnavailable, FilterIgnored, ScopeMissing, TdsError, ZohoUnavailable
 from tests.integration.road import Connect, Json, Road, Zoho, document, later, mirrored, row, zoho_time
 from tests.zoho_fakes import answer, error
 
@@ -68,7 +70,7 @@ def test_a_failing_page_leaves_the_cursor_where_it_was_and_keeps_what_was_read(r
     assert road.database.execute("SELECT polled_at FROM tds.cursors WHERE scan = 'invoices'") == [(None,)]
 
     zoho.script.clear()
-    road.poll.run()
+    road.poll.run(force=True)
     assert cursor(road, "invoices") == DATE - OVERLAP
     assert list(mirrored(road.database, "invoices")) == ["901", "902"]
 
@@ -217,15 +219,37 @@ def test_stock_that_moved_without_a_version_is_written_and_fetched(road: Road, z
     assert list(road.backlog("products")) == ["600"]
 
 
-def test_documents_that_grew_old_without_a_version_are_requested_anew(road: Road, zoho: Zoho) -> None:
+def refetched(road: Road, scan: str, ago: str) -> None:
+    road.database.execute("UPDATE tds.cursors SET refetched_at = now() - %s::interval WHERE scan = %s", (ago, scan))
+
+
+def test_documents_that_change_without_a_version_are_requested_anew_when_their_time_has_come(connect: Connect) -> None:
+    zoho = Zoho()
+    road = Road(connect, zoho.http, stock_interval_s=3_600)
     zoho.put("products", document("products", "600"), document("products", "601"))
+    road.poll.run()
     road.request("products", "600", "601")
     road.work()
-    road.database.execute(
-        "UPDATE erp.products SET detail_observed_at = now() - interval '5 hours' WHERE product_id = '600'"
-    )
+    refetched(road, "products", "58 minutes")
     road.poll.run()
-    assert list(road.backlog("products")) == ["600"]
+    assert road.backlog("products") == {}
+    refetched(road, "products", "60 minutes")
+    road.poll.run()
+    assert list(road.backlog("products")) == ["600", "601"]
+    assert {one["priority"] for one in road.backlog("products").values()} == {2}
+    road.work()
+    road.poll.run()
+    assert road.backlog("products") == {}
+
+
+def test_a_forced_poll_has_documents_fetched_anew_too(road: Road, zoho: Zoho) -> None:
+    zoho.put("products", document("products", "600"))
+    zoho.put("price_lists", document("price_lists", "500"))
+    for entity, document_id in (("products", "600"), ("price_lists", "500")):
+        road.request(entity, document_id)
+    road.work()
+    road.poll.run(force=True)
+    assert (list(road.backlog("products")), list(road.backlog("price_lists"))) == (["600"], ["500"])
 
 
 # -- rounds
@@ -252,19 +276,106 @@ def test_a_missing_scope_is_raised_after_the_other_scans_had_their_round(road: R
     assert list(mirrored(road.database, "payments")) == ["700"]
 
 
-def test_a_scan_is_polled_when_its_freshness_makes_it_due_or_when_forced(road: Road, zoho: Zoho) -> None:
+def test_a_scan_is_polled_when_its_cadence_makes_it_due_or_when_forced(road: Road, zoho: Zoho) -> None:
+    road.clock = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
     road.poll.run()
     first = len(zoho.calls)
+    assert first == len(scans())
     road.poll.run()
     assert len(zoho.calls) == first
-    road.database.execute("UPDATE tds.cursors SET polled_at = polled_at - interval '5 minutes'")
+    road.clock += timedelta(minutes=5)
     road.poll.run()
-    promised = timedelta(minutes=5)
-    due = sorted(specs[0].path for specs in scans().values() if min(spec.freshness for spec in specs) == promised)
+    due = sorted(specs[0].path for specs in scans().values() if specs[0].cadence == "poll")
     assert sorted(zoho.paths()[first:]) == due
     assert "/invoices" in due and "/items" not in due
     road.poll.run(force=True)
     assert len(zoho.calls) == first + len(due) + len(scans())
+
+
+def test_at_night_a_scan_waits_longer(road: Road, zoho: Zoho) -> None:
+    road.clock = datetime(2026, 3, 14, 19, 0, tzinfo=UTC)
+    road.poll.run()
+    first = len(zoho.calls)
+    road.clock += timedelta(minutes=5)
+    road.poll.run()
+    assert len(zoho.calls) == first
+    road.clock += timedelta(minutes=10)
+    road.poll.run()
+    assert len(zoho.calls) > first
+
+
+def test_the_limit_that_zohos_headers_tell_decides_before_the_one_that_is_set(road: Road, zoho: Zoho) -> None:
+    road.clock = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
+    road.poll.run()
+    first = len(zoho.calls)
+    road.database.execute("UPDATE tds.api_budget SET day_limit = 1000 WHERE product = 'books'")
+    road.clock += timedelta(minutes=30)
+    road.poll.run()
+    assert len(zoho.calls) == first
+    road.clock += timedelta(minutes=90)
+    road.poll.run()
+    assert len(zoho.calls) > first
+
+
+def told(road: Road, scan: str) -> str | None:
+    found: str | None = census.scan_figures(road.database)[scan]["poll_error"]
+    return found
+
+
+def test_a_failed_round_is_told_of_its_list_until_one_is_good(road: Road, zoho: Zoho) -> None:
+    zoho.answer("/invoices", error(57, status=401))
+    with pytest.raises(ScopeMissing):
+        road.poll.run()
+    assert (told(road, "invoices") or "").startswith("ScopeMissing")
+    assert told(road, "payments") is None
+    zoho.script.clear()
+    road.poll.run(force=True)
+    assert told(road, "invoices") is None
+
+
+@pytest.mark.parametrize(
+    ("answered", "minutes"),
+    [pytest.param(error(57, status=401), 60, id="a-person"), pytest.param(error(1000, status=500), 15, id="chance")],
+)
+def test_a_failing_list_takes_no_more_calls_than_its_cadence_gives_it(
+    connect: Connect, answered: httpx.Response, minutes: int
+) -> None:
+    zoho = Zoho()
+    road = Road(connect, zoho.http, poll_interval_s=3_600)
+    road.clock = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
+    zoho.answer("/invoices", answered)
+    asked = []
+    for _ in range(13):
+        before = len(zoho.paths("/invoices"))
+        with suppress(TdsError):
+            road.poll.run()
+        asked.append(len(zoho.paths("/invoices")) - before)
+        road.clock += timedelta(minutes=5)
+    assert [tick * 5 for tick, calls in enumerate(asked) if calls] == list(range(0, 61, minutes))
+
+
+def test_an_ignored_filter_is_seen_and_its_newest_page_is_read_at_each_round(road: Road, zoho: Zoho) -> None:
+    road.clock = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
+    start_at(road, "invoices", datetime(2026, 3, 14, 8, 0, tzinfo=UTC))
+    zoho.listing("invoices", [row("invoices", "901", last_modified_time=later(-86_400))], [row("invoices", "800")])
+    for _ in range(2):
+        with pytest.raises(FilterIgnored):
+            road.poll.run()
+        road.clock += timedelta(minutes=5)
+    assert [query["page"] for query in queries(zoho, "/invoices")] == ["1", "1"]
+    assert (told(road, "invoices") or "").startswith("FilterIgnored")
+    assert cursor(road, "invoices") == datetime(2026, 3, 14, 8, 0, tzinfo=UTC)
+
+
+def test_a_long_list_that_ignores_its_order_is_not_read_whole_at_every_round(road: Road, zoho: Zoho) -> None:
+    start_at(road, "payments", DATE)
+    road.database.execute("UPDATE tds.cursors SET walked_rows = 20000 WHERE scan = 'payments'")
+    zoho.listing("payments", payments(road, 0), payments(road, 1), payments(road, 2))
+    zoho.unsorted.add("/books/v3/customerpayments")
+    with pytest.raises(FilterIgnored):
+        road.poll.run()
+    assert len(queries(zoho, "/customerpayments")) == 1
+    assert list(mirrored(road.database, "payments")) == ["700"]
 
 
 def test_two_polls_at_once_make_one_round(road: Road, zoho: Zoho, connect: Connect) -> None:

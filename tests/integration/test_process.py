@@ -128,7 +128,7 @@ def test_a_message_of_an_entity_that_nobody_knows_requests_nothing(invoices: Que
     assert database.execute("SELECT count(*) FROM tds.backlog") == [(0,)]
 
 
-@pytest.mark.parametrize("contact_type", ["vendor", "Customer", "", "partner"])
+@pytest.mark.parametrize("contact_type", ["vendor", "", "partner"])
 def test_a_contact_that_is_not_surely_a_customer_is_requested(database: Database, contact_type: str) -> None:
     customers = Queued("customers", database)
     contact = document("customers", "801", contact_type=contact_type)

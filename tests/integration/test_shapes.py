@@ -49,10 +49,6 @@ def path(name: str) -> str:
     return REGISTRY[name].path
 
 
-def age(database: Database, table: str, hours: int) -> None:
-    database.execute(f"UPDATE erp.{table} SET detail_observed_at = now() - make_interval(hours => {hours})")
-
-
 def children(database: Database, table: str, *columns: str) -> Sequence[tuple[Any, ...]]:
     return database.execute(f"SELECT {', '.join(columns)} FROM erp.{table} ORDER BY 1, 2")
 
@@ -252,19 +248,21 @@ def adjustment(document_id: str, day: date, **changes: Any) -> Json:
     return document("inventory", document_id, date=day.isoformat(), last_modified_time=None, **changes)
 
 
-def test_only_recent_adjustments_are_fetched_anew_each_day(road: Road, zoho: Zoho) -> None:
+def test_only_recent_adjustments_are_fetched_anew_each_night(road: Road, zoho: Zoho) -> None:
     days = {"901": today(), "902": today() - timedelta(days=29), "903": today() - timedelta(days=32)}
     zoho.put("inventory", *(adjustment(one, day) for one, day in days.items()))
     road.request("inventory", *days)
     road.work()
+    road.clock = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
     road.poll.run()
     assert road.backlog("inventory") == {}
-    age(road.database, "inventory_adjustments", 25)
+    road.clock = datetime(2026, 3, 14, 23, 30, tzinfo=UTC)  # half past two in Baghdad
     zoho.put("inventory", adjustment("902", days["902"], description="نص آخر"))
     road.poll.run()
     assert list(road.backlog("inventory")) == ["901", "902"]
     assert road.work() == {"inventory.unchanged": 1, "inventory.updated": 1}
     assert mirrored(road.database, "inventory", "description")["902"] == ("نص آخر",)
+    road.clock += timedelta(minutes=30)
     road.poll.run()
     assert road.backlog("inventory") == {}
 
@@ -282,7 +280,7 @@ def test_price_lists_are_fetched_anew_every_four_hours(road: Road, zoho: Zoho) -
     zoho.put("price_lists", document("price_lists", "901", last_modified_time=None))
     road.request("price_lists", "901")
     road.work()
-    age(road.database, "price_lists", 5)
+    road.clock = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
     road.poll.run()
     assert list(road.backlog("price_lists")) == ["901"]
     assert road.work() == {"price_lists.unchanged": 1}

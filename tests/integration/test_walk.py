@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tds_core.database import runs
+from tds_core.database import census, runs
 from tds_core.entities import scans
 from tds_core.errors import PermitDenied, ScopeMissing, ZohoThrottled, ZohoUnavailable
 from tests.integration.road import Connect, Json, Road, Zoho, document, mirrored, row
@@ -176,20 +176,43 @@ def touch(road: Road, zoho: Zoho, number: int) -> None:
     road.work()
 
 
-def test_touched_contacts_are_walked_again_once_the_interval_is_over(road: Road, zoho: Zoho) -> None:
+def ago(road: Road, interval: str) -> None:
+    road.database.execute("UPDATE tds.cursors SET walked_at = now() - %s::interval", (interval,))
+
+
+def test_contacts_are_walked_again_at_their_pace_for_balances_that_no_document_told_of(connect: Connect) -> None:
+    zoho = Zoho()
+    road = Road(connect, zoho.http, contacts_walk_interval_s=7_200)
+    zoho.listing("customers", [row("customers", "801", outstanding_receivable_amount=1)])
+    runs.request_walk(road.database, "contacts")
+    walk(road)
+    ago(road, "118 minutes")
+    assert walk(road) == {}
+
+    ago(road, "2 hours")
+    zoho.listing("customers", [row("customers", "801", outstanding_receivable_amount=2)])
+    road.database.execute("DELETE FROM tds.backlog")
+    assert walk(road) == {"customers.updated": 1}
+    assert asked(zoho, "/contacts") == ["1", "1"]
+    assert {one["priority"] for one in road.backlog("customers").values()} == {2}
+
+
+def test_touched_contacts_keep_the_pace_of_business_hours_at_night(road: Road, zoho: Zoho) -> None:
     zoho.listing("customers", [row("customers", "801")])
     runs.request_walk(road.database, "contacts")
     walk(road)
-    road.database.execute("UPDATE tds.cursors SET walked_at = walked_at - interval '1 hour'")
     touch(road, zoho, 701)
     assert cursor(road, "contacts").touched_at is not None
+    walked_at = road.database.execute("SELECT walked_at FROM tds.cursors WHERE scan = 'contacts'")[0][0]
+    evening = walked_at.replace(hour=19, minute=0) + timedelta(days=1)
+    road.database.execute("UPDATE tds.cursors SET walked_at = %s WHERE scan = 'contacts'", (evening,))
+    road.clock = evening + timedelta(hours=1)
     assert walk(road) == {}
-
-    road.database.execute("UPDATE tds.cursors SET walked_at = walked_at - interval '61 minutes'")
+    road.clock = evening + timedelta(hours=2)
     walk(road)
     assert asked(zoho, "/contacts") == ["1", "1"]
     assert cursor(road, "contacts").touched_at is None
-    road.database.execute("UPDATE tds.cursors SET walked_at = walked_at - interval '1 day'")
+    road.clock = road.clock + timedelta(hours=2)
     assert walk(road) == {}
 
 
@@ -221,6 +244,71 @@ def test_a_touch_during_the_first_pass_ever_is_kept_too(road: Road, zoho: Zoho, 
     zoho.answer("/contacts", zoho.usual, meanwhile)
     walk(road)
     assert cursor(road, "contacts").touched_at is not None
+
+
+# -- nights
+
+
+NIGHT = datetime(2027, 3, 14, 23, 30, tzinfo=UTC)  # half past two in Baghdad, and later than any request
+
+
+def walked(road: Road, *scans: str) -> None:
+    for scan in scans:
+        runs.cursor(road.database, scan)
+        road.database.execute(
+            "UPDATE tds.cursors SET walked_at = %s, walked_rows = 2 WHERE scan = %s", (NIGHT - timedelta(days=1), scan)
+        )
+
+
+def test_at_night_every_list_that_has_a_history_is_walked_and_what_it_finds_is_verification(
+    road: Road, zoho: Zoho
+) -> None:
+    zoho.listing("invoices", *pages("invoices", 2))
+    walked(road, "invoices", "bills")
+    road.clock = NIGHT - timedelta(hours=3)
+    assert walk(road) == {}
+    road.clock = NIGHT
+    assert walk(road) == {"invoices.created": 4}
+    assert sorted(zoho.paths()) == ["/bills", "/invoices", "/invoices"]
+    assert {one["priority"] for one in road.backlog("invoices").values()} == {3}
+    road.clock = NIGHT + timedelta(minutes=40)
+    assert walk(road) == {}
+
+
+def test_a_nights_walk_that_is_cut_off_goes_on_as_what_it_was_though_the_night_is_over(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 2))
+    walked(road, "invoices")
+    road.clock = NIGHT
+    left = iter([1.0, 1.0, 0.0])
+    walk(road, lambda: next(left, 0.0))
+    road.clock = NIGHT + timedelta(hours=5)
+    walk(road)
+    assert asked(zoho, "/invoices") == ["1", "2"]
+    assert {one["priority"] for one in road.backlog("invoices").values()} == {3}
+
+
+def test_a_small_limit_spreads_the_lists_over_the_nights(connect: Connect) -> None:
+    zoho = Zoho()
+    road = Road(connect, zoho.http, day_limit=1_000)
+    walked(road, "invoices", "bills", "payments")
+    road.database.execute("UPDATE tds.cursors SET walked_at = walked_at - interval '10 days'")
+    found = []
+    for night in range(9):
+        road.clock = NIGHT + timedelta(days=night)
+        walk(road)
+        found.append(len(zoho.calls))
+    assert found == [1, 2, 3, 3, 3, 3, 3, 4, 5]
+
+
+def test_a_failing_walk_is_told_of_its_list_until_its_end_is_reached(road: Road, zoho: Zoho) -> None:
+    zoho.answer("/invoices", error(1000, status=500))
+    runs.request_walk(road.database, "invoices")
+    with pytest.raises(ZohoUnavailable):
+        walk(road)
+    assert census.scan_figures(road.database)["invoices"]["walk_error"].startswith("ZohoUnavailable")
+    zoho.script.clear()
+    walk(road)
+    assert census.scan_figures(road.database)["invoices"]["walk_error"] is None
 
 
 # -- failures

@@ -241,8 +241,8 @@ def test_a_caller_waits_for_its_permit_as_long_as_it_says(world: World) -> None:
 
 def test_webhooks_and_manual_work_have_the_last_15_percent(world: World) -> None:
     budget = world.budget()
-    world.call(budget, quota=quota(16))
-    world.call(budget, quota=quota(15))
+    world.call(budget, quota=quota(16, reset_s=15 * 3_600))
+    world.call(budget, quota=quota(15, reset_s=15 * 3_600))
     for priority in Priority:
         if priority > Priority.MANUAL:
             assert denied(budget, priority).limit == "day"
@@ -253,10 +253,40 @@ def test_webhooks_and_manual_work_have_the_last_15_percent(world: World) -> None
 
 def test_what_polls_still_need_is_held_from_ripples(world: World) -> None:
     budget = world.budget(minute_limit=1_000)
-    world.call(budget, quota=quota(40, reset_s=15 * 3_600))  # 15 for the urgent, 24 for polls, this one was used
+    world.call(budget, quota=quota(65, reset_s=15 * 3_600))  # 15 for the urgent, 49 for polls, this one was used
     take(budget, Priority.RIPPLE)
     assert denied(budget, Priority.RIPPLE).limit == "day"
     take(budget, Priority.VERIFICATION)
+
+
+def test_what_webhooks_used_is_not_held_for_them_any_more(world: World) -> None:
+    budget = world.budget(minute_limit=1_000)
+    for _ in range(10):
+        world.call(budget, Priority.WEBHOOK)
+    world.call(budget, quota=quota(6, reset_s=15 * 3_600))
+    take(budget, Priority.POLL)
+    assert denied(budget, Priority.POLL).limit == "day"
+
+
+def test_towards_the_days_end_polls_may_take_what_webhooks_left_and_a_history_may_not(world: World) -> None:
+    budget = world.budget(minute_limit=1_000)
+    world.call(budget, quota=quota(15, reset_s=15 * 3_600))
+    assert denied(budget, Priority.POLL).limit == "day"
+    world.clock.advance(14 * 3_600)
+    assert denied(budget, Priority.BACKFILL).limit == "day"
+    take(budget, Priority.POLL)
+
+
+@pytest.mark.parametrize(("day_limit", "got"), [(10_000, 6_000), (2_000, 1_200), (1_000, 350), (100, 35)])
+def test_at_small_limits_more_than_a_quarter_is_held_for_polls(world: World, day_limit: int, got: int) -> None:
+    [(spare,)] = world.database.execute(
+        """
+        SELECT tds.spare_calls(tds.current_day('books', clock_timestamp(), 'Asia/Baghdad'), 6, %s, %s,
+            clock_timestamp())
+        """,
+        (day_limit, day_limit),
+    )
+    assert spare == pytest.approx(got)
 
 
 def test_what_polls_hold_shrinks_as_the_day_ends(world: World) -> None:
@@ -288,10 +318,10 @@ def share_out(world: World, budget: Budget, *wishes: Priority) -> dict[Priority,
 @pytest.mark.parametrize(
     ("wishes", "expected"),
     [
-        ((Priority.BACKFILL, Priority.IMAGES), {Priority.BACKFILL: 480, Priority.IMAGES: 120}),
-        ((Priority.IMAGES, Priority.BACKFILL), {Priority.BACKFILL: 480, Priority.IMAGES: 120}),
-        ((Priority.BACKFILL,), {Priority.BACKFILL: 600}),
-        ((Priority.IMAGES,), {Priority.IMAGES: 600}),
+        ((Priority.BACKFILL, Priority.IMAGES), {Priority.BACKFILL: 280, Priority.IMAGES: 70}),
+        ((Priority.IMAGES, Priority.BACKFILL), {Priority.BACKFILL: 280, Priority.IMAGES: 70}),
+        ((Priority.BACKFILL,), {Priority.BACKFILL: 350}),
+        ((Priority.IMAGES,), {Priority.IMAGES: 350}),
     ],
     ids=["both", "both, images first", "backfill alone", "images alone"],
 )

@@ -33,7 +33,7 @@ def test_a_webhook_becomes_its_entitys_message(endpoint: Endpoint) -> None:
         '{"schema":1,"entity":"invoices","op":"upsert","ids":["9007199254740993123"],'
         '"document":{"invoice_id":"9007199254740993123","total":12.50,"x":""},'
         '"observed_at":"2026-01-02T03:04:05.678901+00:00","source":"webhook",'
-        '"trace_id":"4f0c2c1e-0000-4000-8000-000000000001"}'
+        '"trace_id":"4f0c2c1e-0000-4000-8000-000000000001","webhook":"invoices/created"}'
     )
     assert endpoint.counts == {"WebhooksReceived": 1, "WebhooksRejected": 0, "WebhooksUnrouted": 0}
 

@@ -54,7 +54,14 @@ class Settings:
     # change detection, drain and walk
     overlap_s: float = 600.0
     ripple_hold_s: float = 60.0
-    contacts_walk_interval_s: float = 7_200.0
+    # 0 = by the table of sync/cadence.py
+    poll_interval_s: float = 0.0
+    items_interval_s: float = 0.0
+    stock_interval_s: float = 0.0
+    contacts_walk_interval_s: float = 0.0
+    prices_interval_s: float = 0.0
+    daily_interval_s: float = 0.0
+    deep_walk_nights: int = 0
     work_s: float = 55.0
     backoff_base_s: float = 60.0
     lag_retry_s: float = 60.0
@@ -68,6 +75,7 @@ class Settings:
     unrouted_bucket: str = ""
     message_limit_bytes: int = 1_000_000
     body_limit_bytes: int = 4 * 1024 * 1024
+    webhook_silence_hours: float = 4.0
     visibility_base_s: int = 60
     visibility_limit_s: int = 900
     queue_url: str = ""

@@ -30,6 +30,9 @@ def scan(*, asked: bool = False, page: int | None = None, rows: int | None = Non
         "walked_at": "2026-01-02T03:00:00+00:00" if walked is not None else None,
         "walked_rows": walked,
         "touched_at": None,
+        "refetched_at": None,
+        "poll_error": None,
+        "walk_error": None,
     }
 
 
@@ -41,6 +44,16 @@ def run(mode: str, *, started: int, ended: bool = True, error: str | None = None
         "zoho_calls": calls,
         "outcomes": {"invoices.created": 3},
         "error": error,
+    }
+
+
+def silence(*, last: str | None = None, unannounced: int = 0, missed: int = 0, hours: float = 0.0) -> dict[str, Any]:
+    return {
+        "last_webhook_at": last,
+        "unannounced": unannounced,
+        "missed_24h": missed,
+        "hours": hours,
+        "is_silent": hours > 4,
     }
 
 
@@ -73,6 +86,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "backlog": {},
         "scans": {},
         "webhooks": {"count": 0, "seconds": {}},
+        "silence": {"invoices": silence()},
         "outcomes": {},
         "working": [],
         "runs": [],

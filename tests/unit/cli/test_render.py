@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from cli import render
 from cli.progress import Meter
 from cli.reckoning import accounts
-from tests.unit.cli.status_figures import entity, requests, run, scan, status
+from tests.unit.cli.status_figures import entity, requests, run, scan, silence, status
 
 NOW = datetime(2026, 1, 2, 3, 6, 5, tzinfo=UTC)
 
@@ -97,3 +97,23 @@ def test_a_comparison_marks_what_differs() -> None:
     figures = {"invoices": entity(erp=1, totals={"USD": {"total": "10.49"}})}
     line = line_with(seen(render.comparison(accounts(truth, figures))), "invoices")
     assert line.split() == ["invoices", "2", "1", "-1", "0", "total", "USD", "10.5", "10.49"]
+
+
+def test_status_shouts_silent_webhooks_and_passes_over_quiet_entities() -> None:
+    last = "2026-01-01T03:06:05+00:00"
+    text = shown_status(
+        silence={"invoices": silence(last=last, unannounced=41, missed=12, hours=9.5), "bills": silence()}
+    )
+    line = line_with(text, "SILENT")
+    for told in ("invoices", "last webhook 24 h ago", "41 changes found by polls since", "12 missed", "9.5 hours"):
+        assert told in line
+    assert "bills" not in text
+    assert "nothing that polls found" in line_with(shown_status(), "unannounced")
+    assert "no webhook ever" in shown_status(silence={"bills": silence(unannounced=1)})
+
+
+def test_status_names_what_failed_of_each_list() -> None:
+    broken = scan(walked=3) | {"poll_error": "FilterIgnored: invoices: the list ignores last_modified_time"}
+    text = shown_status(scans={"invoices": broken, "bills": scan(walked=2)})
+    line = line_with(text, "FilterIgnored")
+    assert "invoices: polled" in line

@@ -180,17 +180,17 @@ def _of(held: Lease, ids: Sequence[str]) -> dict[str, object]:
     return {"entity": held.entity, "ids": list(ids), "token": held.token}
 
 
-def request_older(connection: Connection, spec: EntitySpec, *, older_than: timedelta, priority: Priority) -> None:
-    """Ask anew for the live documents that were last fetched longer ago, of those that the spec has refetched."""
+def request_anew(connection: Connection, spec: EntitySpec, *, priority: Priority) -> None:
+    """Ask anew for all live documents, or for those that the spec has refetched; what waits already is left alone."""
     only = spec.refetch_only
     recent = sql.SQL("m.{} >= current_date - %s").format(sql.Identifier(only.date_column)) if only else sql.SQL("true")
     query = sql.SQL(
         """
         SELECT m.{key} FROM {mirror} AS m LEFT JOIN tds.backlog AS b ON b.entity = %s AND b.id = m.{key}
-        WHERE m.deleted_at IS NULL AND m.detail_observed_at < now() - %s AND b.id IS NULL AND {recent}
+        WHERE m.deleted_at IS NULL AND m.detail_observed_at IS NOT NULL AND b.id IS NULL AND {recent}
         """
     ).format(key=sql.Identifier(spec.key), mirror=sql.Identifier("erp", spec.table), recent=recent)
-    rows = connection.execute(query, (spec.name, older_than, *([only.days] if only else []))).fetchall()
+    rows = connection.execute(query, (spec.name, *([only.days] if only else []))).fetchall()
     if rows:
         request(connection, spec.name, [row[0] for row in rows], priority=priority, cause="age")
 

@@ -26,6 +26,7 @@ class Candidate:
     children: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     source: str = "drain"
     trace_id: str = ""
+    webhook: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +60,16 @@ def from_list_row(spec: EntitySpec, row: JsonObject, *, observed_at: datetime, s
 
 
 def from_document(
-    spec: EntitySpec, document: JsonObject, *, moment: Moment, source: str, trace_id: str = "", force: bool = False
+    spec: EntitySpec,
+    document: JsonObject,
+    *,
+    moment: Moment,
+    source: str,
+    trace_id: str = "",
+    webhook: str = "",
+    force: bool = False,
 ) -> Candidate:
-    """A full document, seen at `moment`.
+    """A full document, seen at `moment`; `webhook` is the address that it came by, if it came so.
 
     Raises InvalidDocument, also for one that lacks `document_keys`: it would wipe what it leaves out.
     """
@@ -88,16 +96,19 @@ def from_document(
         children=children,
         source=source,
         trace_id=trace_id,
+        webhook=webhook,
     )
 
 
-def mention(document_id: str, *, moment: Moment, source: str, trace_id: str = "") -> Candidate:
+def mention(document_id: str, *, moment: Moment, source: str, trace_id: str = "", webhook: str = "") -> Candidate:
     """An id without a document: a deletion, a chosen-field body, a document too large to travel.
 
     Raises InvalidId.
     """
     observation = Observation(kind=Kind.MENTION, observed=moment)
-    return Candidate(id=parse_id(document_id), observation=observation, source=source, trace_id=trace_id)
+    return Candidate(
+        id=parse_id(document_id), observation=observation, source=source, trace_id=trace_id, webhook=webhook
+    )
 
 
 def gone(document_id: str, *, observed_at: datetime) -> Candidate:

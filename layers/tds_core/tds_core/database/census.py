@@ -50,15 +50,16 @@ def backlog_figures(database: Database) -> dict[str, Any]:
 
 
 def scan_figures(database: Database) -> dict[str, Any]:
-    """How far each list's polls and walks have come."""
+    """How far each list's polls and walks have come, and why the last one failed."""
     rows = database.execute(
         """
         SELECT scan, changed_since, polled_at, walk_requested_at, walk_page, walk_rows, walked_at, walked_rows,
-            touched_at FROM tds.cursors ORDER BY scan
+            touched_at, refetched_at, poll_error, walk_error FROM tds.cursors ORDER BY scan
         """
     )
-    names = ("changed_since", "polled_at", "walk_requested_at", "walk_page", "walk_rows", "walked_at", "walked_rows")
-    return {scan: dict(zip((*names, "touched_at"), map(_plain, values), strict=True)) for scan, *values in rows}
+    progress = ("changed_since", "polled_at", "walk_requested_at", "walk_page", "walk_rows", "walked_at", "walked_rows")
+    names = (*progress, "touched_at", "refetched_at", "poll_error", "walk_error")
+    return {scan: dict(zip(names, map(_plain, values), strict=True)) for scan, *values in rows}
 
 
 def webhook_latency(database: Database, *, since_s: float) -> dict[str, Any]:

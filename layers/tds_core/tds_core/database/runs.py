@@ -1,15 +1,18 @@
 """Runs, leases and cursors: who is at work, what each run did, and how far change detection has come."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
+from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from tds_core.database.connection import Database
 from tds_core.errors import TdsError
+from tds_core.priority import Priority
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,48 +96,86 @@ def _end(database: Database, current: Run, *, error: str | None) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """How far one scan has come."""
+    """How far one scan has come; `now` is the time by which what is due is decided."""
 
     scan: str
     now: datetime
     changed_since: datetime | None
     polled_at: datetime | None
+    poll_retry_at: datetime | None
+    refetched_at: datetime | None
     touched_at: datetime | None
     walk_requested_at: datetime | None
     walk_started_at: datetime | None
     walk_page: int | None
+    walk_priority: Priority | None
     walked_at: datetime | None
+    walked_rows: int
 
 
-def cursor(database: Database, scan: str) -> Cursor:
-    """The scan's cursor with the database's time, made when it is not there yet."""
-    database.execute("INSERT INTO tds.cursors (scan) VALUES (%s) ON CONFLICT DO NOTHING", (scan,))
-    rows = database.execute(
+def cursors(database: Database, scans: Collection[str], *, at: datetime | None = None) -> dict[str, Cursor]:
+    """The scans' cursors, made when they are not there yet, at the database's time or the given one."""
+    query = """
+        SELECT scan, coalesce(%s, now()), changed_since, polled_at, poll_retry_at, refetched_at, touched_at,
+            walk_requested_at, walk_started_at, walk_page, walk_priority, walked_at, coalesce(walked_rows, 0)
+        FROM tds.cursors WHERE scan = ANY(%s)
         """
-        SELECT now(), changed_since, polled_at, touched_at, walk_requested_at, walk_started_at, walk_page, walked_at
-        FROM tds.cursors WHERE scan = %s
-        """,
-        (scan,),
-    )
-    now, since, polled, touched, requested, started, page, walked = rows[0]
+    rows = database.execute(query, (at, list(scans)))
+    if len(rows) < len(scans):
+        database.execute(
+            "INSERT INTO tds.cursors (scan) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING", (list(scans),)
+        )
+        rows = database.execute(query, (at, list(scans)))
+    found = {row[0]: _cursor(row) for row in rows}
+    return {scan: found[scan] for scan in scans}
+
+
+def cursor(database: Database, scan: str, *, at: datetime | None = None) -> Cursor:
+    """One scan's cursor."""
+    return cursors(database, [scan], at=at)[scan]
+
+
+def _cursor(row: tuple[Any, ...]) -> Cursor:
+    scan, now, since, polled, retry, refetched, touched, requested, started, page, priority, walked, rows = row
     return Cursor(
         scan=scan,
         now=now,
         changed_since=since,
         polled_at=polled,
+        poll_retry_at=retry,
+        refetched_at=refetched,
         touched_at=touched,
         walk_requested_at=requested,
         walk_started_at=started,
         walk_page=page,
+        walk_priority=None if priority is None else Priority(priority),
         walked_at=walked,
+        walked_rows=rows,
     )
 
 
 def store_poll(database: Database, scan: str, *, changed_since: datetime, polled_at: datetime) -> None:
     """A round is over: the next one starts from here."""
     database.execute(
-        "UPDATE tds.cursors SET changed_since = %s, polled_at = %s WHERE scan = %s", (changed_since, polled_at, scan)
+        """
+        UPDATE tds.cursors SET changed_since = %s, polled_at = %s, poll_retry_at = NULL, poll_error = NULL
+        WHERE scan = %s
+        """,
+        (changed_since, polled_at, scan),
     )
+
+
+def fail_poll(database: Database, scan: str, *, error: TdsError, retry_at: datetime) -> None:
+    """A round failed: people see why, and the next one starts from where this one did."""
+    database.execute(
+        "UPDATE tds.cursors SET poll_error = %s, poll_retry_at = %s WHERE scan = %s",
+        (f"{error.reason}: {error}", retry_at, scan),
+    )
+
+
+def store_refetch(connection: Connection, scan: str, *, at: datetime) -> None:
+    """The scan's documents were asked for anew, in the caller's transaction."""
+    connection.execute("UPDATE tds.cursors SET refetched_at = %s WHERE scan = %s", (at, scan))
 
 
 def request_walk(database: Database, scan: str) -> None:
@@ -148,10 +189,11 @@ def request_walk(database: Database, scan: str) -> None:
     )
 
 
-def start_walk(database: Database, scan: str) -> None:
-    """A pass begins at its first page."""
+def start_walk(database: Database, scan: str, *, priority: Priority, at: datetime) -> None:
+    """A pass begins at its first page; it keeps its priority, whoever goes on with it."""
     database.execute(
-        "UPDATE tds.cursors SET walk_started_at = now(), walk_page = 1, walk_rows = 0 WHERE scan = %s", (scan,)
+        "UPDATE tds.cursors SET walk_started_at = %s, walk_page = 1, walk_rows = 0, walk_priority = %s WHERE scan = %s",
+        (at, int(priority), scan),
     )
 
 
@@ -160,6 +202,11 @@ def advance_walk(database: Database, scan: str, *, page: int, rows: int) -> None
     database.execute(
         "UPDATE tds.cursors SET walk_page = %s, walk_rows = walk_rows + %s WHERE scan = %s", (page, rows, scan)
     )
+
+
+def fail_walk(database: Database, scan: str, *, error: TdsError) -> None:
+    """A page failed: people see why, and the pass goes on there."""
+    database.execute("UPDATE tds.cursors SET walk_error = %s WHERE scan = %s", (f"{error.reason}: {error}", scan))
 
 
 def end_walk(database: Database, scan: str, *, overlap: timedelta) -> None:
@@ -171,6 +218,7 @@ def end_walk(database: Database, scan: str, *, overlap: timedelta) -> None:
         """
         UPDATE tds.cursors SET
             walked_at = walk_started_at, walked_rows = walk_rows, walk_page = NULL, walk_rows = NULL,
+            walk_priority = NULL, walk_error = NULL,
             changed_since = coalesce(changed_since, walk_started_at - %s),
             walk_requested_at = CASE WHEN walk_requested_at > walk_started_at THEN walk_requested_at END,
             touched_at = CASE WHEN touched_at > walk_started_at THEN touched_at END

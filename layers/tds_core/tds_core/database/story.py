@@ -19,9 +19,10 @@ def record(connection: Connection, entity: str, results: Iterable[Result]) -> No
         return
     connection.execute(
         """
-        INSERT INTO tds.change_log (entity, id, outcome, kind, source, observed_at, version, trace_id, reason)
+        INSERT INTO tds.change_log (entity, id, outcome, kind, source, observed_at, version, trace_id, webhook,
+            reason)
         SELECT %s, t.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
-            %s::timestamptz[], %s::text[], %s::text[]) AS t
+            %s::timestamptz[], %s::text[], %s::text[], %s::text[]) AS t
         """,
         (
             entity,
@@ -32,6 +33,7 @@ def record(connection: Connection, entity: str, results: Iterable[Result]) -> No
             [result.candidate.observation.observed.at for result in told],
             [result.candidate.observation.version for result in told],
             [result.candidate.trace_id or None for result in told],
+            [result.candidate.webhook or None for result in told],
             [result.reason for result in told],
         ),
     )

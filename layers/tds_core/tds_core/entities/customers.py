@@ -40,5 +40,7 @@ CUSTOMERS = EntitySpec(
     compared=("status", "outstanding_receivable_amount", "unused_credits_receivable_amount"),
     totals=("outstanding_receivable_amount",),
     freshness=timedelta(minutes=15),
+    slower=("balances", timedelta(hours=2)),
+    walk="balances",  # they move without any version
     webhook_modules=("contacts", "customers"),
 )

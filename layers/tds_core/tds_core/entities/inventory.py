@@ -61,7 +61,7 @@ INVENTORY = EntitySpec(
     totals=("total",),
     freshness=timedelta(minutes=15),
     # the list shows no lines, and nothing tells that they changed
-    refetch_every=timedelta(hours=24),
+    refetch="deep",
     refetch_only=Recent(date_column="date", days=_DAYS),
     touches=(Touch(entity="products", path="line_items[].item_id"),),
     webhook_modules=("inventoryadjustments",),
@@ -85,4 +85,5 @@ LOCATIONS = EntitySpec(
     compared=("location_name", "type"),
     totals=(),
     freshness=timedelta(hours=24),
+    cadence="daily",
 )

@@ -65,7 +65,8 @@ PRICE_LISTS = EntitySpec(
     compared=("name", "status", "pricebook_type", "percentage"),
     totals=(),
     freshness=timedelta(hours=4),
-    refetch_every=timedelta(hours=4),  # prices move without any version
+    cadence="prices",
+    refetch="prices",  # they move without any version
     children=(
         ChildTable(
             table="price_list_items",

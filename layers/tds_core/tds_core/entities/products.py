@@ -93,7 +93,9 @@ PRODUCTS = EntitySpec(
     compared=("status", "rate", "purchase_rate", "stock_on_hand", "available_stock", "actual_available_stock"),
     totals=("stock_on_hand",),
     freshness=timedelta(minutes=15),
-    refetch_every=timedelta(hours=4),  # stock per location moves without any version
+    cadence="items",
+    slower=("stock per location", timedelta(hours=4)),
+    refetch="stock",  # it moves without any version
     walk_sort="",
     children=(
         ChildTable(table="stock_levels", source_keys=("locations", "warehouses"), key="location_id", model=StockLevel),

@@ -12,6 +12,8 @@ from tds_core.errors import InvalidDocument
 from tds_core.lossless_json import JsonObject as RawDocument
 
 Product = Literal["books", "inventory"]
+# what a call is made for by the clock; how often stands in one table
+Purpose = Literal["poll", "items", "stock", "balances", "prices", "daily", "deep"]
 ROWS_PER_PAGE = 200
 
 
@@ -132,11 +134,12 @@ class EntitySpec:
 
     `document_keys` are what a full document must hold, `critical` the columns that must not be NULL, `compared` those
     that verification holds against Zoho's list, `totals` those that are added up by currency. `freshness` is what is
-    promised for changes that no webhook announced; `refetch_every`, for what changes without any version, how old a
-    document may grow before it is fetched anew, `refetch_only` which ones. `walk_sort` is the column by which a whole
-    walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list shows all there
-    is, so a record is fetched by reading its list, and is gone when the list shows others without it. `paged` is False
-    for a list that answers whole and without a page_context.
+    promised for changes that no webhook announced, `slower` what else is promised, and for what.
+    `cadence` says how often the list is polled. `walk` and `refetch`, for what changes without any version, say how
+    often the list is read whole or the documents are fetched anew, `refetch_only` which ones. `walk_sort` is the column
+    by which a whole walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list
+    shows all there is, so a record is fetched by reading its list, and is gone when the list shows others without it.
+    `paged` is False for a list that answers whole and without a page_context.
     """
 
     name: str
@@ -154,7 +157,10 @@ class EntitySpec:
     freshness: timedelta
     table: str = ""
     queue: str = ""
-    refetch_every: timedelta | None = None
+    slower: tuple[str, timedelta] | None = None
+    cadence: Purpose = "poll"
+    walk: Purpose | None = None
+    refetch: Purpose | None = None
     refetch_only: Recent | None = None
     rows_are_documents: bool = False
     paged: bool = True

@@ -40,4 +40,5 @@ USERS = EntitySpec(
     compared=("name", "email", "role", "status"),
     totals=(),
     freshness=timedelta(hours=24),
+    cadence="daily",
 )

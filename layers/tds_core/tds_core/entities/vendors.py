@@ -41,5 +41,7 @@ VENDORS = EntitySpec(
     compared=("status", "outstanding_payable_amount", "unused_credits_payable_amount"),
     totals=("outstanding_payable_amount",),
     freshness=timedelta(minutes=15),
+    slower=("balances", timedelta(hours=2)),
+    walk="balances",  # they move without any version
     webhook_modules=("contacts", "vendors"),
 )

@@ -4,20 +4,24 @@ import dataclasses
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from tds_core.database import backlog, census, probe, runs
+from tds_core.database import announcements, backlog, census, probe, runs
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
+from tds_core.entities.model import parse_instant
 from tds_core.errors import TdsError, UnknownCommand
 from tds_core.ids import parse_id
 from tds_core.priority import Priority
 from tds_core.settings import Settings
+from tds_core.sync import plan, silence
 from tds_core.sync.queue import DrainWaker
 from tds_core.zoho import status as zoho_status
 
 _log = logging.getLogger(__name__)
 _HOUR_S = 3_600.0
+_DAY = timedelta(days=1)
 
 
 class Console:
@@ -34,6 +38,9 @@ class Console:
             "refetch": self.refetch,
             "wake": self.wake,
             "probe": self.probe,
+            "plan": self.plan,
+            "webhooks": self.webhooks,
+            "webhook_load": self.webhook_load,
         }
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,11 +69,18 @@ class Console:
             "backlog": census.backlog_figures(self._database),
             "scans": census.scan_figures(self._database),
             "webhooks": census.webhook_latency(self._database, since_s=since_s),
+            "silence": _plain(silence.measure(self._settings, self._database)),
             "outcomes": census.outcome_figures(self._database, since_s=since_s),
             "working": census.working(self._database),
             "runs": census.recent_runs(self._database),
             "zoho": _plain(zoho_status.read(self._settings, self._database)),
         }
+
+    def plan(self) -> dict[str, Any]:
+        """What a day's calls go to, what is left for the history, and how long that takes; makes no call."""
+        planned = plan.read(self._settings, self._database)
+        calls = {part.purpose: round(part.calls_a_day, 1) for part in planned.parts}
+        return {**_plain(planned), "calls_a_day": calls}
 
     def backfill(self, *, entities: Sequence[str] = ()) -> dict[str, Any]:
         """Ask for a whole walk of these entities, or of all, and start it; the details follow by themselves."""
@@ -101,6 +115,34 @@ class Console:
         """Whether the probe webhook has become a row; if so the row is taken away again."""
         return {"seen": probe.take_away(self._database)}
 
+    def webhooks(self, *, since: str = "") -> dict[str, Any]:
+        """What arrived at each address since that time (of an answer of this command), or in the last 24 hours."""
+        now = announcements.now(self._database)
+        try:
+            began = parse_instant(since) or now - _DAY
+        except ValueError as exc:
+            raise UnknownCommand(f"webhooks: {since!r} is no time") from exc
+        heard = announcements.heard(self._database, since=began)
+        return {"now": now.isoformat(), "heard": {one.webhook: _plain(one) for one in heard}}
+
+    def webhook_load(self, *, days: int = 30) -> dict[str, Any]:
+        """How many changes a day Zoho would have to announce: on average, on the busiest day, by entity on average."""
+        zone = self._settings.zoho_time_zone
+        changes = announcements.changes_by_day(self._database, silence.ANNOUNCED, days=days, time_zone=zone)
+        by_day: dict[date, int] = {}
+        by_entity = dict.fromkeys(silence.ANNOUNCED, 0)
+        for one in changes:
+            by_day[one.day] = by_day.get(one.day, 0) + one.count
+            by_entity[one.entity] += one.count
+        busiest = max(by_day, key=lambda day: by_day[day], default=None)
+        return {
+            "days": days,
+            "mean": round(sum(by_day.values()) / days, 1),
+            "busiest": by_day[busiest] if busiest else 0,
+            "busiest_day": busiest.isoformat() if busiest else None,
+            "entities": {name: round(count / days, 1) for name, count in by_entity.items()},
+        }
+
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -109,4 +151,6 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value if isinstance(value, str | int | float | bool | None) else str(value)

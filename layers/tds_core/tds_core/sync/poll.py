@@ -1,7 +1,7 @@
 """Find what changed without a webhook: each scan by the means that its list offers."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,27 +13,39 @@ from tds_core.database.runs import Cursor, Run
 from tds_core.entities import scans
 from tds_core.entities.model import parse_instant
 from tds_core.entities.spec import EntitySpec, LookBack, ModifiedSince, NewestFirst, WholeList
-from tds_core.errors import FilterIgnored, TdsError
+from tds_core.errors import DatabaseUnavailable, FilterIgnored, RetriableError, TdsError
 from tds_core.priority import Priority
 from tds_core.settings import Settings
+from tds_core.sync.cadence import Cadence
 from tds_core.sync.pages import apply_page
+from tds_core.zoho import status
 from tds_core.zoho.client import ListPage, UnifiedZohoClient
 
 _RESOLUTION = timedelta(seconds=1)
+_SHORT_LIST_ROWS = 4_000
 _log = logging.getLogger(__name__)
 
 
 class Poll:
-    """One round over every scan that is due."""
+    """One round over every scan that is due, by the database's clock or the one that is given."""
 
-    def __init__(self, settings: Settings, *, database: Database, mirror: Mirror, client: UnifiedZohoClient) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        mirror: Mirror,
+        client: UnifiedZohoClient,
+        clock: Callable[[], datetime | None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._database = database
         self._mirror = mirror
         self._client = client
+        self._clock = clock
 
     def run(self, *, force: bool = False) -> dict[str, int]:
-        """Poll what its promised freshness makes due, or everything. A failed scan costs no other one its round.
+        """Poll what the cadence makes due, or everything. A failed scan costs no other one its round.
 
         Raises the first scan's error after the last scan; its cursor has not moved, so nothing is lost.
         """
@@ -42,25 +54,27 @@ class Poll:
             if held is None:
                 return {}
             with runs.run(self._database, "poll") as current:
+                cursors = runs.cursors(self._database, scans(), at=self._clock())
+                day = status.day(self._settings, self._database)
+                cadence = Cadence.of(self._settings, day_limit=day.limit, zone=day.zone)
                 for scan, specs in scans().items():
+                    cursor = cursors[scan]
+                    self._refetch(specs, cursor, cadence, force=force)
+                    if not force and not _is_due(specs[0], cursor, cadence):
+                        continue
                     if not held.beat():
                         break
                     try:
-                        self._poll_if_due(scan, specs, current, force=force)
+                        self._poll(scan, specs, cursor, current)
                     except TdsError as exc:
                         _log.error("poll failed", extra={"scan": scan, "reason": exc.reason, "detail": str(exc)})
                         failures.append(exc)
+                        self._fail(specs[0], cursor, cadence, exc)
                 if failures:
                     raise failures[0]
             return current.outcomes
 
-    def _poll_if_due(self, scan: str, specs: tuple[EntitySpec, ...], current: Run, *, force: bool) -> None:
-        cursor = runs.cursor(self._database, scan)
-        for spec in specs:
-            self._refetch_old(spec)
-        wait = min(spec.freshness for spec in specs) - _RESOLUTION * 30
-        if not force and cursor.polled_at and cursor.now - cursor.polled_at < wait:
-            return
+    def _poll(self, scan: str, specs: tuple[EntitySpec, ...], cursor: Cursor, current: Run) -> None:
         overlap = timedelta(seconds=self._settings.overlap_s)
         # until a walk has ended, what changed behind it is found from where it began
         since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - overlap
@@ -72,18 +86,33 @@ class Poll:
         if first is not None:
             runs.store_poll(self._database, scan, changed_since=first.served_at - overlap, polled_at=cursor.now)
 
+    def _fail(self, spec: EntitySpec, cursor: Cursor, cadence: Cadence, error: TdsError) -> None:
+        """Let people see it, and let no failing list take more calls than its cadence gives it."""
+        if isinstance(error, DatabaseUnavailable):
+            return
+        retry_at = cadence.retry_at(spec.cadence, cursor.now, is_transient=isinstance(error, RetriableError))
+        runs.fail_poll(self._database, cursor.scan, error=error, retry_at=retry_at)
+
+    def _refetch(self, specs: tuple[EntitySpec, ...], cursor: Cursor, cadence: Cadence, *, force: bool) -> None:
+        """Ask anew for the documents that change without a version."""
+        for spec in specs:
+            if spec.refetch and (force or cadence.is_due(spec.refetch, cursor.refetched_at, cursor.now)):
+                with self._database.transaction() as connection:
+                    backlog.request_anew(connection, spec, priority=Priority.POLL)
+                    runs.store_refetch(connection, cursor.scan, at=cursor.now)
+
     def _pages(self, spec: EntitySpec, since: datetime, cursor: Cursor) -> Iterator[ListPage]:
         """The pages that hold every row changed since then."""
         match spec.changes:
             case ModifiedSince(sort_column=column):
                 yield from self._filtered(spec, since, column)
             case NewestFirst(sort_column=column):
-                yield from self._newest(spec, column, "last_modified_time", since)
+                yield from self._newest(spec, column, "last_modified_time", since, rows=cursor.walked_rows)
             case LookBack(date_column=column, days=days):
                 zone = ZoneInfo(self._settings.zoho_time_zone)
                 first_day = (cursor.now.astimezone(zone) - timedelta(days=days)).date()
                 midnight = datetime.combine(first_day, datetime.min.time(), zone)
-                yield from self._newest(spec, column, column, midnight)
+                yield from self._newest(spec, column, column, midnight, rows=cursor.walked_rows)
             case WholeList():
                 yield from self._list(spec, {})
 
@@ -95,12 +124,18 @@ class Poll:
             if any(_is_before(row, "last_modified_time", since - _RESOLUTION) for row in page.rows):
                 raise FilterIgnored(f"{spec.name}: the list ignores last_modified_time")
 
-    def _newest(self, spec: EntitySpec, column: str, key: str, since: datetime) -> Iterator[ListPage]:
-        """Pages from the newest back to `since`; all of them where the list ignores the order."""
+    def _newest(self, spec: EntitySpec, column: str, key: str, since: datetime, *, rows: int) -> Iterator[ListPage]:
+        """Pages from the newest back to `since`; all of them where a short list ignores the order.
+
+        A long one would cost a day's calls, so that is told like an ignored filter and left to the nightly walk.
+        """
         for page in self._list(spec, {"sort_column": column, "sort_order": "D"}):
             yield page
-            if page.sort_column == column and page.rows and _is_before(page.rows[-1], key, since):
-                return
+            if page.sort_column == column:
+                if page.rows and _is_before(page.rows[-1], key, since):
+                    return
+            elif rows > _SHORT_LIST_ROWS and page.has_more:
+                raise FilterIgnored(f"{spec.name}: the list ignores the order by {column}")
 
     def _list(self, spec: EntitySpec, parameters: Mapping[str, str]) -> Iterator[ListPage]:
         number = 1
@@ -117,11 +152,11 @@ class Poll:
                 return
             number += 1
 
-    def _refetch_old(self, spec: EntitySpec) -> None:
-        if spec.refetch_every is None:
-            return
-        with self._database.transaction() as connection:
-            backlog.request_older(connection, spec, older_than=spec.refetch_every, priority=Priority.POLL)
+
+def _is_due(spec: EntitySpec, cursor: Cursor, cadence: Cadence) -> bool:
+    if cursor.poll_retry_at:
+        return cursor.now >= cursor.poll_retry_at
+    return cadence.is_due(spec.cadence, cursor.polled_at, cursor.now)
 
 
 def _is_before(row: Mapping[str, Any], key: str, limit: datetime) -> bool:

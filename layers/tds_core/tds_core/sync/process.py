@@ -55,6 +55,7 @@ class Message:
     moment: Moment
     source: str
     trace_id: str
+    webhook: str = ""
 
     @classmethod
     def parse(cls, body: str) -> "Message":
@@ -74,6 +75,7 @@ class Message:
                 moment=Moment(at=observed_at, clock=Clock.WEBHOOK),
                 source=str(fields["source"]),
                 trace_id=str(fields["trace_id"]),
+                webhook=str(fields.get("webhook") or ""),
             )
         except (KeyError, TypeError, ValueError) as exc:
             raise InvalidDocument("not a message of this schema") from exc
@@ -122,12 +124,13 @@ class Processor:
         if spec is None:
             raise InvalidDocument(f"a message of {message.entity} on the queue of {self._name}")
         document = message.document if message.op == "upsert" else None
+        moment, source, trace_id, webhook = message.moment, message.source, message.trace_id, message.webhook
         if document is not None and spec.is_document(document) and spec.is_own(document):
             return spec, [
-                from_document(spec, document, moment=message.moment, source=message.source, trace_id=message.trace_id)
+                from_document(spec, document, moment=moment, source=source, trace_id=trace_id, webhook=webhook)
             ]
         return spec, [
-            mention(document_id, moment=message.moment, source=message.source, trace_id=message.trace_id)
+            mention(document_id, moment=moment, source=source, trace_id=trace_id, webhook=webhook)
             for document_id in message.ids
         ]
 

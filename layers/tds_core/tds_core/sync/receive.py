@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -105,12 +106,13 @@ class Receiver:
         return HTTPStatus.ACCEPTED, False
 
     def _send(self, change: Change, webhook: Webhook, observed_at: datetime) -> None:
-        text = message(change, observed_at=observed_at, trace_id=webhook.trace_id)
+        tell = partial(message, observed_at=observed_at, trace_id=webhook.trace_id, webhook=webhook.address)
+        text = tell(change)
         operation = change.operation
         if len(text.encode()) > self._settings.message_limit_bytes:
             operation = "request"
             by_id = Change(entity=change.entity, operation=operation, id=change.id, document=None)
-            text = message(by_id, observed_at=observed_at, trace_id=webhook.trace_id)
+            text = tell(by_id)
         self._storage.send(self._queue_urls[change.entity], text)
         fields = {"entity": change.entity, "id": change.id, "operation": operation, "trace_id": webhook.trace_id}
         _log.info("webhook stored", extra=fields)
@@ -144,8 +146,8 @@ def check(settings: Settings) -> Settings:
     return settings
 
 
-def message(change: Change, *, observed_at: datetime, trace_id: str, source: str = "webhook") -> str:
-    """One entry of an entity's queue, as the processor reads it."""
+def message(change: Change, *, observed_at: datetime, trace_id: str, source: str = "webhook", webhook: str = "") -> str:
+    """One entry of an entity's queue, as the processor reads it; `webhook` is the address that the change came by."""
     return _json(
         {
             "schema": SCHEMA,
@@ -157,6 +159,7 @@ def message(change: Change, *, observed_at: datetime, trace_id: str, source: str
             "source": source,
             "trace_id": trace_id,
         }
+        | ({"webhook": webhook} if webhook else {})
     )
 
 

@@ -6,17 +6,20 @@ backlog, for the drain.
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tds_core.database import runs
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.database.runs import Cursor, Lease, Run
 from tds_core.entities import scans
-from tds_core.errors import PermitDenied, TdsError, TokenUnavailable, ZohoThrottled
+from tds_core.entities.spec import EntitySpec
+from tds_core.errors import DatabaseUnavailable, PermitDenied, TdsError, TokenUnavailable, ZohoThrottled
 from tds_core.priority import Priority
 from tds_core.settings import Settings
+from tds_core.sync.cadence import Cadence, Listed
 from tds_core.sync.pages import apply_page
+from tds_core.zoho import status
 from tds_core.zoho.client import UnifiedZohoClient
 
 _log = logging.getLogger(__name__)
@@ -26,11 +29,20 @@ _STOPS = (PermitDenied, ZohoThrottled, TokenUnavailable)
 class Walk:
     """Walks every scan that asks for it. `remaining_s` tells how long this run may go on."""
 
-    def __init__(self, settings: Settings, *, database: Database, mirror: Mirror, client: UnifiedZohoClient) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        mirror: Mirror,
+        client: UnifiedZohoClient,
+        clock: Callable[[], datetime | None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._database = database
         self._mirror = mirror
         self._client = client
+        self._clock = clock
 
     def run(self, remaining_s: Callable[[], float]) -> dict[str, int]:
         """Go on with what is under way or due until it is done or the time is up; the next tick continues.
@@ -40,48 +52,57 @@ class Walk:
         """
         failures: list[TdsError] = []
         with runs.lease(self._database, "walk", duration_s=self._settings.lease_s) as held:
-            due = self._due() if held else []
+            due = self._due() if held else {}
             if held is None or not due:
                 return {}
             self._database.execute("SELECT tds.extend_change_log()")
             with runs.run(self._database, "walk") as current:
-                for scan in due:
+                for scan, priority in due.items():
                     try:
-                        if not self._walk(scan, held, current, remaining_s):
+                        if not self._walk(scan, priority, held, current, remaining_s):
                             break
                     except TdsError as exc:
                         _log.error("walk failed", extra={"scan": scan, "reason": exc.reason, "detail": str(exc)})
                         failures.append(exc)
+                        if not isinstance(exc, DatabaseUnavailable):
+                            runs.fail_walk(self._database, scan, error=exc)
                         if isinstance(exc, _STOPS):
                             break
                 if failures:
                     raise failures[0]
             return current.outcomes
 
-    def _due(self) -> list[str]:
-        cursors = [runs.cursor(self._database, scan) for scan in scans()]
-        return [cursor.scan for cursor in cursors if self._is_due(cursor)]
+    def _due(self) -> dict[str, Priority]:
+        """What is to be walked and what for: a pass under way, a history that was asked for, then by the cadence."""
+        cursors = runs.cursors(self._database, scans(), at=self._clock())
+        day = status.day(self._settings, self._database)
+        cadence = Cadence.of(self._settings, day_limit=day.limit, zone=day.zone)
+        # what is walked at a pace of its own needs no night
+        listed = [_listed(cursors[scan]) for scan, specs in scans().items() if not specs[0].walk]
+        tonight = cadence.tonight(listed, next(iter(cursors.values())).now)
+        due: dict[str, Priority] = {}
+        for scan, specs in scans().items():
+            priority = _reason(specs[0], cursors[scan], cadence)
+            if priority is None and scan in tonight:
+                priority = Priority.VERIFICATION
+            if priority is not None:
+                due[scan] = priority
+        return due
 
-    def _is_due(self, cursor: Cursor) -> bool:
-        """Under way, asked for, or touched and not walked for a while (contact balances move without a version)."""
-        interval = timedelta(seconds=self._settings.contacts_walk_interval_s)
-        rested = cursor.walked_at is None or cursor.now - cursor.walked_at >= interval
-        return bool(cursor.walk_page or cursor.walk_requested_at or (cursor.touched_at and rested))
-
-    def _walk(self, scan: str, held: Lease, current: Run, remaining_s: Callable[[], float]) -> bool:
+    def _walk(self, scan: str, priority: Priority, held: Lease, current: Run, remaining_s: Callable[[], float]) -> bool:
         """Walk one scan; returns whether its end was reached."""
         specs = scans()[scan]
-        cursor = runs.cursor(self._database, scan)
+        cursor = runs.cursor(self._database, scan, at=self._clock())
         number = cursor.walk_page or 1
         if cursor.walk_page is None:
-            runs.start_walk(self._database, scan)
+            runs.start_walk(self._database, scan, priority=priority, at=cursor.now)
         order = {"sort_column": specs[0].walk_sort, "sort_order": "A"} if specs[0].walk_sort else {}
         while held.beat() and remaining_s() > 0:
             page = self._client.list_page(
-                specs[0], page=number, priority=Priority.BACKFILL, parameters=order, permit_wait_s=remaining_s()
+                specs[0], page=number, priority=priority, parameters=order, permit_wait_s=remaining_s()
             )
             current.zoho_calls += 1
-            apply_page(self._mirror, specs, page, run=current, source="walk", priority=Priority.BACKFILL)
+            apply_page(self._mirror, specs, page, run=current, source="walk", priority=priority)
             number += 1
             runs.advance_walk(self._database, scan, page=number, rows=len(page.rows))
             if not page.has_more:
@@ -89,3 +110,32 @@ class Walk:
                 _log.info("walk complete", extra={"scan": scan, "pages": number - 1})
                 return True
         return False
+
+
+def _reason(spec: EntitySpec, cursor: Cursor, cadence: Cadence) -> Priority | None:
+    """What a walk is due for at any time of the day, as the priority of its pages and of what they request.
+
+    Balances move without a version: their list is walked at its pace, and where a document told that they moved, at
+    the pace of business hours even at night. A list that was never walked waits until somebody asks for its history.
+    """
+    if cursor.walk_page:
+        return cursor.walk_priority or Priority.BACKFILL
+    if cursor.walk_requested_at:
+        return Priority.BACKFILL
+    is_touched = cursor.touched_at is not None
+    if (
+        spec.walk
+        and cursor.walked_at
+        and cadence.is_due(spec.walk, cursor.walked_at, cursor.now, is_hurried=is_touched)
+    ):
+        return Priority.POLL
+    return None
+
+
+def _listed(cursor: Cursor) -> Listed:
+    return Listed(
+        scan=cursor.scan,
+        rows=cursor.walked_rows,
+        walked_at=cursor.walked_at,
+        is_under_way=cursor.walk_page is not None,
+    )

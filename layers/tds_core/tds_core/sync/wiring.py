@@ -11,6 +11,7 @@ from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.errors import ConfigurationError, InvalidDocument
 from tds_core.settings import Settings
+from tds_core.sync import silence
 from tds_core.sync.deletion import DeletionGuard
 from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
@@ -88,7 +89,7 @@ def client(settings: Settings) -> UnifiedZohoClient:
 class Backfill:
     """The three modes that call Zoho."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, gauge: Callable[[str, float], None]) -> None:
         connected = database(settings)
         zoho = client(settings)
         written = mirror(settings, connected)
@@ -97,6 +98,9 @@ class Backfill:
         self.walk = Walk(settings, database=connected, mirror=written, client=zoho)
         self.drain = Drain(settings, database=connected, mirror=written, fetcher=Fetcher(zoho, guard))
         self._work_s = settings.work_s
+        self._settings = settings
+        self._database = connected
+        self._gauge = gauge
 
     def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, int]:
         """Run the event's mode, for `work_s` at most and never past the function's own time.
@@ -111,7 +115,10 @@ class Backfill:
 
         match event.get("mode"):
             case "poll":
-                return self.poll.run(force=bool(event.get("force")))
+                try:
+                    return self.poll.run(force=bool(event.get("force")))
+                finally:
+                    silence.tell(silence.measure(self._settings, self._database), self._gauge)
             case "walk":
                 return self.walk.run(remaining_s)
             case "drain":

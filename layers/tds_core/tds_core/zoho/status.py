@@ -31,6 +31,21 @@ _DAYS = """
 """
 
 
+_DAY = """
+    SELECT (SELECT min(day_limit) FROM tds.api_budget),
+        (SELECT time_zone FROM tds.organization ORDER BY observed_at DESC LIMIT 1)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """The organisation's day: its limit as the headers told it, else as it is set, and its zone likewise."""
+
+    limit: int
+    zone: str
+    is_told: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayStatus:
     """One product's day; `used` is our own calls by priority, `remaining` Zoho's own count once it told it."""
@@ -60,6 +75,12 @@ class ZohoStatus:
     token_expires_in_s: float | None
     token_mints: int
     token_refusal: str | None
+
+
+def day(settings: Settings, database: Executor) -> Day:
+    """What the cadence follows; of two products with different limits the smaller one counts."""
+    limit, zone = database.execute(_DAY)[0]
+    return Day(limit=limit or settings.day_limit, zone=zone or settings.zoho_time_zone, is_told=limit is not None)
 
 
 def read(settings: Settings, database: Executor) -> ZohoStatus:

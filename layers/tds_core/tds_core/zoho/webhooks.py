@@ -71,6 +71,11 @@ class Webhook:
         )
 
     @property
+    def address(self) -> str:
+        """Where it came in: the module, and the event if the address has one."""
+        return f"{self.module}/{self.event}" if self.event else self.module
+
+    @property
     def form(self) -> tuple[tuple[str, str], ...]:
         """The decoded fields of a form; empty for every other body.
 

@@ -1,0 +1,104 @@
+"""The promises and the cadence agree, and a day's calls are those that the limits were designed for."""
+
+from datetime import timedelta
+
+import pytest
+
+from tds_core.database.sizes import Size
+from tds_core.entities import REGISTRY, scans
+from tds_core.entities.spec import EntitySpec
+from tds_core.settings import Settings
+from tds_core.sync.cadence import TABLE, Cadence
+from tds_core.sync.plan import Plan, calls_each, plan
+
+# the company: 20,000 payments in about three years, a fortnight of them on two pages
+COMPANY = {
+    "locations": Size(rows=4),
+    "users": Size(rows=25),
+    "price_lists": Size(rows=7, refetched=7),
+    "products": Size(rows=2_221, refetched=2_221),
+    "customers": Size(rows=2_503),
+    "vendors": Size(rows=81),
+    "invoices": Size(rows=23_972, changed_a_day=120, history=23_972),
+    "payments": Size(rows=20_000, looked_back=256, changed_a_day=60, history=20_000),
+    "sales_orders": Size(rows=19_636, changed_a_day=100, history=19_636),
+    "credit_notes": Size(rows=900, changed_a_day=5, history=900),
+    "bills": Size(rows=2_400, changed_a_day=15, history=2_400),
+    "inventory": Size(rows=500, looked_back=20, refetched=20, history=500),
+}
+TOP = TABLE[0]
+ENTITIES = pytest.mark.parametrize("spec", REGISTRY.values(), ids=list(REGISTRY))
+
+
+def planned(day_limit: int) -> Plan:
+    cadence = Cadence.of(Settings(), day_limit=day_limit, zone="Asia/Baghdad")
+    return plan(cadence, COMPANY, day_limit=day_limit, is_told=True, minute_limit=90)
+
+
+@pytest.mark.parametrize(
+    ("day_limit", "fixed"), [(10_000, 2_570), (5_000, 1_190), (2_000, 320), (1_000, 185)], ids=lambda value: f"{value}"
+)
+def test_what_is_asked_by_the_clock_is_what_the_limit_was_designed_for(day_limit: int, fixed: int) -> None:
+    told = planned(day_limit)
+    assert told.fixed_a_day == pytest.approx(fixed, rel=0.15)
+    assert told.fixed_a_day <= 0.3 * day_limit
+    assert told.fixed_a_day + told.changes_a_day + told.held + told.left_a_day <= day_limit
+
+
+@pytest.mark.parametrize(
+    ("day_limit", "days"),
+    [
+        pytest.param(10_000, (12, 18), id="about two weeks"),
+        pytest.param(5_000, (28, 42), id="about five weeks"),
+        pytest.param(2_000, (60, 150), id="months"),
+    ],
+)
+def test_the_time_of_a_history_is_told_as_it_is(day_limit: int, days: tuple[int, int]) -> None:
+    history = planned(day_limit).history
+    assert history.days is not None
+    assert days[0] <= history.days <= days[1]
+    assert not history.headers_only
+
+
+def test_the_smallest_limit_promises_headers_only() -> None:
+    assert planned(1_000).history.headers_only is True
+
+
+def test_a_limit_that_leaves_nothing_promises_no_end() -> None:
+    assert planned(300).history.days is None
+
+
+def test_a_round_of_polls_is_a_call_a_list_and_the_pages_of_a_look_back() -> None:
+    calls = calls_each(COMPANY)
+    assert calls["poll"] == 8
+    assert (calls["items"], calls["stock"], calls["balances"], calls["prices"]) == (12, 23, 13, 8)
+    assert calls["daily"] == 2
+    whole = (1, 1, 1, 12, 120, 100, 99, 5, 12, 3)  # the contacts are walked for their balances
+    assert calls["deep"] == sum(whole) + 20
+
+
+# -- what a spec says
+
+
+@ENTITIES
+def test_freshness_is_what_the_largest_row_gives_in_business_hours(spec: EntitySpec) -> None:
+    assert TOP.paces[spec.cadence].busy <= spec.freshness
+    assert (spec.slower is not None) == (spec.walk is not None or spec.refetch == "stock")
+    for purpose in (spec.walk, spec.refetch):
+        if purpose in TOP.paces and purpose is not None:
+            promised = spec.slower[1] if spec.slower else spec.freshness
+            assert TOP.paces[purpose].busy <= promised
+
+
+@pytest.mark.parametrize("specs", scans().values(), ids=list(scans()))
+def test_entities_of_one_list_have_one_cadence(specs: tuple[EntitySpec, ...]) -> None:
+    assert len({(spec.cadence, spec.walk) for spec in specs}) == 1
+    assert sum(spec.refetch is not None for spec in specs) <= 1, "a list has one time at which it was fetched anew"
+
+
+def test_every_row_has_every_pace_that_a_spec_names_but_the_nights() -> None:
+    named = {spec.cadence for spec in REGISTRY.values()}
+    named |= {one for spec in REGISTRY.values() for one in (spec.walk, spec.refetch) if one}
+    for row in TABLE:
+        assert set(row.paces) == named - {"deep"}
+        assert all(pace.busy > timedelta(0) < pace.rest for pace in row.paces.values())
