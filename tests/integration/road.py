@@ -279,11 +279,9 @@ class Road:
         self.slept_s += seconds
         passed = timedelta(seconds=seconds)
         self.database.execute("UPDATE tds.backlog SET not_before = not_before - %s", (passed,))
-        for name in REGISTRY:
-            self.database.execute(
-                f"UPDATE erp.{name} SET observed_at = observed_at - %s, detail_observed_at = detail_observed_at - %s",
-                (passed, passed),
-            )
+        for spec in REGISTRY.values():
+            earlier = "SET observed_at = observed_at - %s, detail_observed_at = detail_observed_at - %s"
+            self.database.execute(f"UPDATE erp.{spec.table} {earlier}", (passed, passed))
 
     def hurry(self) -> None:
         """Make everything on the backlog due now, as if the time had passed."""

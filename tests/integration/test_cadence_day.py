@@ -103,7 +103,6 @@ class Company:
             observed_at=self.now,
             served_at=self.now,
             sort_column=asked.get("sort_column"),
-            applied=None,
         )
 
 

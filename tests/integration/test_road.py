@@ -158,20 +158,11 @@ class Business:
             runs.request_walk(self.road.database, scan)
         self.road.walk.run(lambda: 60.0)
 
-    def grow_old(self) -> None:
-        """Let the time pass after which documents are fetched anew whose changes no list shows."""
-        for spec in REGISTRY.values():
-            if spec.refetch_every and not spec.bulk:
-                self.road.database.execute(
-                    f"UPDATE erp.{spec.table} SET detail_observed_at = detail_observed_at - %s", (spec.refetch_every,)
-                )
-
     def settle(self) -> None:
         """Let everything come to its end: queues, a poll, a walk, and the backlog."""
         while self.is_at_work:
             self.process()
         self.process()
-        self.grow_old()
         self.road.poll.run(force=True)
         self.walk()
         until = time.monotonic() + 30

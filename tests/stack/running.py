@@ -112,14 +112,14 @@ class Stack:
         """Columns of a live row; None without one."""
         statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s AND deleted_at IS NULL").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)),
-            sql.Identifier("erp", entity),
+            sql.Identifier("erp", REGISTRY[entity].table),
             sql.Identifier(REGISTRY[entity].key),
         )
         return next(iter(self.query(statement, [record])), None)
 
     def stored(self, entity: str) -> dict[str, Json | None]:
         """The documents of all live rows, by id."""
-        key, table = sql.Identifier(REGISTRY[entity].key), sql.Identifier("erp", entity)
+        key, table = sql.Identifier(REGISTRY[entity].key), sql.Identifier("erp", REGISTRY[entity].table)
         return dict(self.query(sql.SQL("SELECT {}, zoho FROM {} WHERE deleted_at IS NULL").format(key, table)))
 
     def story(self, entity: str, record: str) -> list[str]:

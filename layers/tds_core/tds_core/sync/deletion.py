@@ -99,12 +99,13 @@ class DeletionGuard:
     ) -> None:
         query = sql.SQL(
             """
-            SELECT {key} FROM {mirror} AS m WHERE deleted_at IS NULL AND {key} <> %s
-                AND NOT EXISTS (SELECT FROM tds.backlog AS b WHERE b.entity = %s AND b.id = m.{key})
-            ORDER BY detail_observed_at DESC NULLS LAST LIMIT %s
+            SELECT {key} FROM {mirror} AS m
+            LEFT JOIN tds.backlog AS b ON b.entity = %s AND b.id = m.{key}
+            WHERE deleted_at IS NULL AND {key} <> %s
+            ORDER BY b.id IS NOT NULL, detail_observed_at DESC NULLS LAST LIMIT %s
             """
         )
-        rows = self._database.execute(_of(query, spec), (document_id, spec.name, _WITNESSES))
+        rows = self._database.execute(_of(query, spec), (spec.name, document_id, _WITNESSES))
         for (witness,) in rows:
             try:
                 if shown is None:
