@@ -323,3 +323,19 @@ def test_it_behaves_like_a_simple_model(database: Database, seed: int) -> None:
 def test_what_is_of_an_unknown_entity_is_not_due(database: Database) -> None:
     request(database, "1", name="of_another_version")
     assert nothing_due(database)
+
+
+def test_a_history_follows_the_order_of_the_entities_and_within_one_the_newest_first(database: Database) -> None:
+    for number, entity in enumerate(("products", "invoices", "bills")):
+        database.execute(
+            """
+            INSERT INTO tds.backlog (entity, id, priority, cause, requested_at)
+            SELECT %s, n::text, %s, 'walk', now() - make_interval(mins => 60 - %s, secs => 2 - n)
+            FROM generate_series(1, 2) AS n
+            """,
+            (entity, int(Priority.BACKFILL), number),
+        )
+    sizes = {"products": 1, "invoices": 1, "bills": 1}
+    taken = [backlog.lease(database, sizes=sizes, duration_s=60) for _ in range(6)]
+    order = [(one.entity, *one.ids) for one in taken if one]
+    assert order == [(entity, number) for entity in sizes for number in ("2", "1")]

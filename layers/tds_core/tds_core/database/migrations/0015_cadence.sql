@@ -8,6 +8,9 @@ ALTER TABLE tds.cursors
     ADD COLUMN walk_priority smallint,
     ADD COLUMN refetched_at timestamptz;
 
+-- A lease finds the head of each entity, and its next ids, without reading the tens of thousands that wait.
+CREATE INDEX ON tds.backlog (entity, priority, requested_at DESC, id DESC);
+
 -- As before, but what is held for webhooks and manual work is less by what they have used, and polls and verification
 -- may take of it towards the day's end as far as it lies above twice the even pace: a history that began with the day
 -- left them their quarter only, and what webhooks fetched came out of it. At small limits more than a quarter is held:
