@@ -94,9 +94,10 @@ class Stack:
         return dict(self.zoho("GET", f"/documents/{entity}/{record}")["document"])
 
     def documents(self, entity: str) -> dict[str, Json]:
-        """Every record as Zoho shows it now, by id."""
+        """Every record as Zoho shows it now, by id: its document, or its list row where that is all that is read."""
         records = self.zoho("GET", f"/documents/{entity}", limit="100000")
-        return {record["id"]: record["document"] for record in records}
+        shown = "list_row" if REGISTRY[entity].rows_are_documents else "document"
+        return {record["id"]: record[shown] for record in records}
 
     # -- the mirror
 
