@@ -8,7 +8,7 @@ import pytest
 
 from tds_core.database import census, runs
 from tds_core.entities import scans
-from tds_core.errors import PermitDenied, ScopeMissing, ZohoThrottled, ZohoUnavailable
+from tds_core.errors import ScopeMissing, ZohoUnavailable
 from tests.integration.road import Connect, Json, Road, Zoho, document, mirrored, row
 from tests.zoho_fakes import error
 
@@ -345,8 +345,7 @@ def test_a_throttled_walk_asks_for_nothing_more(road: Road, zoho: Zoho, code: in
     zoho.answer("/items", error(code, status=429))
     for scan in ("products", "invoices"):
         runs.request_walk(road.database, scan)
-    with pytest.raises((ZohoThrottled, PermitDenied)):
-        walk(road)
+    walk(road)
     assert zoho.paths() == ["/items"]
     assert cursor(road).walk_requested_at is not None
 

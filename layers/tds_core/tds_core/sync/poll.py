@@ -13,7 +13,7 @@ from tds_core.database.runs import Cursor, Run
 from tds_core.entities import scans
 from tds_core.entities.model import parse_instant
 from tds_core.entities.spec import EntitySpec, LookBack, ModifiedSince, NewestFirst, WholeList
-from tds_core.errors import DatabaseUnavailable, FilterIgnored, RetriableError, TdsError
+from tds_core.errors import DatabaseUnavailable, FilterIgnored, PermitDenied, RetriableError, TdsError, ZohoThrottled
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.cadence import Cadence
@@ -47,7 +47,8 @@ class Poll:
     def run(self, *, force: bool = False) -> dict[str, int]:
         """Poll what the cadence makes due, or everything. A failed scan costs no other one its round.
 
-        Raises the first scan's error after the last scan; its cursor has not moved, so nothing is lost.
+        A used-up budget is no failure: the next tick goes on. Raises any other error after the last scan; its cursor
+        has not moved, so nothing is lost.
         """
         failures: list[TdsError] = []
         with runs.lease(self._database, "poll", duration_s=self._settings.lease_s) as held:
@@ -70,8 +71,9 @@ class Poll:
                         _log.error("poll failed", extra={"scan": scan, "reason": exc.reason, "detail": str(exc)})
                         failures.append(exc)
                         self._fail(specs[0], cursor, cadence, exc)
-                if failures:
-                    raise failures[0]
+                for failure in failures:
+                    if not isinstance(failure, PermitDenied | ZohoThrottled):
+                        raise failure
             return current.outcomes
 
     def _poll(self, scan: str, specs: tuple[EntitySpec, ...], cursor: Cursor, current: Run) -> None:

@@ -14,7 +14,13 @@ from tds_core.database.mirror import Mirror
 from tds_core.database.runs import Cursor, Lease, Run
 from tds_core.entities import scans
 from tds_core.entities.spec import EntitySpec
-from tds_core.errors import DatabaseUnavailable, PermitDenied, TdsError, TokenUnavailable, ZohoThrottled
+from tds_core.errors import (
+    DatabaseUnavailable,
+    PermitDenied,
+    TdsError,
+    TokenUnavailable,
+    ZohoThrottled,
+)
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.cadence import Cadence, Listed
@@ -48,7 +54,8 @@ class Walk:
         """Go on with what is under way or due until it is done or the time is up; the next tick continues.
 
         A failed scan costs no other one its pass, unless the budget says stop: then every call would fare the same.
-        Raises the first scan's error after the last scan; each goes on at its page.
+        A used-up budget is no failure: the next tick goes on. Raises any other error after the last scan; each goes
+        on at its page.
         """
         failures: list[TdsError] = []
         with runs.lease(self._database, "walk", duration_s=self._settings.lease_s) as held:
@@ -68,8 +75,9 @@ class Walk:
                             runs.fail_walk(self._database, scan, error=exc)
                         if isinstance(exc, _STOPS):
                             break
-                if failures:
-                    raise failures[0]
+                for failure in failures:
+                    if not isinstance(failure, PermitDenied | ZohoThrottled):
+                        raise failure
             return current.outcomes
 
     def _due(self) -> dict[str, Priority]:

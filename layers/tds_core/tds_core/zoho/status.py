@@ -22,9 +22,9 @@ _SHARED = """
     FROM tds.circuit c CROSS JOIN tds.oauth_token t
 """
 _DAYS = """
-    SELECT product, coalesce(day_limit, %s),
-        CASE WHEN resets_at <= clock_timestamp() THEN coalesce(day_limit, %s)
-            ELSE coalesce(remaining, coalesce(day_limit, %s) - (SELECT sum(u) FROM unnest(used) u)) END::int,
+    SELECT product, least(day_limit, %s),
+        CASE WHEN resets_at <= clock_timestamp() THEN least(day_limit, %s)
+            ELSE least(remaining, least(day_limit, %s) - (SELECT sum(u) FROM unnest(used) u)) END::int,
         resets_at, closed AND resets_at > clock_timestamp(),
         CASE WHEN resets_at <= clock_timestamp() THEN array_fill(0, ARRAY[8]) ELSE used END
     FROM tds.api_budget ORDER BY product
@@ -80,7 +80,11 @@ class ZohoStatus:
 def day(settings: Settings, database: Executor) -> Day:
     """What the cadence follows; of two products with different limits the smaller one counts."""
     limit, zone = database.execute(_DAY)[0]
-    return Day(limit=limit or settings.day_limit, zone=zone or settings.zoho_time_zone, is_told=limit is not None)
+    return Day(
+        limit=min(limit or settings.day_limit, settings.day_limit),
+        zone=zone or settings.zoho_time_zone,
+        is_told=limit is not None,
+    )
 
 
 def read(settings: Settings, database: Executor) -> ZohoStatus:
