@@ -108,9 +108,9 @@ def test_tables_are_named_once() -> None:
 
 def test_template_lists_the_registry() -> None:
     template = (ROOT / "template.yaml").read_text("utf-8")
-    listed = re.search(r"^  Entities: &entities\s+\[(.+)\]$", template, re.MULTILINE)
+    listed = re.search(r"^  Entities: &entities\n((?:    - \w+\n)+)", template, re.MULTILINE)
     assert listed is not None
-    assert [snake_case(name.strip()) for name in listed[1].split(",")] == list(queues())
+    assert [snake_case(name) for name in re.findall(r"- (\w+)", listed[1])] == list(queues())
     assert set(re.findall(r"Fn::ForEach::\w+:\n +- Entity\n +- (\S+)", template)) == {"*entities"}
 
 
