@@ -28,9 +28,6 @@ from cli.progress import Snapshot, duration
 from cli.reckoning import Account, accounts, least_calls
 from cli.simulation import Simulation
 
-TRANSACTIONS = ("sales_orders", "invoices", "payments", "credit_notes", "bills")
-COUNTS = {"products": 2_221, "customers": 503, "vendors": 81, "users": 25, "price_lists": 7, "inventory": 100}
-COUNTS |= dict.fromkeys(TRANSACTIONS, 1_000) | {"invoices": 1_250}  # more than are paid, so that balances stay open
 CHANGES = 300
 RATE, IN_FLIGHT, REAL_RATE = 6_000, 10, 100
 PATIENCE_S = 300.0
@@ -207,7 +204,7 @@ def main() -> ExitCode:
 
 def _wish() -> Wish:
     return Wish(
-        counts=COUNTS,
+        size="demo",
         minute_limit=RATE,
         in_flight_limit=IN_FLIGHT,
         schedules=False,

@@ -343,7 +343,7 @@ BILLS: EntitySpec[Bill] = EntitySpec(
         filters_by_modified=lambda world: True,
         inventory_filters=False,
     ),
-    views=(View(name="bills", shows=lambda bill: True, sizes={"small": 14, "tsh": 2400}),),
+    views=(View(name="bills", shows=lambda bill: True, sizes={"small": 14, "demo": 1000, "tsh": 2400}),),
     chosen_fields=("bill_id", "bill_number", "status", "total", "balance"),
     row=bill_documents.row,
     document=bill_documents.document,
