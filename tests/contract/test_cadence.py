@@ -71,7 +71,7 @@ def test_a_limit_that_leaves_nothing_promises_no_end() -> None:
 def test_a_round_of_polls_is_a_call_a_list_and_the_pages_of_a_look_back() -> None:
     calls = calls_each(COMPANY)
     assert calls["poll"] == 8
-    assert (calls["items"], calls["stock"], calls["balances"], calls["prices"]) == (12, 23, 13, 8)
+    assert (calls["slow_poll"], calls["stock"], calls["balances"], calls["prices"]) == (12, 23, 13, 8)
     assert calls["daily"] == 2
     whole = (1, 1, 1, 12, 120, 100, 99, 5, 12, 3)  # the contacts are walked for their balances
     assert calls["deep"] == sum(whole) + 20
