@@ -24,7 +24,15 @@ def random_lines(world: World, random: Random, currency: Currency) -> tuple[Line
     next_id, items = trade.line_ids(world), trade.sellable(world)
     chosen = [random.choice(items) for _ in range(count)]
     return tuple(
-        Line(next_id(), item.id, item.name, item.unit, Decimal(random.randrange(1, 40) * 10), cost(item, currency))
+        Line(
+            line_id=next_id(),
+            item_id=item.id,
+            name=item.name,
+            unit=item.unit,
+            quantity=Decimal(random.randrange(1, 40) * 10),
+            rate=cost(item, currency),
+            sku=item.sku,
+        )
         for item in chosen
     )
 
