@@ -401,6 +401,39 @@ def test_a_poll_that_lost_its_lease_stops(road: Road, zoho: Zoho) -> None:
     thief.close()
 
 
+def test_a_poll_that_lost_its_lease_within_a_list_reads_no_further_page_and_moves_no_cursor(
+    road: Road, zoho: Zoho
+) -> None:
+    def steal(request: httpx.Request) -> httpx.Response:
+        thief.execute("UPDATE tds.leases SET holder = gen_random_uuid() WHERE name = 'poll'")
+        return zoho.usual(request)
+
+    thief = Database(road.database._conninfo, application_name="thief")
+    zoho.listing("products", *[[row("products", str(600 + page))] for page in range(4)])
+    zoho.answer("/items", zoho.usual, steal)
+    road.poll.run()
+    assert [query["page"] for query in queries(zoho, "/items")] == ["1", "2"]
+    assert zoho.paths()[-1] == "/items"
+    assert cursor(road, "products") is None
+    thief.close()
+
+
+def test_a_long_list_keeps_its_lease_page_by_page(road: Road, zoho: Zoho) -> None:
+    def slow(request: httpx.Request) -> httpx.Response:
+        left.append(other.execute("SELECT extract(epoch FROM until - now())::float8 FROM tds.leases")[0][0])
+        other.execute("UPDATE tds.leases SET until = until - interval '100 seconds'")
+        return zoho.usual(request)
+
+    left: list[float] = []
+    other = Database(road.database._conninfo, application_name="other")
+    zoho.listing("products", *[[row("products", str(600 + page))] for page in range(3)])
+    zoho.answer("/items", slow)
+    road.poll.run()
+    assert len(left) == 3
+    assert min(left) > road.settings.lease_s - 10
+    other.close()
+
+
 @pytest.mark.parametrize(
     "broken",
     [

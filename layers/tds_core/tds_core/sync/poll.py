@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from tds_core.database import backlog, runs
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
-from tds_core.database.runs import Cursor, Run
+from tds_core.database.runs import Cursor, Lease, Run
 from tds_core.entities import scans
 from tds_core.entities.model import parse_instant
 from tds_core.entities.spec import EntitySpec, LookBack, ModifiedSince, NewestFirst, WholeList
@@ -63,10 +63,9 @@ class Poll:
                     self._refetch(specs, cursor, cadence, force=force)
                     if not force and not _is_due(specs[0], cursor, cadence):
                         continue
-                    if not held.beat():
-                        break
                     try:
-                        self._poll(scan, specs, cursor, current)
+                        if not (held.beat() and self._poll(scan, specs, cursor, held, current)):
+                            break
                     except TdsError as exc:
                         _log.error("poll failed", extra={"scan": scan, "reason": exc.reason, "detail": str(exc)})
                         failures.append(exc)
@@ -76,7 +75,8 @@ class Poll:
                         raise failure
             return current.outcomes
 
-    def _poll(self, scan: str, specs: tuple[EntitySpec, ...], cursor: Cursor, current: Run) -> None:
+    def _poll(self, scan: str, specs: tuple[EntitySpec, ...], cursor: Cursor, held: Lease, current: Run) -> bool:
+        """One round of one list; returns whether the lease was held to its end: if not, somebody else's round counts."""
         overlap = timedelta(seconds=self._settings.overlap_s)
         # until a walk has ended, what changed behind it is found from where it began
         since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - overlap
@@ -85,8 +85,11 @@ class Poll:
             first = first or page
             current.zoho_calls += 1
             apply_page(self._mirror, specs, page, run=current, source="poll", priority=Priority.POLL)
+            if not held.beat():
+                return False
         if first is not None:
             runs.store_poll(self._database, scan, changed_since=first.served_at - overlap, polled_at=cursor.now)
+        return True
 
     def _fail(self, spec: EntitySpec, cursor: Cursor, cadence: Cadence, error: TdsError) -> None:
         """Let people see it, and let no failing list take more calls than its cadence gives it."""
