@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from tds_core.database import census, runs
+from tds_core.database import census, passes, runs
 from tds_core.entities import scans
 from tds_core.errors import ScopeMissing, ZohoUnavailable
+from tds_core.priority import Priority
 from tests.integration.road import Connect, Json, Road, Zoho, document, mirrored, row
 from tests.zoho_fakes import error
 
@@ -309,6 +310,66 @@ def test_a_failing_walk_is_told_of_its_list_until_its_end_is_reached(road: Road,
     zoho.script.clear()
     walk(road)
     assert census.scan_figures(road.database)["invoices"]["walk_error"] is None
+
+
+# -- a worker that stalled
+
+
+def test_a_worker_that_wakes_late_moves_no_page_of_a_pass_that_went_on_without_it(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 4))
+    runs.request_walk(road.database, "invoices")
+    left = iter([1.0, 1.0, 0.0])
+    walk(road, lambda: next(left, 0.0))
+    stalled = passes.resume(cursor(road))
+    assert stalled is not None and stalled.page == 2
+
+    left = iter([1.0, 1.0, 1.0, 1.0, 0.0])
+    walk(road, lambda: next(left, 0.0))
+    assert cursor(road).walk_page == 4
+    assert passes.advance(road.database, stalled, rows=2) is None
+    assert passes.end(road.database, stalled, rows=2, overlap=timedelta(0)) is False
+    assert cursor(road).walk_page == 4
+    walk(road)
+    assert road.database.execute("SELECT walked_rows FROM tds.cursors WHERE scan = 'invoices'") == [(8,)]
+
+
+def test_a_worker_that_wakes_in_the_next_pass_moves_nothing_of_it(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 2))
+    before = cursor(road)
+    runs.request_walk(road.database, "invoices")
+    left = iter([1.0, 1.0, 0.0])
+    walk(road, lambda: next(left, 0.0))
+    stalled = passes.resume(cursor(road))
+    assert stalled is not None
+    walk(road)
+    assert passes.begin(road.database, before, priority=Priority.BACKFILL) is None
+    assert cursor(road).walk_page is None
+
+    runs.request_walk(road.database, "invoices")
+    left = iter([1.0, 1.0, 0.0])
+    walk(road, lambda: next(left, 0.0))
+    road.database.execute("UPDATE tds.cursors SET walk_page = %s WHERE scan = 'invoices'", (stalled.page,))
+    assert passes.advance(road.database, stalled, rows=2) is None
+    assert passes.end(road.database, stalled, rows=2, overlap=timedelta(0)) is False
+    assert cursor(road).walk_page == stalled.page
+
+
+def test_a_worker_whose_page_took_too_long_stops_where_another_one_went_on(
+    road: Road, zoho: Zoho, connect: Connect
+) -> None:
+    def stall(request: httpx.Request) -> httpx.Response:
+        other.database.execute("DELETE FROM tds.leases")
+        left = iter([1.0, 1.0, 1.0, 0.0])
+        walk(other, lambda: next(left, 0.0))
+        return zoho.usual(request)
+
+    other = Road(connect, zoho.http)
+    zoho.listing("invoices", *pages("invoices", 4))
+    runs.request_walk(road.database, "invoices")
+    zoho.answer("/invoices", stall, zoho.usual)
+    walk(road)
+    assert asked(zoho, "/invoices") == ["1", "1", "2"]
+    assert cursor(road).walk_page == 3
 
 
 # -- failures

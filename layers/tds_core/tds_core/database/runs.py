@@ -189,40 +189,6 @@ def request_walk(database: Database, scan: str) -> None:
     )
 
 
-def start_walk(database: Database, scan: str, *, priority: Priority, at: datetime) -> None:
-    """A pass begins at its first page; it keeps its priority, whoever goes on with it."""
-    database.execute(
-        "UPDATE tds.cursors SET walk_started_at = %s, walk_page = 1, walk_rows = 0, walk_priority = %s WHERE scan = %s",
-        (at, int(priority), scan),
-    )
-
-
-def advance_walk(database: Database, scan: str, *, page: int, rows: int) -> None:
-    """A page is applied; a killed walk goes on at the next one."""
-    database.execute(
-        "UPDATE tds.cursors SET walk_page = %s, walk_rows = walk_rows + %s WHERE scan = %s", (page, rows, scan)
-    )
-
-
 def fail_walk(database: Database, scan: str, *, error: TdsError) -> None:
     """A page failed: people see why, and the pass goes on there."""
     database.execute("UPDATE tds.cursors SET walk_error = %s WHERE scan = %s", (f"{error.reason}: {error}", scan))
-
-
-def end_walk(database: Database, scan: str, *, overlap: timedelta) -> None:
-    """The list's end was reached. A request or touch that came during the pass stays for the next one.
-
-    A poll without a cursor will start where the pass began, because the pass's first page is that old.
-    """
-    database.execute(
-        """
-        UPDATE tds.cursors SET
-            walked_at = walk_started_at, walked_rows = walk_rows, walk_page = NULL, walk_rows = NULL,
-            walk_priority = NULL, walk_error = NULL,
-            changed_since = coalesce(changed_since, walk_started_at - %s),
-            walk_requested_at = CASE WHEN walk_requested_at > walk_started_at THEN walk_requested_at END,
-            touched_at = CASE WHEN touched_at > walk_started_at THEN touched_at END
-        WHERE scan = %s
-        """,
-        (overlap, scan),
-    )

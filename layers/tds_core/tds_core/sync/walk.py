@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from tds_core.database import runs
+from tds_core.database import passes, runs
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.database.runs import Cursor, Lease, Run
@@ -98,25 +98,25 @@ class Walk:
         return due
 
     def _walk(self, scan: str, priority: Priority, held: Lease, current: Run, remaining_s: Callable[[], float]) -> bool:
-        """Walk one scan; returns whether its end was reached."""
+        """Walk one scan; returns whether its end was reached by this worker."""
         specs = scans()[scan]
         cursor = runs.cursor(self._database, scan, at=self._clock())
-        number = cursor.walk_page or 1
-        if cursor.walk_page is None:
-            runs.start_walk(self._database, scan, priority=priority, at=cursor.now)
+        current_pass = passes.resume(cursor) or passes.begin(self._database, cursor, priority=priority)
         order = {"sort_column": specs[0].walk_sort, "sort_order": "A"} if specs[0].walk_sort else {}
-        while held.beat() and remaining_s() > 0:
+        overlap = timedelta(seconds=self._settings.overlap_s)
+        while current_pass is not None and held.beat() and remaining_s() > 0:
             page = self._client.list_page(
-                specs[0], page=number, priority=priority, parameters=order, permit_wait_s=remaining_s()
+                specs[0], page=current_pass.page, priority=priority, parameters=order, permit_wait_s=remaining_s()
             )
             current.zoho_calls += 1
             apply_page(self._mirror, specs, page, run=current, source="walk", priority=priority)
-            number += 1
-            runs.advance_walk(self._database, scan, page=number, rows=len(page.rows))
-            if not page.has_more:
-                runs.end_walk(self._database, scan, overlap=timedelta(seconds=self._settings.overlap_s))
-                _log.info("walk complete", extra={"scan": scan, "pages": number - 1})
-                return True
+            if page.has_more:
+                current_pass = passes.advance(self._database, current_pass, rows=len(page.rows))
+                continue
+            is_ended = passes.end(self._database, current_pass, rows=len(page.rows), overlap=overlap)
+            if is_ended:
+                _log.info("walk complete", extra={"scan": scan, "pages": current_pass.page})
+            return is_ended
         return False
 
 
