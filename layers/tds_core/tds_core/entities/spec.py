@@ -186,6 +186,11 @@ class EntitySpec:
         return self.scan or self.name
 
     @property
+    def grows_at_its_end(self) -> bool:
+        """Whether a walk meets new records at the list's end only: the time of creation never changes."""
+        return self.walk_sort == "created_time"
+
+    @property
     def tables(self) -> tuple[str, ...]:
         """The mirror table and its child tables."""
         return (self.table, *(child.table for child in self.children))

@@ -76,7 +76,7 @@ class Poll:
             return current.outcomes
 
     def _poll(self, scan: str, specs: tuple[EntitySpec, ...], cursor: Cursor, held: Lease, current: Run) -> bool:
-        """One round of one list; returns whether the lease was held to its end: if not, somebody else's round counts."""
+        """One round of one list; returns whether the lease was held to its end; else another round counts."""
         overlap = timedelta(seconds=self._settings.overlap_s)
         # until a walk has ended, what changed behind it is found from where it began
         since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - overlap

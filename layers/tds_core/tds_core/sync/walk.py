@@ -1,7 +1,7 @@
 """One pass over an entity's whole list, page by page: every document shows its totals after N/200 calls.
 
-The pass is resumable at a page. What a page shows is applied as list rows; the details that it misses are left on the
-backlog, for the drain.
+The pass is resumable at a page, and misses no row that moves to another one (`database/passes.py`). What a page shows
+is applied as list rows; the details that it misses are left on the backlog, for the drain.
 """
 
 import logging
@@ -101,22 +101,22 @@ class Walk:
         """Walk one scan; returns whether its end was reached by this worker."""
         specs = scans()[scan]
         cursor = runs.cursor(self._database, scan, at=self._clock())
-        current_pass = passes.resume(cursor) or passes.begin(self._database, cursor, priority=priority)
+        walked = passes.resume(cursor) or passes.begin(self._database, cursor, priority=priority)
         order = {"sort_column": specs[0].walk_sort, "sort_order": "A"} if specs[0].walk_sort else {}
         overlap = timedelta(seconds=self._settings.overlap_s)
-        while current_pass is not None and held.beat() and remaining_s() > 0:
+        while walked is not None and held.beat() and remaining_s() > 0:
             page = self._client.list_page(
-                specs[0], page=current_pass.page, priority=priority, parameters=order, permit_wait_s=remaining_s()
+                specs[0], page=walked.page, priority=priority, parameters=order, permit_wait_s=remaining_s()
             )
             current.zoho_calls += 1
             apply_page(self._mirror, specs, page, run=current, source="walk", priority=priority)
-            if page.has_more:
-                current_pass = passes.advance(self._database, current_pass, rows=len(page.rows))
-                continue
-            is_ended = passes.end(self._database, current_pass, rows=len(page.rows), overlap=overlap)
-            if is_ended:
-                _log.info("walk complete", extra={"scan": scan, "pages": current_pass.page})
-            return is_ended
+            rows = len(page.rows)
+            following = walked.after(rows=rows, has_more=page.has_more)
+            if following.is_over:
+                is_ended = passes.end(self._database, walked, following, rows=rows, overlap=overlap)
+                _log.info("walk over", extra={"scan": scan, "pages": following.end, "complete": is_ended})
+                return is_ended
+            walked = following if passes.advance(self._database, walked, following, rows=rows) else None
         return False
 
 
