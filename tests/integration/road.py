@@ -266,10 +266,10 @@ class Road:
         self.drain = Drain(self.settings, **parts, fetcher=self.fetcher, patience_s=patience_s, sleep=self._sleep)
         self.slept_s = 0.0
 
-    def request(self, entity: str, *ids: str, priority: Priority = Priority.WEBHOOK) -> None:
+    def request(self, entity: str, *ids: str, priority: Priority = Priority.WEBHOOK, forced: bool = False) -> None:
         """Put ids on the backlog."""
         with self.database.transaction() as connection:
-            backlog.request(connection, entity, ids, priority=priority, cause="test")
+            backlog.request(connection, entity, ids, priority=priority, cause="test", forced=forced)
 
     def work(self) -> dict[str, int]:
         """Drain what is due now."""

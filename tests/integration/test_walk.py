@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import httpx
 import pytest
@@ -363,7 +364,7 @@ def test_a_deletion_between_two_pages_costs_no_other_row_its_sight(
 
 def test_deletions_at_every_page_neither_hide_a_row_nor_keep_the_walk_going(road: Road, zoho: Zoho) -> None:
     shelf = walked_once(road, zoho, range(900, 920))
-    shelf.before = {call: lambda: shelf.ids.pop(0) and None for call in range(1, 100)}
+    shelf.before = {call: partial(shelf.ids.remove, 899 + call) for call in range(1, 10)}
     walk(road)
     assert shelf.pages == [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]
     assert {str(one) for one in shelf.ids} <= mirrored(road.database, "invoices").keys()

@@ -101,7 +101,7 @@ class Console:
         spec = entity(name)
         wanted = [parse_id(document_id) for document_id in ids]
         with self._database.transaction() as connection:
-            backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch")
+            backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch", forced=True)
         self._waker.wake()
         return {"requested": len(wanted)}
 
