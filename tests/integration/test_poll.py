@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -11,7 +12,15 @@ import pytest
 from tds_core.database import census
 from tds_core.database.connection import Database
 from tds_core.entities import scans
-from tds_core.errors import DatabaseUnavailable, FilterIgnored, ScopeMissing, TdsError, ZohoUnavailable
+from tds_core.errors import (
+    DatabaseUnavailable,
+    FilterIgnored,
+    OrganizationRejected,
+    ScopeMissing,
+    TdsError,
+    ZohoUnavailable,
+)
+from tds_core.zoho import status
 from tests.integration.road import Connect, Json, Road, Zoho, document, later, mirrored, row, zoho_time
 from tests.zoho_fakes import answer, error
 
@@ -479,3 +488,53 @@ def test_postgresql_down_in_a_round_is_raised_and_moves_no_cursor(road: Road, zo
         road.poll.run()
     road.database._conninfo = lambda: where
     assert cursor(road, "invoices") == DATE
+
+
+# -- the organisation
+
+
+def test_the_organisation_is_checked_once_a_day(road: Road, zoho: Zoho) -> None:
+    road.know_organization(ago="23 hours")
+    road.poll.run()
+    assert zoho.paths("/organizations") == []
+    road.know_organization(ago="24 hours")
+    for _ in range(3):
+        road.poll.run(force=True)
+    assert zoho.paths("/organizations") == ["/organizations"]
+    [(priorities,)] = road.database.execute("SELECT used FROM tds.api_budget WHERE product = 'books'")
+    assert priorities[2] == len([url for url in zoho.calls if url.path.startswith("/books/")])
+
+
+def test_the_organisations_zone_decides_its_midnight_its_hours_and_its_calendar(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, poll_interval_s=3_600)
+    road.know_organization(ago="24 hours")
+    zoho.organization = {"time_zone": "Pacific/Kiritimati"}  # 14 hours before UTC: today is tomorrow there
+    far = ZoneInfo("Pacific/Kiritimati")
+    today = datetime.now(far).date()
+    days = [row("payments", str(700 + ago), date=(today - timedelta(days=ago)).isoformat()) for ago in (14, 15)]
+    zoho.listing("payments", days[:1], days[1:], payments(road, 40))
+    road.database.execute("UPDATE tds.api_budget SET resets_at = now() - interval '1 second'")
+    road.poll.run(force=True)
+    assert [query["page"] for query in queries(zoho, "/customerpayments")] == ["1", "2"]
+    assert status.day(road.settings, road.database).zone == "Pacific/Kiritimati"
+    road.database.execute("UPDATE tds.api_budget SET resets_at = now() - interval '1 second'")
+    road.poll.run(force=True)
+    resets = [at.astimezone(far) for (at,) in road.database.execute("SELECT resets_at FROM tds.api_budget")]
+    assert {(at.hour, at.date()) for at in resets} == {(0, datetime.now(far).date() + timedelta(days=1))}
+
+
+def test_another_organisation_than_the_tokens_is_told_and_asked_about_again_when_a_person_polls(
+    road: Road, zoho: Zoho
+) -> None:
+    road.know_organization(ago="24 hours")
+    zoho.organization = {"organization_id": "77"}
+    zoho.listing("payments", payments(road, 0))
+    with pytest.raises(OrganizationRejected, match=f"{road.settings.zoho_organization_id} is none of the token's: 77"):
+        road.poll.run()
+    assert (told(road, "organization") or "").startswith("OrganizationRejected: the configured organization id")
+    assert list(mirrored(road.database, "payments")) == ["700"]
+    road.poll.run()
+    assert len(zoho.paths("/organizations")) == 1
+    zoho.organization = {}
+    road.poll.run(force=True)
+    assert (len(zoho.paths("/organizations")), told(road, "organization")) == (2, None)

@@ -150,7 +150,7 @@ class Cadence:
                 paces[purpose] = Pace(busy=timedelta(seconds=seconds), rest=timedelta(seconds=seconds))
         nights = settings.deep_walk_nights or row.nights
         whole = Row(day_limit=row.day_limit, paces=paces, nights=nights, headers_only=row.headers_only)
-        return cls(row=whole, zone=_zone(zone, otherwise=settings.zoho_time_zone))
+        return cls(row=whole, zone=zone_info(zone, otherwise=settings.zoho_time_zone))
 
     def is_busy(self, at: datetime) -> bool:
         """Whether people are at work."""
@@ -232,7 +232,8 @@ def _early(wait: timedelta) -> timedelta:
     return wait - min(_EARLY, wait / 10)
 
 
-def _zone(name: str, *, otherwise: str) -> ZoneInfo:
+def zone_info(name: str, *, otherwise: str) -> ZoneInfo:
+    """The organisation's zone, or the one that is set where its name is not known here."""
     try:
         return ZoneInfo(name or otherwise)
     except (ZoneInfoNotFoundError, ValueError):

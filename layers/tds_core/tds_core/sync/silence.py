@@ -16,6 +16,8 @@ from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tds_core.settings import Settings
 from tds_core.sync import business_hours
+from tds_core.sync.cadence import zone_info
+from tds_core.zoho import status
 
 METRIC = "WebhookSilenceHours"
 ANNOUNCED = tuple(name for name, spec in REGISTRY.items() if spec.webhook_modules)
@@ -39,7 +41,7 @@ class Silence:
 
 def measure(settings: Settings, database: Database) -> dict[str, Silence]:
     """Each entity that Zoho has webhooks for, by name."""
-    zone = ZoneInfo(settings.zoho_time_zone)
+    zone = zone_info(status.day(settings, database).zone, otherwise=settings.zoho_time_zone)
     return {
         one.entity: _silence(one, zone, limit_hours=settings.webhook_silence_hours)
         for one in announcements.announcements(database, ANNOUNCED)
