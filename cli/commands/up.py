@@ -18,7 +18,7 @@ from cli.options import AsJson
 def up(
     zoho_url: Annotated[str, typer.Option(help="Another Zoho-compatible server; ZOHO_* hold its credentials.")] = "",
     accounts_url: Annotated[str, typer.Option(help="The token host of --zoho-url.")] = "",
-    size: Annotated[str, typer.Option(help="The simulator's company: small or tsh.")] = "small",
+    size: Annotated[str, typer.Option(help="The simulator's company: small, demo or tsh.")] = "small",
     seed: Annotated[int, typer.Option(help="The simulator's seed.")] = 1,
     count: Annotated[list[str] | None, typer.Option(help="How many of an entity it has: invoices=1000.")] = None,
     rate: Annotated[int | None, typer.Option(help="Calls a minute, for simulator and stack.", min=1)] = None,

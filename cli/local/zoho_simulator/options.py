@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-SIZES = ("small", "tsh")
+SIZES = ("small", "demo", "tsh")
 
 
 @dataclass(kw_only=True)
