@@ -95,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         service = Service(options)
     except ValueError as exc:
         raise SystemExit(f"error: {exc}") from exc
+    service.world.encode_all()
     gc.collect()
     gc.freeze()  # a large organisation is not searched for garbage again and again
     sock = listen(arguments.port)

@@ -216,7 +216,7 @@ class Control:
             setattr(quirks, name, value)
         for table in self._world.tables.values():  # some quirks show in list rows
             for record in table.records.values():
-                record.rows = {}
+                record.forget()
         return await self.quirks(request)
 
     async def stats(self, request: Request) -> Response:

@@ -154,4 +154,5 @@ PLACES: EntitySpec[Place] = EntitySpec(
     home="inventory",
     announces=False,
     offers_detail=lambda world: False,
+    shown_in=("items",),
 )
