@@ -24,9 +24,10 @@ from tds_core.entities import entity
 from tds_core.sync.process import Processor
 from tests.benchmarks.database import database
 
-BATCH, LINES = 100, 8
+BATCH, LINES, PRODUCTS = 100, 8, 2_221
 _TEMPLATE = Path(__file__).parents[2] / "events/processor/invoices.json"
 _SPEC = entity("invoices")
+_EMPTY: tuple[Any, ...] = ("", [], {})
 
 
 class Sink:
@@ -93,14 +94,20 @@ def _event(batch: int, age: int) -> dict[str, Any]:
 
 def _document(document: dict[str, Any], number: int, age: int) -> dict[str, Any]:
     modified = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=age, seconds=number)
-    line = {name: value for name, value in document["line_items"][0].items() if value not in ("", [], {}, False, 0)}
-    return document | {
+    said = {name: value for name, value in document.items() if value not in _EMPTY or name in _SPEC.document_keys}
+    line = {name: value for name, value in document["line_items"][0].items() if value not in (*_EMPTY, False, 0)}
+    return said | {
         "invoice_id": str(10**18 + number),
         "invoice_number": f"INV-{number:06}",
         "balance": number + age,
         "last_modified_time": modified.isoformat(),
-        "line_items": [line | {"line_item_id": str(10**17 + number * LINES + n)} for n in range(LINES)],
+        "line_items": [line | _identity(number * LINES + n) for n in range(LINES)],
     }
+
+
+def _identity(number: int) -> dict[str, str]:
+    """A line of its own, of one of the products in turn."""
+    return {"line_item_id": str(10**17 + number), "item_id": str(10**16 + number % PRODUCTS)}
 
 
 def _candidate(record: Mapping[str, Any]) -> Candidate:

@@ -112,6 +112,19 @@ def test_a_request_of_a_transaction_that_outlived_another_does_not_hide_it(conne
     assert ids(quick) == ["1"], "what was asked for after the fetch began is still asked for"
 
 
+def test_a_request_that_adds_nothing_writes_nothing_and_is_served_by_a_fetch_that_begins_after_it(
+    connect: Callable[[], Database],
+) -> None:
+    slow, quick = connect(), connect()
+    request(quick, "1")
+    before = row(quick, "ctid, requested_at")
+    with slow.transaction() as connection:
+        backlog.request(connection, "invoices", ["1"], priority=Priority.POLL, cause="again")
+        assert backlog.lease(quick, sizes={"invoices": 5}, duration_s=120) is None, "nobody takes it meanwhile"
+    assert row(quick, "ctid, requested_at") == before
+    assert lease(quick).ids == ["1"]
+
+
 def test_a_request_raises_the_priority_and_never_lowers_it(database: Database) -> None:
     for priority, expected in ((6, (6, "backfill")), (2, (2, "poll")), (4, (2, "poll")), (0, (0, "webhook"))):
         request(database, "1", priority=Priority(priority))

@@ -12,7 +12,7 @@ from tds_core.settings import Settings
 from tds_core.sync.cadence import TABLE, Cadence, Listed, pages, row_of
 
 BAGHDAD = ZoneInfo("Asia/Baghdad")
-PURPOSES: tuple[Purpose, ...] = ("poll", "items", "stock", "balances", "prices", "daily")
+PURPOSES: tuple[Purpose, ...] = ("poll", "slow_poll", "stock", "balances", "prices", "daily")
 
 
 def cadence(day_limit: int = 10_000, zone: str = "Asia/Baghdad", **settings: Any) -> Cadence:
@@ -86,7 +86,7 @@ def test_a_parameter_replaces_its_cell_and_no_other_one() -> None:
 
 
 def test_every_parameter_replaces_a_cell() -> None:
-    names = ("poll", "items", "stock", "contacts_walk", "prices", "daily")
+    names = ("poll", "slow_poll", "stock", "contacts_walk", "prices", "daily")
     parameters: dict[str, Any] = {f"{name}_interval_s": 100.0 for name in names}
     stated = cadence(**parameters, deep_walk_nights=3)
     assert {stated.wait(one, at(12)) for one in PURPOSES} == {timedelta(seconds=90)}
@@ -169,5 +169,5 @@ def test_pages_of_a_list(rows: int, count: int) -> None:
 
 
 def test_the_first_round_after_business_hours_still_comes_at_their_pace() -> None:
-    assert cadence().is_due("items", at(17, 45), at(18)) is True
-    assert cadence().is_due("items", at(18), at(18, 15)) is False
+    assert cadence().is_due("slow_poll", at(17, 45), at(18)) is True
+    assert cadence().is_due("slow_poll", at(18), at(18, 15)) is False

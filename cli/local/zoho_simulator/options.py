@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, get_args
 
-Size = Literal["small", "tsh"]
+Size = Literal["small", "demo", "tsh"]
 SIZES: tuple[str, ...] = get_args(Size)
 
 

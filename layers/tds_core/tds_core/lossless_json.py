@@ -7,6 +7,7 @@ NUL and lone surrogates, which PostgreSQL's jsonb refuses, become U+FFFD.
 import json
 import re
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -18,6 +19,8 @@ JsonObject = dict[str, Any]
 REPLACEMENT = "\ufffd"
 _UNSTORABLE = re.compile(r"\\u0000|\\u[dD][89a-fA-F]")
 _SCRUB = {0: REPLACEMENT} | dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT)
+_ONE_SPELLING = frozenset({str, int, bool, type(None)})
+_MOST_KEYS = 10_000  # remembered; a document may have keys of anybody's making
 _LONGEST_INTEGER = 40  # digits; 1e999999999 must not be written out
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -54,21 +57,42 @@ def digest(value: Any, *, skip: frozenset[str] = frozenset()) -> bytes:
     Raises InvalidDocument when the value is nested too deeply.
     """
     try:
-        return blake2b(_canonical_encoder.encode(_canonical(value, skip)), digest_size=16).digest()
+        return blake2b(_canonical_encoder.encode(_canonical(value, _kept(skip))), digest_size=16).digest()
     except RecursionError as exc:
         raise InvalidDocument("nested too deeply") from exc
 
 
-def _canonical(value: Any, skip: frozenset[str]) -> Any:
-    """The value in one spelling; text, which most values are, is passed over without a call."""
+class _Kept(dict[str, bool]):
+    """Whether what stands under a key is hashed, found out once a key."""
+
+    def __init__(self, skip: frozenset[str]) -> None:
+        super().__init__()
+        self._skip = skip
+
+    def __missing__(self, key: str) -> bool:
+        kept = key not in self._skip and not key.endswith("_formatted")
+        if len(self) < _MOST_KEYS:
+            self[key] = kept
+        return kept
+
+
+_kept = lru_cache(_Kept)
+
+
+def _canonical(value: Any, kept: _Kept) -> Any:
+    """The value in one spelling; what has only one, which most values have, is passed over without a call."""
     if isinstance(value, dict):
         return {
-            key: item if type(item) is str else _canonical(item, skip)
+            key: item
+            if (kind := type(item)) in _ONE_SPELLING
+            else _plain(item)
+            if kind is Decimal
+            else _canonical(item, kept)
             for key, item in value.items()
-            if key not in skip and not key.endswith("_formatted")
+            if kept[key]
         }
     if isinstance(value, list):
-        return [_canonical(item, skip) for item in value]
+        return [_canonical(item, kept) for item in value]
     return _plain(value) if isinstance(value, Decimal) else value
 
 
@@ -83,6 +107,7 @@ def scrub(value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=65_536)
 def _plain(number: Decimal) -> Decimal | int:
     if abs(number.adjusted()) < _LONGEST_INTEGER and number == number.to_integral_value():
         return int(number)

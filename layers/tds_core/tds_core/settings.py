@@ -56,7 +56,7 @@ class Settings:
     ripple_hold_s: float = 60.0
     # 0 = by the table of sync/cadence.py
     poll_interval_s: float = 0.0
-    items_interval_s: float = 0.0
+    slow_poll_interval_s: float = 0.0
     stock_interval_s: float = 0.0
     contacts_walk_interval_s: float = 0.0
     prices_interval_s: float = 0.0

@@ -294,7 +294,7 @@ ADJUSTMENTS: EntitySpec[Adjustment] = EntitySpec(
         filters={"filter_by": _filter_by, **date_filters("date", lambda made: made.date)},
         filters_by_modified=lambda world: False,
     ),
-    views=(View(name="inventory", shows=lambda made: True, sizes={"small": 10, "tsh": 600}),),
+    views=(View(name="inventory", shows=lambda made: True, sizes={"small": 10, "demo": 100, "tsh": 600}),),
     chosen_fields=("inventory_adjustment_id", "date", "reason", "total"),
     row=row,
     document=document,

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.clock import zoho_date
-from cli.local.zoho_simulator.entities import bill_documents, contacts, products, trade
+from cli.local.zoho_simulator.entities import bill_documents, contacts, products, purchases, trade
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
-from cli.local.zoho_simulator.entities.products import ITEMS, Item
-from cli.local.zoho_simulator.entities.trade import Line, Trade
-from cli.local.zoho_simulator.money import ZERO, Currency, decimal
+from cli.local.zoho_simulator.entities.trade import Trade
+from cli.local.zoho_simulator.money import ZERO, decimal
 from cli.local.zoho_simulator.organisation import LOCATIONS
 from cli.local.zoho_simulator.records import (
     Below,
@@ -90,20 +89,6 @@ class Bill(Trade):
             self.status = "partially_paid" if self.paid else "open"
 
 
-def cost(item: Item, currency: Currency) -> Decimal:
-    """What the item is bought for, in the vendor's currency."""
-    return trade.converted(item.purchase_rate or item.rate, currency)
-
-
-def _lines(world: World, random: Random, currency: Currency, count: int) -> tuple[Line, ...]:
-    next_id, items = trade.line_ids(world), trade.sellable(world)
-    chosen = [random.choice(items) for _ in range(count)]
-    return tuple(
-        Line(next_id(), item.id, item.name, item.unit, Decimal(random.randrange(1, 40) * 10), cost(item, currency))
-        for item in chosen
-    )
-
-
 def _new(world: World, random: Random, vendor: Contact, *, index: int, at: int) -> Bill:
     day = zoho_date(at)
     bill = Bill(
@@ -117,7 +102,7 @@ def _new(world: World, random: Random, vendor: Contact, *, index: int, at: int) 
         date=day,
         due_date=(date.fromisoformat(day) + timedelta(days=vendor.terms)).isoformat(),
         terms=vendor.terms,
-        lines=_lines(world, random, vendor.currency, 1 + int(random.expovariate(0.15))),
+        lines=purchases.random_lines(world, random, vendor.currency),
         status="open",
         location=random.choices(range(len(LOCATIONS)), weights=(6, 1, 0, 3, 0))[0],
         reference=f"CTN-{random.randrange(10**4)}" if random.random() < 0.2 else "",
@@ -198,15 +183,6 @@ def _post(world: World, bill: Bill, sign: int) -> None:
     contacts.post(world, bill.vendor_id, payable=bill.owed * sign)
 
 
-def _given_lines(world: World, bill: Bill, given: Any) -> tuple[Line, ...]:
-    priced = []
-    for entry in given:
-        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
-        rate = {"rate": str(cost(item, bill.currency))} if item is not None else {}
-        priced.append({**rate, **entry})
-    return trade.given_lines(world, bill.currency, priced)
-
-
 def create(world: World, random: Random, given: Fields) -> Bill:
     """A new bill of a random or given vendor; it brings stock unless its status is draft."""
     plain = FIELDS.check(given)
@@ -222,7 +198,7 @@ def create(world: World, random: Random, given: Fields) -> Bill:
 
 def _set(world: World, bill: Bill, given: Fields, plain: Fields, paid: tuple[BillPayment, ...]) -> None:
     if "line_items" in given:
-        bill.lines = _given_lines(world, bill, given["line_items"])
+        bill.lines = purchases.given_lines(world, bill.currency, given["line_items"])
     FIELDS.assign(bill, plain)
     bill.payments = paid
     bill.add_up()
@@ -320,7 +296,7 @@ BILLS: EntitySpec[Bill] = EntitySpec(
         filters_by_modified=lambda world: True,
         inventory_filters=False,
     ),
-    views=(View(name="bills", shows=lambda bill: True, sizes={"small": 14, "tsh": 2400}),),
+    views=(View(name="bills", shows=lambda bill: True, sizes={"small": 14, "demo": 1000, "tsh": 2400}),),
     chosen_fields=("bill_id", "bill_number", "status", "total", "balance"),
     row=bill_documents.row,
     document=bill_documents.document,

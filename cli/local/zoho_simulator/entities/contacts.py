@@ -265,13 +265,13 @@ CONTACTS: EntitySpec[Contact] = EntitySpec(
         View(
             name="customers",
             shows=lambda contact: contact.kind == "customer",
-            sizes={"small": 25, "tsh": 2503},
+            sizes={"small": 25, "demo": 503, "tsh": 2503},
             defaults={"contact_type": "customer"},
         ),
         View(
             name="vendors",
             shows=lambda contact: contact.kind == "vendor",
-            sizes={"small": 6, "tsh": 81},
+            sizes={"small": 6, "demo": 81, "tsh": 81},
             defaults={"contact_type": "vendor"},
         ),
     ),

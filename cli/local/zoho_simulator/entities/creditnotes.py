@@ -326,7 +326,7 @@ CREDITNOTES: EntitySpec[CreditNote] = EntitySpec(
         },
         filters_by_modified=lambda world: True,
     ),
-    views=(View(name="credit_notes", shows=lambda note: True, sizes={"small": 12, "tsh": 900}),),
+    views=(View(name="credit_notes", shows=lambda note: True, sizes={"small": 12, "demo": 1000, "tsh": 900}),),
     chosen_fields=("creditnote_id", "creditnote_number", "status", "total", "balance"),
     row=creditnote_documents.row,
     document=creditnote_documents.document,

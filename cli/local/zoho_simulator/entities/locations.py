@@ -141,7 +141,7 @@ PLACES: EntitySpec[Place] = EntitySpec(
         filters_by_modified=lambda world: False,
         paged=False,
     ),
-    views=(View(name="locations", shows=lambda place: True, sizes={"small": 5, "tsh": 5}, busy=False),),
+    views=(View(name="locations", shows=lambda place: True, sizes={"small": 5, "demo": 5, "tsh": 5}, busy=False),),
     chosen_fields=("location_id", "location_name"),
     row=row,
     document=row,

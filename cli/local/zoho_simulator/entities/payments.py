@@ -289,7 +289,7 @@ PAYMENTS: EntitySpec[Payment] = EntitySpec(
         },
         filters_by_modified=lambda world: world.options.quirks.payments_filter_by_modified,
     ),
-    views=(View(name="payments", shows=lambda payment: True, sizes={"small": 30, "tsh": 20000}),),
+    views=(View(name="payments", shows=lambda payment: True, sizes={"small": 30, "demo": 1000, "tsh": 20000}),),
     chosen_fields=("payment_id", "payment_number", "amount", "date"),
     row=payment_documents.row,
     document=payment_documents.document,

@@ -266,7 +266,7 @@ ORDERS: EntitySpec[Order] = EntitySpec(
         },
         filters_by_modified=lambda world: True,
     ),
-    views=(View(name="sales_orders", shows=lambda order: True, sizes={"small": 36, "tsh": 19636}),),
+    views=(View(name="sales_orders", shows=lambda order: True, sizes={"small": 36, "demo": 1000, "tsh": 19636}),),
     chosen_fields=("salesorder_id", "salesorder_number", "status", "total"),
     row=salesorder_documents.row,
     document=salesorder_documents.document,

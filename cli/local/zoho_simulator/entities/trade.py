@@ -31,7 +31,7 @@ SORT_KEYS: dict[str, Callable[[Any], Any]] = {
 
 
 class Line(NamedTuple):
-    """One line; name and unit are as they were when it was written."""
+    """One line; name, unit and sku are as they were when it was written."""
 
     line_id: str
     item_id: str
@@ -39,6 +39,7 @@ class Line(NamedTuple):
     unit: str
     quantity: Decimal
     rate: Decimal
+    sku: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -142,7 +143,7 @@ def random_lines(world: World, random: Random, items: list[Item], currency: Curr
     for _ in range(count):
         item = items[int(random.random() ** 2 * len(items))]
         quantity = quantity_of(random, item)
-        lines.append(Line(next_id(), item.id, item.name, item.unit, quantity, price(item, currency)))
+        lines.append(Line(next_id(), item.id, item.name, item.unit, quantity, price(item, currency), item.sku))
     return tuple(lines)
 
 
@@ -162,7 +163,7 @@ def given_lines(world: World, currency: Currency, given: Any) -> tuple[Line, ...
             raise Refused(f"line_items: unknown item {entry.get('item_id')}")
         rate = decimal(entry["rate"]) if "rate" in entry else price(item, currency)
         quantity = decimal(entry.get("quantity", 1))
-        lines.append(Line(next_id(), item.id, str(entry.get("name", item.name)), item.unit, quantity, rate))
+        lines.append(Line(next_id(), item.id, str(entry.get("name", item.name)), item.unit, quantity, rate, item.sku))
     return tuple(lines)
 
 

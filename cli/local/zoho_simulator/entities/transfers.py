@@ -165,7 +165,13 @@ TRANSFERS: EntitySpec[Transfer] = EntitySpec(
         filters_by_modified=lambda world: False,
     ),
     views=(
-        View(name="transfer_orders", shows=lambda made: True, sizes={"small": 4, "tsh": 150}, busy=False, told=False),
+        View(
+            name="transfer_orders",
+            shows=lambda made: True,
+            sizes={"small": 4, "demo": 4, "tsh": 150},
+            busy=False,
+            told=False,
+        ),
     ),
     chosen_fields=("transfer_order_id", "transfer_order_number", "date"),
     row=row,

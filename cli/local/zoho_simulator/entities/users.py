@@ -206,7 +206,7 @@ USERS: EntitySpec[User] = EntitySpec(
         filters_by_modified=lambda world: False,
         default=lambda world, user: _there(user) or world.options.quirks.deleted_users_in_all,
     ),
-    views=(View(name="users", shows=_there, sizes={"small": 8, "tsh": 25}, busy=False),),
+    views=(View(name="users", shows=_there, sizes={"small": 8, "demo": 25, "tsh": 25}, busy=False),),
     chosen_fields=("user_id", "name", "status"),
     row=row,
     document=document,

@@ -1,8 +1,8 @@
 """The ids to fetch: requested by whoever misses a document, leased and removed by the drain.
 
-A request for an id already there sets `requested_at` to now, raises its priority and brings `not_before` forward;
-a fetch removes the row only if it began after `requested_at` and its lease is still its own. So a request made while
-its fetch is in flight is never lost.
+A request for an id already there raises its priority and brings its `not_before` forward; while the id is being fetched
+it also sets `requested_at` to now. A fetch removes the row only if it began after `requested_at` and its lease is still
+its own, so a request made while its fetch is in flight is never lost.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,11 @@ class Lease:
 def request(
     connection: Connection, entity: str, ids: Iterable[str], *, priority: Priority, cause: str, hold_s: float = 0
 ) -> None:
-    """Ask for documents, in the caller's transaction. An id is parked no longer when somebody asks for it again."""
+    """Ask for documents, in the caller's transaction. An id is parked no longer when somebody asks for it again.
+
+    A row that nobody is fetching and that already asks as urgently stays as it is: it is locked until this transaction
+    ends, so whoever takes it does so afterwards.
+    """
     connection.execute(
         """
         INSERT INTO tds.backlog AS b (entity, id, priority, cause, not_before)
@@ -50,6 +54,8 @@ def request(
             parked_at = NULL,
             attempts = CASE WHEN b.parked_at IS NULL THEN b.attempts ELSE 0 END,
             lags = CASE WHEN b.parked_at IS NULL THEN b.lags ELSE 0 END
+        WHERE b.lease IS NOT NULL OR b.parked_at IS NOT NULL
+            OR excluded.priority < b.priority OR excluded.not_before < b.not_before
         """,
         {
             "entity": entity,

@@ -1,7 +1,7 @@
 """What a written document may have changed elsewhere without Zoho saying so: stock by its lines, balances by it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -22,23 +22,17 @@ from tds_core.priority import Priority
 _MARGIN = SKEW + timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """A stored document, `holder`, touches the record `touched`."""
-
-    touch: Touch
-    holder: str
-    touched: str
+# the records that documents touch in one way: each document's id with what stands at the path there
+References = dict[Touch, list[tuple[str, list[Any]]]]
 
 
-def referenced(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> list[Reference]:
+def referenced(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> References:
     """What the stored documents of these ids touch now, before they are replaced or emptied."""
-    return [
-        Reference(touch=touch, holder=holder, touched=touched)
+    return {
+        touch: connection.execute(_stored_query(spec.table, spec.key, touch.path), (sorted(ids),)).fetchall()
         for touch in spec.touches
         if touch.refresh == "fetch"
-        for holder, touched in connection.execute(_stored_query(spec.table, spec.key, touch.path), (sorted(ids),))
-    ]
+    }
 
 
 def request(
@@ -46,7 +40,7 @@ def request(
     spec: EntitySpec,
     changed: Mapping[str, Candidate],
     *,
-    before: Iterable[Reference],
+    before: References,
     hold_s: float,
 ) -> None:
     """Request what the changed documents touch or touched, held back so that many touches become one fetch.
@@ -59,8 +53,7 @@ def request(
         if touch.refresh == "walk":
             _mark_scan(connection, target, changed.values())
         else:
-            touched = _touched(touch, changed, [one for one in before if one.touch == touch])
-            ids = _unseen(connection, target, touched)
+            ids = _unseen(connection, target, _touched(touch, changed, before[touch]))
             backlog.request(
                 connection, target.name, ids, priority=Priority.RIPPLE, cause=f"ripple:{spec.name}", hold_s=hold_s
             )
@@ -78,19 +71,18 @@ def values_at(document: JsonObject, path: str) -> Iterator[Any]:
             yield from values_at(element, rest)
 
 
-def _touched(touch: Touch, changed: Mapping[str, Candidate], before: Iterable[Reference]) -> dict[str, datetime]:
+def _touched(
+    touch: Touch, changed: Mapping[str, Candidate], before: Iterable[tuple[str, list[Any]]]
+) -> dict[str, datetime]:
     """Each touched id with the latest change that touches it."""
-    pairs = [(_changed_at(changed[one.holder]), one.touched) for one in before]
-    for candidate in changed.values():
-        at = _changed_at(candidate)
-        pairs += [(at, value) for value in values_at(candidate.zoho or {}, touch.path)]
+    now = [(holder, list(values_at(candidate.zoho or {}, touch.path))) for holder, candidate in changed.items()]
     latest: dict[str, datetime] = {}
-    for at, value in pairs:
-        try:
-            touched = parse_id(value)
-        except InvalidId:
-            continue  # a line without an item
-        latest[touched] = max(at, latest.get(touched, at))
+    for holder, values in (*before, *now):
+        at = _changed_at(changed[holder])
+        for value in values:
+            with suppress(InvalidId):  # a line without an item
+                touched = parse_id(value)
+                latest[touched] = max(at, latest.get(touched, at))
     return latest
 
 
@@ -104,8 +96,8 @@ def _stored_query(table: str, key: str, path: str) -> sql.Composed:
     steps = "$." + path.replace("[]", "[*]")
     return sql.SQL(
         """
-        SELECT m.{key}, touched #>> '{{}}' FROM {mirror} AS m, jsonb_path_query(m.zoho, {path}) AS touched
-        WHERE m.{key} = ANY(%s)
+        SELECT m.{key}, jsonb_path_query_array(m.zoho, {path}) FROM {mirror} AS m
+        WHERE m.{key} = ANY(%s) AND m.zoho IS NOT NULL
         """
     ).format(key=sql.Identifier(key), mirror=sql.Identifier("erp", table), path=sql.Literal(steps))
 

@@ -23,6 +23,7 @@ _TRACKS = (
     "detail_observed_by",
     "content_hash",
 )
+_RAW = "zoho"
 
 
 def lock(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> None:
@@ -43,15 +44,19 @@ def read(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> dict[s
 
 
 def upsert(connection: Connection, spec: EntitySpec, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the named columns of each row and leave the others alone; rows with the same columns go together."""
-    groups: dict[tuple[str, ...], list[list[Any]]] = defaultdict(list)
+    """Write the named columns of each row and leave the others alone; rows with the same columns go together.
+
+    A column that is a part of the raw document is cut out of it by PostgreSQL, which so reads that JSON once.
+    """
+    groups: dict[tuple[tuple[str, ...], frozenset[str]], list[dict[str, Any]]] = defaultdict(list)
     for document_id in sorted(rows):
-        values = {name: _adapt(value) for name, value in rows[document_id].items() if name != spec.key}
-        names = tuple(sorted(values))
-        groups[names].append([document_id, *(values[name] for name in names)])
+        row = rows[document_id]
+        parts = _parts(row)
+        values = {name: _adapt(value) for name, value in row.items() if name not in parts}
+        groups[tuple(sorted(row.keys() - {spec.key})), parts].append(values | {spec.key: document_id})
     with connection.cursor() as cursor:
-        for names, parameters in groups.items():
-            cursor.executemany(_upsert_query(spec.table, spec.key, names), parameters)
+        for (names, parts), parameters in groups.items():
+            cursor.executemany(_upsert_query(spec.table, spec.key, names, parts), parameters)
 
 
 def replace_children(connection: Connection, spec: EntitySpec, documents: Iterable[Candidate]) -> None:
@@ -62,7 +67,7 @@ def replace_children(connection: Connection, spec: EntitySpec, documents: Iterab
         _delete_children(connection, spec, table, [candidate.id for candidate in carrying])
         names = (spec.key, *sorted(table.model.model_fields))
         parameters = [
-            [candidate.id, *(_adapt(child.get(name)) for name in names[1:])]
+            {name: _adapt(child.get(name)) for name in names} | {spec.key: candidate.id}
             for candidate in carrying
             for child in candidate.children[table.table]
         ]
@@ -166,24 +171,36 @@ def _read_query(table: str, key: str, shared: tuple[str, ...]) -> sql.Composed:
 
 
 @lru_cache
-def _upsert_query(table: str, key: str, names: tuple[str, ...]) -> sql.Composed:
+def _upsert_query(table: str, key: str, names: tuple[str, ...], parts: frozenset[str]) -> sql.Composed:
     assignments = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names]
     return sql.SQL("{insert} ON CONFLICT ({key}) DO UPDATE SET {assignments}, synced_at = now()").format(
-        insert=_insert_query(table, (key, *names)), key=sql.Identifier(key), assignments=sql.SQL(", ").join(assignments)
+        insert=_insert_query(table, (key, *names), parts),
+        key=sql.Identifier(key),
+        assignments=sql.SQL(", ").join(assignments),
     )
 
 
 @lru_cache
-def _insert_query(table: str, names: tuple[str, ...]) -> sql.Composed:
+def _insert_query(table: str, names: tuple[str, ...], parts: frozenset[str] = frozenset()) -> sql.Composed:
+    def value(name: str) -> sql.Composable:
+        part = sql.SQL("{} -> {}").format(sql.Placeholder(_RAW), sql.Literal(name))
+        return part if name in parts else sql.Placeholder(name)
+
     return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        _erp(table),
-        sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+        _erp(table), sql.SQL(", ").join(map(sql.Identifier, names)), sql.SQL(", ").join(map(value, names))
     )
 
 
 def _erp(table: str) -> sql.Identifier:
     return sql.Identifier("erp", table)
+
+
+def _parts(row: Mapping[str, Any]) -> frozenset[str]:
+    """The row's columns that stand under their own name in its raw document, too."""
+    document = row.get(_RAW) or {}
+    return frozenset(
+        name for name, value in row.items() if isinstance(value, dict | list) and value == document.get(name)
+    )
 
 
 def _adapt(value: Any) -> Any:

@@ -13,7 +13,7 @@ from tds_core.lossless_json import JsonObject as RawDocument
 
 Product = Literal["books", "inventory"]
 # what a call is made for by the clock; how often stands in one table
-Purpose = Literal["poll", "items", "stock", "balances", "prices", "daily", "deep"]
+Purpose = Literal["poll", "slow_poll", "stock", "balances", "prices", "daily", "deep"]
 ROWS_PER_PAGE = 200
 
 
