@@ -1,4 +1,4 @@
-"""For all tests: how they are divided among workers, and that a busy machine is no failure of a property."""
+"""For all tests: how they are divided among workers, what they measured, and that a busy machine fails no property."""
 
 from typing import Any
 
@@ -25,3 +25,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "stack" if nodeid.startswith("tests/stack/") else nodeid
 
     return StackTogether(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests recorded as `figures`: calls, tokens, times."""
+    reports = [report for known in ("passed", "failed") for report in terminalreporter.getreports(known)]
+    told = [(report.nodeid, text) for report in reports for name, text in report.user_properties if name == "figures"]
+    if told:
+        terminalreporter.section("figures")
+    for node, text in told:
+        terminalreporter.write_line(f"{node.rpartition('::')[2]}: {text}")
