@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli.progress import ListProgress, Snapshot, age_s, duration
+from cli.progress import ListProgress, Snapshot, age_s, clock_time, duration
 from cli.reckoning import Account
 
 _BAR_WIDTH = 24
@@ -64,6 +64,8 @@ def progress(snapshot: Snapshot) -> Table:
         made.add_row(
             f"{detail.entity}", _bar(share), f"{done:,}", f"{detail.total:,}", f"{detail.per_second:.0f}", parked
         )
+    if not snapshot.is_over:
+        made.caption, made.caption_justify = "\n".join(snapshot.waits) or None, "left"
     return made
 
 
@@ -76,7 +78,8 @@ def progress_line(snapshot: Snapshot) -> str:
         for part in snapshot.details
         if part.total
     ]
-    return f"lists: {', '.join(lists) or '-'} | details: {', '.join(details) or '-'}"
+    waits = "" if snapshot.is_over else "".join(f" | {text}" for text in snapshot.waits)
+    return f"lists: {', '.join(lists) or '-'} | details: {', '.join(details) or '-'}{waits}"
 
 
 def latency(webhooks: Mapping[str, Any]) -> str:
@@ -153,7 +156,8 @@ def _scan(name: str, figures: Mapping[str, Any], *, now: datetime) -> Text:
 
 def _day(day: Mapping[str, Any]) -> str:
     closed = ", closed" if day["is_closed"] else ""
-    return f"{day['product']}: {day['remaining']:,} of {day['limit']:,} today{closed}"
+    history = f", none of them for the history until {clock_time(day['resets_at'])}" if day["ends_history"] else ""
+    return f"{day['product']}: {day['remaining']:,} of {day['limit']:,} today{closed}{history}"
 
 
 def _silence(silence: Mapping[str, Any], *, now: datetime) -> Text:

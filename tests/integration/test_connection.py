@@ -53,10 +53,15 @@ def test_a_conflict_outside_of_a_repeatable_piece_of_work_is_told_as_something_t
 ) -> None:
     """Nothing was committed, and the connection is as good as before."""
     first = database.execute(PROCESS)
-    with pytest.raises(DatabaseUnavailable, match="SerializationFailure"), database.transaction() as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        connection.execute("SELECT FROM tds.circuit")
-        connect().execute("UPDATE tds.circuit SET failures = 1")
-        connection.execute("UPDATE tds.circuit SET failures = 2")
+
+    def conflict() -> None:
+        with database.transaction() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            connection.execute("SELECT FROM tds.circuit")
+            connect().execute("UPDATE tds.circuit SET failures = 1")
+            connection.execute("UPDATE tds.circuit SET failures = 2")
+
+    with pytest.raises(DatabaseUnavailable, match="SerializationFailure"):
+        conflict()
     assert database.execute(PROCESS) == first
     assert database.execute("SELECT failures FROM tds.circuit") == [(1,)]

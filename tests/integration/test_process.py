@@ -538,15 +538,17 @@ def until(condition: Callable[[], bool]) -> None:
 def test_a_batch_that_loses_a_deadlock_is_applied_by_itself_and_counted_once(
     invoices: Queued, connect: Callable[[], Database]
 ) -> None:
-    """It holds 901 and waits for 902; the other writer the other way round. PostgreSQL ends the batch's transaction."""
+    """It holds one record and waits for the other, a writer the other way round: PostgreSQL ends the batch's work."""
     other, watcher = connect(), connect()
     batch = [record(message("invoices", document("invoices", number))) for number in ("901", "902")]
     with ThreadPoolExecutor(1) as pool:
         with other.transaction() as connection:
-            lock(connection, "902")
+            lock(connection, "901")
             handled = pool.submit(invoices.handle, *batch)
             until(lambda: is_waiting(watcher))
-            lock(connection, "901")
+            held = "SELECT NOT pg_try_advisory_xact_lock(hashtext('invoices'), hashtext('902'))"
+            assert watcher.execute(held) == [(True,)], "the batch does not hold it, so there is no deadlock"
+            lock(connection, "902")
         assert handled.result() == []
     assert invoices.queue.postponed == []
     assert list(mirrored(watcher, "invoices")) == ["901", "902"]

@@ -78,9 +78,10 @@ def kill_functions(stack: Stack, function: str = "Backfill") -> None:
 
 def crash_database(stack: Stack) -> None:
     """Kill a server process of PostgreSQL: it restarts from its log, and every connection is lost."""
-    connections = stack.query("SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, 'tds-')")
-    with suppress(ProcessLookupError):  # its function ended just now
-        os.kill(connections[0][0], signal.SIGKILL)
+    stack.tick()  # somebody has to be connected
+    for (pid,) in stack.query("SELECT pid FROM pg_stat_activity WHERE starts_with(application_name, 'tds-') LIMIT 1"):
+        with suppress(ProcessLookupError):  # its function ended just now
+            os.kill(pid, signal.SIGKILL)
 
 
 def assert_equal(stack: Stack) -> None:

@@ -65,6 +65,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "resets_at": "2026-01-02T21:00:00+00:00",
         "is_closed": False,
         "used": [0] * 8,
+        "ends_history": False,
     }
     zoho = {
         "minute_used": 12,
