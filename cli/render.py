@@ -122,6 +122,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     )
     made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
     made.add_row("unannounced", _silence(figures["silence"], now=now))
+    made.add_row("without failure", _without_failure(figures["without_failure"], now=now))
     made.add_row("at work", ", ".join(figures["working"]) or "nobody")
     made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
     made.add_row(
@@ -173,6 +174,16 @@ def _silence(silence: Mapping[str, Any], *, now: datetime) -> Text:
         silent = f", SILENT for {part['hours']:.1f} hours of business" if part["is_silent"] else ""
         lines.append(Text(f"{name}: {came}, {found}{silent}", style=_BAD if part["is_silent"] else ""))
     return Text("\n").join(lines) if lines else Text("nothing that polls found", style=_GOOD)
+
+
+def _without_failure(figures: Mapping[str, Any], *, now: datetime) -> Text:
+    """Whole days in a row on which no run failed, and what failed last."""
+    shown = Text(f"{figures['days']} days in a row")
+    if figures["error"]:
+        shown.append(
+            f", last {figures['mode']} {_ago(figures['started_at'], now=now)}: {figures['error']}", style=_FAINT
+        )
+    return shown
 
 
 def _circuit(zoho: Mapping[str, Any], *, now: datetime) -> Text:

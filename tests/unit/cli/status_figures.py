@@ -92,6 +92,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "outcomes": {},
         "working": [],
         "runs": [],
+        "without_failure": {"days": 0, "mode": None, "started_at": None, "error": None},
         "zoho": zoho,
     }
     return whole | parts

@@ -80,6 +80,7 @@ class Console:
             "outcomes": census.outcome_figures(self._database, since_s=since_s),
             "working": census.working(self._database),
             "runs": census.recent_runs(self._database),
+            "without_failure": census.days_without_failure(self._database, zone=self._zone()),
             "zoho": _plain(zoho_status.read(self._settings, self._database)),
         }
 
@@ -134,8 +135,7 @@ class Console:
 
     def webhook_load(self, *, days: int = 30) -> dict[str, Any]:
         """How many changes a day Zoho would have to announce: on average, on the busiest day, by entity on average."""
-        zone = zoho_status.day(self._settings, self._database).zone
-        changes = announcements.changes_by_day(self._database, silence.ANNOUNCED, days=days, time_zone=zone)
+        changes = announcements.changes_by_day(self._database, silence.ANNOUNCED, days=days, time_zone=self._zone())
         by_day: dict[date, int] = {}
         by_entity = dict.fromkeys(silence.ANNOUNCED, 0)
         for one in changes:
@@ -167,6 +167,9 @@ class Console:
     def dlq_drop(self, *, ids: Sequence[str], operator: str = "") -> dict[str, Any]:
         """Delete dead things; tds.operations keeps what and by whom."""
         return self._settle(ids, "drop", operator)
+
+    def _zone(self) -> str:
+        return zoho_status.day(self._settings, self._database).zone
 
     def _settle(self, ids: Sequence[str], ending: Ending, operator: str) -> dict[str, Any]:
         done = self._dead.settle([str(id) for id in ids], ending, operator=str(operator))
