@@ -29,9 +29,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what tests recorded as `figures`: calls, tokens, times."""
-    reports = [report for known in ("passed", "failed") for report in terminalreporter.getreports(known)]
-    told = [(report.nodeid, text) for report in reports for name, text in report.user_properties if name == "figures"]
+    ended = [report for reports in terminalreporter.stats.values() for report in reports if is_end(report)]
+    told = [(report.nodeid, text) for report in ended for name, text in report.user_properties if name == "figures"]
     if told:
         terminalreporter.section("figures")
     for node, text in told:
         terminalreporter.write_line(f"{node.rpartition('::')[2]}: {text}")
+
+
+def is_end(report: Any) -> bool:
+    """Whether this is the report of a test's end, which has everything that the test and its fixtures recorded."""
+    return getattr(report, "when", "") == "teardown"

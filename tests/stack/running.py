@@ -203,7 +203,7 @@ class Stack:
     @contextmanager
     def held(self, entity: str) -> Iterator[None]:
         """Let the entity's messages wait meanwhile; then they come together."""
-        mapping = self._resource(f"{entity.title()}ProcessorSource")
+        mapping = self.resource(f"{entity.title()}ProcessorSource")
         client = self.cloud.client("lambda")
         wait_for(lambda: not self.deployment.queued(), "a message of before stays on its queue")
         client.update_event_source_mapping(UUID=mapping, Enabled=False)
@@ -239,7 +239,7 @@ class Stack:
 
     def environment(self, logical_id: str) -> Mapping[str, str]:
         """The environment that the template gave to a function."""
-        client, name = self.cloud.client("lambda"), self._resource(logical_id)
+        client, name = self.cloud.client("lambda"), self.resource(logical_id)
         configuration: Mapping[str, Any] = client.get_function_configuration(FunctionName=name)
         return dict(configuration["Environment"]["Variables"])
 
@@ -253,7 +253,8 @@ class Stack:
         arn = self.deployment.output("WebhookSecretArn")
         self.cloud.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=text)
 
-    def _resource(self, logical_id: str) -> str:
+    def resource(self, logical_id: str) -> str:
+        """The physical id of a resource of the template."""
         resource = self.cloud.client("cloudformation").describe_stack_resource(
             StackName=self.state.stack_name, LogicalResourceId=logical_id
         )
