@@ -1,6 +1,6 @@
 """What befalls a stack, drawn from a seed: the same seed gives the same plan, so that a run can be repeated."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -52,16 +52,16 @@ class Step:
         return f"{self.at_s:6.1f} s  {self.deed:9} {' '.join(f'{name}={value}' for name, value in self.detail.items())}"
 
 
-def draw(seed: int, *, seconds: float) -> list[Step]:
-    """The plan of a run: people work from its start, everything else begins at random."""
-    return list(_steps(Random(seed), seconds))
+def draw(seed: int, *, seconds: float, deeds: Collection[str] = tuple(DEEDS)) -> list[Step]:
+    """The plan of a run: people work from its start, everything else of these deeds begins at random."""
+    return list(_steps(Random(seed), seconds, {name: DEEDS[name] for name in deeds}))
 
 
-def _steps(random: Random, seconds: float) -> Iterator[Step]:
+def _steps(random: Random, seconds: float, deeds: Mapping[str, int]) -> Iterator[Step]:
     yield Step(at_s=0, deed="work", detail=_detail(random, "work"))
     at_s = random.uniform(1, 4)
     while at_s < seconds:
-        (deed,) = random.choices(list(DEEDS), weights=list(DEEDS.values()))
+        (deed,) = random.choices(list(deeds), weights=list(deeds.values()))
         yield Step(at_s=round(at_s, 1), deed=deed, detail=_detail(random, deed))
         at_s += random.uniform(2, 6)
 
