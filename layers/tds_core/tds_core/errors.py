@@ -8,7 +8,8 @@ TdsError
 │   ├── ZohoUnavailable         5xx, HTML, truncated or no answer; counts for the circuit breaker
 │   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
-│   └── QueueUnavailable        SQS or S3 did not store the message
+│   ├── QueueUnavailable        SQS or S3 did not store the message
+│   └── BusUnavailable          EventBridge did not say that it has the events
 ├── PermanentError          the same input fails again; dead letter or parked, with its reason
 │   ├── InvalidDocument         cannot be understood as a document of its entity
 │   ├── InvalidId               not 1 to 25 ASCII digits
@@ -80,6 +81,10 @@ class DeletionUnconfirmed(RetriableError):
 
 class QueueUnavailable(RetriableError):
     """SQS or S3 did not confirm that it stored the message."""
+
+
+class BusUnavailable(RetriableError):
+    """EventBridge did not say that it has the events; they stay in the outbox."""
 
 
 class PermanentError(TdsError):

@@ -82,6 +82,9 @@ class Settings:
     dead_letter_queue_url: str = ""
     queue_urls: tuple[tuple[str, str], ...] = ()
 
+    # events
+    event_bus: str = ""
+
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Read the TDS_ variables.

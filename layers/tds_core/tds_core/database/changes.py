@@ -1,7 +1,7 @@
 """What a write changes of a record, from what to what: plain values, lists by their elements, child rows by key."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from tds_core import lossless_json
@@ -22,9 +22,9 @@ _IDENTITIES = (
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
-def plain(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Both values of every column that stands on both sides and differs."""
-    return {name: [value, after[name]] for name, value in before.items() if name in after and after[name] != value}
+def plain(before: Mapping[str, Any], after: Mapping[str, Any], columns: Set[str]) -> dict[str, list[Any]]:
+    """Both values of each of these columns that is written and differs."""
+    return {name: [before[name], new] for name, new in after.items() if name in columns and before[name] != new}
 
 
 def nested(before: Any, after: Any, *, volatile: frozenset[str]) -> Any:

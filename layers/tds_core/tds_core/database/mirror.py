@@ -28,7 +28,7 @@ _POISON = (psycopg.DataError, psycopg.IntegrityError, *REFUSED)
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """The writes of one batch, one entry an id; `before` has the plain columns of the rows that were there."""
+    """The writes of one batch, one entry an id; `before` has the columns of the rows that were there."""
 
     before: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
@@ -108,10 +108,10 @@ class Mirror:
     def _plan(self, connection: Connection, spec: EntitySpec, candidates: Sequence[Candidate]) -> Plan:
         ids = sorted({candidate.id for candidate in candidates})
         tables.lock(connection, spec, ids)
-        stored = tables.read(connection, spec, ids)
-        plan = Plan(before={one: stored[one].columns for one in ids if stored[one].record.exists})
+        records = tables.read(connection, spec, ids)
+        plan = Plan(before={one: record.columns for one, record in records.items() if record.exists})
         for document_id, group in groupby(sorted(candidates, key=_precedence), key=_id):
-            record = stored[document_id].record
+            record = records[document_id]
             for candidate in group:
                 decision = decide(record, candidate.observation)
                 record = advance(record, candidate.observation, decision)
@@ -180,7 +180,7 @@ def _account(
 ) -> dict[str, Any]:
     """What the batch changes of a row that was there, by column and child table; without what is volatile."""
     row = plan.rows[document_id]
-    account: dict[str, Any] = changes.plain(plan.before[document_id], row)
+    account: dict[str, Any] = changes.plain(plan.before[document_id], row, spec.plain_columns)
     for name, old in nested.items():
         account[name] = changes.nested(old, row[name], volatile=spec.volatile)
     for child in spec.children if document_id in plan.documents else ():

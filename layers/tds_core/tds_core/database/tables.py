@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -38,18 +37,11 @@ def lock(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What the mirror holds of one id: what the rule asks for, and the plain columns of its row."""
-
-    record: Record
-    columns: Mapping[str, Any]
-
-
-def read(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> dict[str, Stored]:
+def read(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> dict[str, Record]:
     """What the mirror holds of each id."""
-    rows = connection.execute(_read_query(spec.table, spec.key, _columns(spec)), (spec.name, list(ids))).fetchall()
-    return {row[0]: _stored(spec, row) for row in rows}
+    names = tuple(sorted((spec.plain_columns | spec.shared_columns) - {spec.key}))
+    rows = connection.execute(_read_query(spec.table, spec.key, names), (spec.name, list(ids))).fetchall()
+    return {row[0]: _record((spec.key, *names), row) for row in rows}
 
 
 def upsert(
@@ -159,22 +151,16 @@ def document_values(record: Record) -> dict[str, Any]:
     }
 
 
-def _columns(spec: EntitySpec) -> tuple[str, ...]:
-    return tuple(sorted((spec.plain_columns | spec.shared_columns) - {spec.key}))
-
-
-def _stored(spec: EntitySpec, row: Sequence[Any]) -> Stored:
+def _record(names: Sequence[str], row: Sequence[Any]) -> Record:
     document_id, exists, deleted_at, *rest = row
     (modified, observed_at, observed_by, list_hash, version, detail_at, detail_by, content_hash) = rest[: len(_TRACKS)]
-    columns = dict(zip(_columns(spec), rest[len(_TRACKS) :], strict=True))
-    record = Record(
+    return Record(
         exists=exists,
         deleted_at=deleted_at,
         header=Track(version=modified, observed=_moment(observed_at, observed_by), hash=list_hash),
         document=Track(version=version, observed=_moment(detail_at, detail_by), hash=content_hash),
-        shared={name: columns[name] for name in columns.keys() & spec.shared_columns} | {spec.key: document_id},
+        columns=dict(zip(names, (document_id, *rest[len(_TRACKS) :]), strict=True)),
     )
-    return Stored(record=record, columns={name: columns[name] for name in columns.keys() & spec.plain_columns})
 
 
 def _moment(at: datetime | None, clock: str | None) -> Moment | None:
@@ -197,9 +183,9 @@ def _delete_children(
 
 
 def _replaced(nested: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
-    """The old values of the columns that differ, from pairs of whether they do and what they were."""
+    """The old values of what differs, from pairs: whether there was none, and what there was if it differs."""
     pairs = zip(nested, row[::2], row[1::2], strict=True)
-    return {name: value for name, differs, value in pairs if differs}
+    return {name: value for name, is_new, value in pairs if is_new or value is not None}
 
 
 @lru_cache
@@ -231,9 +217,7 @@ def _replace_query(
 ) -> sql.Composed:
     """The upsert of a row that is there, with its old JSON: all parts of a statement see the table as it was before."""
     pairs = [
-        sql.SQL("o.{0} IS DISTINCT FROM n.{0}, CASE WHEN o.{0} IS DISTINCT FROM n.{0} THEN o.{0} END").format(
-            sql.Identifier(name)
-        )
+        sql.SQL("o.{0} IS NULL AND n.{0} IS NOT NULL, NULLIF(o.{0}, n.{0})").format(sql.Identifier(name))
         for name in nested
     ]
     return sql.SQL(
