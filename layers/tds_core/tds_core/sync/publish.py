@@ -103,7 +103,7 @@ class Publisher:
                 accepted = [event for event, code in zip(events, codes, strict=True) if code is None]
                 refused = {event.record: code for event, code in zip(events, codes, strict=True) if code is not None}
                 outbox.accept(self._database, accepted)
-                stopped |= refused.keys()
+                stopped.update(refused)
                 counts["published"] += len(accepted)
                 counts["refused"] += len(refused)
                 if refused:
