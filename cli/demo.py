@@ -226,7 +226,10 @@ def _explain(screen: Console, state: StackState, directory: Path) -> None:
     )
     for name in ("api_url", "database_dsn", "zoho_url", "aws_endpoint_url"):
         screen.print(f"  {name:17} {getattr(state, name)}", highlight=False, soft_wrap=True)
-    screen.print("then `tds status`, `tds simulate activity`, and at the end `tds down`", highlight=False)
+    screen.print(
+        "then `.venv/bin/tds status`, `.venv/bin/tds simulate activity`, and at the end `.venv/bin/tds down`",
+        highlight=False,
+    )
 
 
 def _end(stack: LocalStack) -> None:

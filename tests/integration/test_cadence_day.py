@@ -19,6 +19,7 @@ from tds_core.priority import Priority
 from tds_core.sync import poll, walk
 from tds_core.sync.cadence import TABLE, pages, row_of
 from tds_core.zoho.client import ListPage
+from tds_core.zoho.organization import Organization
 from tests import zoho_fakes
 from tests.company import PAYMENTS_OF_A_FORTNIGHT, RECENT_ADJUSTMENTS, ROWS
 from tests.integration.budget_model import Day
@@ -42,6 +43,7 @@ class Company:
     calls: Counter[Priority] = field(default_factory=Counter)
     heard: dict[str, list[datetime]] = field(default_factory=dict)
     walked: dict[str, list[datetime]] = field(default_factory=dict)
+    looked_back: list[datetime] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.begin_day()
@@ -64,6 +66,11 @@ class Company:
         self.calls[priority] += 1
         return True
 
+    def organization(self, priority: Priority, *, permit_wait_s: float) -> Organization:
+        self.call(priority)
+        self.heard.setdefault("organization", []).append(self.now)
+        return Organization.parse({"organization_id": "1"}, observed_at=self.now)
+
     def list_page(
         self,
         spec: EntitySpec,
@@ -82,6 +89,8 @@ class Company:
         is_walk = not is_newest and (
             priority is not Priority.POLL or not isinstance(spec.changes, WholeList | LookBack)
         )
+        if is_newest and page == last > 1:
+            self.looked_back.append(self.now)
         if page == 1:
             (self.walked if is_walk else self.heard).setdefault(spec.scan_name, []).append(self.now)
         rows = min(200, LISTED[spec.scan_name] - 200 * (page - 1))
@@ -175,6 +184,9 @@ def test_every_promise_holds_in_business_hours_at_the_largest_limit(clockwork: C
     last_day = clockwork.company.now
     clockwork.run(2)
     company = clockwork.company
+    payments = REGISTRY["payments"].slower
+    assert payments is not None
+    assert longest_wait(company.looked_back, last_day=last_day) <= payments[1]
     for spec in REGISTRY.values():
         assert longest_wait(company.heard[spec.scan_name], last_day=last_day) <= spec.freshness, spec.name
         if spec.walk:
@@ -193,6 +205,7 @@ def test_a_day_keeps_its_limit_and_what_the_clock_asks_stays_near_a_quarter(cloc
     fixed = clockwork.run(2 * nights)
     assert sum(fixed) / len(fixed) == pytest.approx(FIXED[limit], rel=0.15)
     assert max(fixed) <= 0.3 * limit
+    assert len(clockwork.company.heard["organization"]) == 2 * nights + 1, "the organisation is checked once a day"
     walked = clockwork.company.walked
     for scan, specs in scans().items():
         assert scan in walked, "every list is read whole"
