@@ -27,10 +27,8 @@ from cli.local.state import StackState, StateDirectory
 from cli.progress import Snapshot, duration
 from cli.reckoning import Account, accounts, least_calls
 from cli.simulation import Simulation
+from tds_core.entities import REGISTRY
 
-TRANSACTIONS = ("sales_orders", "invoices", "payments", "credit_notes", "bills")
-COUNTS = {"products": 2_221, "customers": 503, "vendors": 81, "users": 25, "price_lists": 7, "inventory": 100}
-COUNTS |= dict.fromkeys(TRANSACTIONS, 1_000) | {"invoices": 1_250}  # more than are paid, so that balances stay open
 CHANGES = 300
 RATE, IN_FLIGHT, REAL_RATE = 6_000, 10, 100
 PATIENCE_S = 300.0
@@ -134,11 +132,11 @@ class Demo:
         raise CommandFailed("the webhooks were not all applied in time", ExitCode.NOT_OK)
 
     def _catch_up(self) -> Snapshot:
-        """Poll every list and walk the contacts, whose balances move without a version."""
+        """Poll every list and walk those whose balances move without a version."""
         run = self.follower.poll()
         if run.error:
             raise CommandFailed(f"the poll failed: {run.error}", ExitCode.NOT_OK)
-        return self._walk(["customers", "vendors"])
+        return self._walk([name for name, spec in REGISTRY.items() if spec.walk == "balances"])
 
     def _wait(self) -> Snapshot:
         with Display(self.screen) as display:
@@ -207,7 +205,7 @@ def main() -> ExitCode:
 
 def _wish() -> Wish:
     return Wish(
-        counts=COUNTS,
+        size="demo",
         minute_limit=RATE,
         in_flight_limit=IN_FLIGHT,
         schedules=False,
@@ -228,7 +226,10 @@ def _explain(screen: Console, state: StackState, directory: Path) -> None:
     )
     for name in ("api_url", "database_dsn", "zoho_url", "aws_endpoint_url"):
         screen.print(f"  {name:17} {getattr(state, name)}", highlight=False, soft_wrap=True)
-    screen.print("then `tds status`, `tds simulate activity`, and at the end `tds down`", highlight=False)
+    screen.print(
+        "then `.venv/bin/tds status`, `.venv/bin/tds simulate activity`, and at the end `.venv/bin/tds down`",
+        highlight=False,
+    )
 
 
 def _end(stack: LocalStack) -> None:

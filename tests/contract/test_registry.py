@@ -1,5 +1,6 @@
 """The registry, the template, the events and the documents name the same entities, tables and columns."""
 
+import ast
 import hashlib
 import json
 import re
@@ -101,6 +102,26 @@ def test_touches_lead_from_the_document_to_known_entities(spec: EntitySpec) -> N
         assert touch.path.split("[]")[0].split(".")[0] in document
 
 
+def sources_of_code() -> list[Path]:
+    """All modules but those that are an entity's own."""
+    own = ("layers/tds_core/tds_core/entities/", "layers/tds_core/tds_core/zoho/routes.py", "cli/local/zoho_simulator/")
+    paths = [path for folder in ("functions", "layers", "cli") for path in (ROOT / folder).rglob("*.py")]
+    return [path for path in paths if not path.relative_to(ROOT).as_posix().startswith(own)]
+
+
+def test_no_code_knows_an_entity_by_name() -> None:
+    names = {name for spec in REGISTRY.values() for name in (spec.name, *spec.tables)} - set(PRODUCTS)
+    paths = sources_of_code()
+    assert len(paths) > 70
+    known = {
+        (path.name, node.value)
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names
+    }
+    assert known == set()
+
+
 def test_tables_are_named_once() -> None:
     tables = [table for spec in REGISTRY.values() for table in spec.tables]
     assert len(set(tables)) == len(tables)
@@ -108,9 +129,9 @@ def test_tables_are_named_once() -> None:
 
 def test_template_lists_the_registry() -> None:
     template = (ROOT / "template.yaml").read_text("utf-8")
-    listed = re.search(r"^  Entities: &entities\s+\[(.+)\]$", template, re.MULTILINE)
+    listed = re.search(r"^  Entities: &entities\n((?:    - \w+\n)+)", template, re.MULTILINE)
     assert listed is not None
-    assert [snake_case(name.strip()) for name in listed[1].split(",")] == list(queues())
+    assert [snake_case(name) for name in re.findall(r"- (\w+)", listed[1])] == list(queues())
     assert set(re.findall(r"Fn::ForEach::\w+:\n +- Entity\n +- (\S+)", template)) == {"*entities"}
 
 

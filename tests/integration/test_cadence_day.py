@@ -19,27 +19,16 @@ from tds_core.priority import Priority
 from tds_core.sync import poll, walk
 from tds_core.sync.cadence import TABLE, pages, row_of
 from tds_core.zoho.client import ListPage
+from tds_core.zoho.organization import Organization
 from tests import zoho_fakes
+from tests.company import PAYMENTS_OF_A_FORTNIGHT, RECENT_ADJUSTMENTS, ROWS
 from tests.integration.budget_model import Day
 
 BAGHDAD = ZoneInfo("Asia/Baghdad")
 MIDNIGHT = datetime(2026, 6, 2, tzinfo=BAGHDAD).astimezone(UTC)
 TICK = timedelta(minutes=5)
-ROWS = {
-    "locations": 4,
-    "users": 25,
-    "price_lists": 7,
-    "products": 2_221,
-    "contacts": 2_584,
-    "invoices": 23_972,
-    "payments": 20_000,
-    "sales_orders": 19_636,
-    "credit_notes": 900,
-    "bills": 2_400,
-    "inventory": 500,
-}
-FORTNIGHT = 256  # payments
-ANEW = {"products": 23, "price_lists": 7, "inventory": 20}  # calls for documents that are fetched anew
+LISTED = {scan: sum(ROWS[spec.name] for spec in specs) for scan, specs in scans().items()}
+ANEW = {"products": 23, "price_lists": 7, "inventory": RECENT_ADJUSTMENTS}  # calls for documents that are fetched anew
 CHANGES, MINUTE_LIMIT = 300, 90
 FIXED = {10_000: 2_570, 5_000: 1_190, 2_000: 320, 1_000: 185}
 
@@ -54,6 +43,7 @@ class Company:
     calls: Counter[Priority] = field(default_factory=Counter)
     heard: dict[str, list[datetime]] = field(default_factory=dict)
     walked: dict[str, list[datetime]] = field(default_factory=dict)
+    looked_back: list[datetime] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.begin_day()
@@ -76,6 +66,11 @@ class Company:
         self.calls[priority] += 1
         return True
 
+    def organization(self, priority: Priority, *, permit_wait_s: float) -> Organization:
+        self.call(priority)
+        self.heard.setdefault("organization", []).append(self.now)
+        return Organization.parse({"organization_id": "1"}, observed_at=self.now)
+
     def list_page(
         self,
         spec: EntitySpec,
@@ -87,16 +82,18 @@ class Company:
     ) -> ListPage:
         self.call(priority)
         asked = parameters or {}
-        last = pages(ROWS[spec.scan_name])
+        last = pages(LISTED[spec.scan_name])
         is_newest = asked.get("sort_order") == "D"
         if is_newest:
-            last = pages(FORTNIGHT) if spec.name == "payments" else 1
+            last = pages(PAYMENTS_OF_A_FORTNIGHT) if spec.name == "payments" else 1
         is_walk = not is_newest and (
             priority is not Priority.POLL or not isinstance(spec.changes, WholeList | LookBack)
         )
+        if is_newest and page == last > 1:
+            self.looked_back.append(self.now)
         if page == 1:
             (self.walked if is_walk else self.heard).setdefault(spec.scan_name, []).append(self.now)
-        rows = min(200, ROWS[spec.scan_name] - 200 * (page - 1))
+        rows = min(200, LISTED[spec.scan_name] - 200 * (page - 1))
         return ListPage(
             rows=[{}] * rows,
             has_more=page < last,
@@ -123,7 +120,7 @@ class Clockwork:
             "clock": lambda: self.company.now,
         }
         self.poll, self.walk = poll.Poll(settings, **parts), walk.Walk(settings, **parts)
-        for scan, rows in ROWS.items():
+        for scan, rows in LISTED.items():
             self.database.execute(
                 "INSERT INTO tds.cursors (scan, walked_at, walked_rows) VALUES (%s, %s, %s)",
                 (scan, MIDNIGHT - timedelta(hours=9), rows),
@@ -187,6 +184,9 @@ def test_every_promise_holds_in_business_hours_at_the_largest_limit(clockwork: C
     last_day = clockwork.company.now
     clockwork.run(2)
     company = clockwork.company
+    payments = REGISTRY["payments"].slower
+    assert payments is not None
+    assert longest_wait(company.looked_back, last_day=last_day) <= payments[1]
     for spec in REGISTRY.values():
         assert longest_wait(company.heard[spec.scan_name], last_day=last_day) <= spec.freshness, spec.name
         if spec.walk:
@@ -205,6 +205,7 @@ def test_a_day_keeps_its_limit_and_what_the_clock_asks_stays_near_a_quarter(cloc
     fixed = clockwork.run(2 * nights)
     assert sum(fixed) / len(fixed) == pytest.approx(FIXED[limit], rel=0.15)
     assert max(fixed) <= 0.3 * limit
+    assert len(clockwork.company.heard["organization"]) == 2 * nights + 1, "the organisation is checked once a day"
     walked = clockwork.company.walked
     for scan, specs in scans().items():
         assert scan in walked, "every list is read whole"

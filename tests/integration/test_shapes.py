@@ -237,6 +237,21 @@ def test_prices_are_replaced_with_their_price_list_and_keep_every_digit(road: Ro
     assert {pricelist for pricelist, _ in left} == {"902"}
 
 
+@pytest.mark.parametrize("items", [None, []], ids=["absent", "empty"])
+def test_a_price_list_that_turns_into_one_percentage_loses_its_prices(
+    road: Road, zoho: Zoho, items: list[Json] | None
+) -> None:
+    zoho.put("price_lists", document("price_lists", "901"))
+    road.request("price_lists", "901")
+    road.work()
+    assert len(children(road.database, "price_list_items", "pricelist_id", "product_id")) == 2
+    turned = document("price_lists", "901", pricebook_type="fixed_percentage", percentage=5, pricebook_items=items)
+    zoho.put("price_lists", turned)
+    road.request("price_lists", "901")
+    assert road.work() == {"price_lists.updated": 1}
+    assert children(road.database, "price_list_items", "pricelist_id", "product_id") == []
+
+
 # -- documents without a version
 
 
@@ -299,7 +314,8 @@ def test_price_lists_are_fetched_anew_every_four_hours(road: Road, zoho: Zoho) -
             "credit_notes",
             {"products": ["510200000000074001"], "invoices": ["510200000000096200", "510200000000097000"]},
         ),
-        ("bills", {"products": ["510200000000074001"]}),
+        ("bills", {"products": ["510200000000074001"], "purchase_orders": ["510200000000106000"]}),
+        ("purchase_orders", {"products": ["510200000000074001"]}),
         (
             "invoices",
             {"products": ["510200000000074001", "510200000000074019"], "sales_orders": ["510200000000095000"]},
@@ -313,7 +329,9 @@ def test_a_document_requests_what_it_touches(road: Road, name: str, touched: dic
     assert {other: ids for other, ids in waiting.items() if ids} == touched
 
 
-@pytest.mark.parametrize(("name", "walked"), [("sales_orders", False), ("credit_notes", True), ("bills", True)])
+@pytest.mark.parametrize(
+    ("name", "walked"), [("sales_orders", False), ("credit_notes", True), ("bills", True), ("purchase_orders", False)]
+)
 def test_balances_are_walked_for_what_changes_them(road: Road, zoho: Zoho, name: str, walked: bool) -> None:
     walk(road, "contacts")
     changed = document(name, "901", last_modified_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"))

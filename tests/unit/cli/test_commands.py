@@ -272,3 +272,15 @@ def test_simulate_truth_shows_totals(use: Use, monkeypatch: pytest.MonkeyPatch) 
     use()
     Recorder(monkeypatch, answer={"invoices": {"count": 3, "totals": {"USD": {"total": "1.50"}}}})
     assert "USD · total 1.5" in tds("simulate", "truth").stdout
+
+
+def test_simulate_faults_tells_when_no_call_has_such_a_path(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    use()
+    Recorder(monkeypatch, answer={"faults": [], "hints": ["paths look like /invoices"]})
+    result = tds("simulate", "faults", "html", "--path", "/books/v3/invoices")
+    assert result.exit_code == 0
+    assert result.stderr == "note: paths look like /invoices\n"
+
+
+def test_the_simulators_help_names_the_command() -> None:
+    assert tds("simulator", "--help").stdout.startswith("usage: tds simulator ")

@@ -198,3 +198,34 @@ def test_faults_come_in_the_same_order_for_the_same_seed() -> None:
         return [bool(faults.take("books", "/invoices", {})) for _ in range(50)]
 
     assert befallen() == befallen()
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ({"path": "/books/v3/invoices"}, "/invoices"),
+        ({"path": "invoice"}, "/invoices"),
+        ({"path": "/items/image"}, "/items/*/image"),
+        ({"path": "/inventoryadjustments", "product": "books"}, "of books"),
+    ],
+    ids=["product's prefix", "no slash", "no id", "other product"],
+)
+def test_a_fault_that_can_concern_no_call_is_noticed(zoho: Caller, given: dict[str, str], near: str) -> None:
+    (hint,) = zoho.control("POST", "/faults", {"kind": "html", **given}, status=201)["hints"]
+    assert near in hint
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"path": "/items/*/image"},
+        {"path": "/invoices/2646610003000100017"},
+        {"path": "/itemdetails"},
+        {"path": "/inventoryadjustments", "product": "inventory"},
+        {"kind": "token_error"},
+    ],
+    ids=str,
+)
+def test_a_fault_that_concerns_calls_has_no_hint(zoho: Caller, given: dict[str, str]) -> None:
+    assert zoho.control("POST", "/faults", {"kind": "html", **given}, status=201)["hints"] == []

@@ -56,6 +56,7 @@ PRICE_LISTS = EntitySpec(
     numbers=("name",),
     product="books",
     path="/pricebooks",
+    scope="settings",
     list_key="pricebooks",
     detail_key="pricebook",
     changes=WholeList(),
@@ -75,6 +76,7 @@ PRICE_LISTS = EntitySpec(
             key="product_id",
             model=PriceListItem,
             totals={"rates": "rate"},
+            none_where=("pricebook_type", "fixed_percentage"),
         ),
     ),
 )

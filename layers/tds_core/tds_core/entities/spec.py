@@ -13,7 +13,7 @@ from tds_core.lossless_json import JsonObject as RawDocument
 
 Product = Literal["books", "inventory"]
 # what a call is made for by the clock; how often stands in one table
-Purpose = Literal["poll", "items", "stock", "balances", "prices", "daily", "deep"]
+Purpose = Literal["poll", "slow_poll", "stock", "balances", "prices", "daily", "deep"]
 ROWS_PER_PAGE = 200
 
 
@@ -33,10 +33,14 @@ class NewestFirst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookBack:
-    """No filter and no sort by change: the newest pages back to `days` before today, by `date_column`."""
+    """No filter and no sort by change: the newest pages back to `days` before today, by `date_column`.
+
+    Most of what happens shows on the first page; `deeper` says how often those behind it are read, too.
+    """
 
     date_column: str
     days: int
+    deeper: Purpose = "slow_poll"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,8 @@ class ChildTable:
     `source_keys` are tried in order (organisations that never migrated say warehouses for locations);
     `model` reads one element, its field names are the child's columns. Elements with the same `key` are one row:
     the later one wins, unless `part` names a column that tells them apart; then their `added` columns are added up.
-    `totals` are the sums that people compare with Zoho, each of a column.
+    `totals` are the sums that people compare with Zoho, each of a column. `none_where` names a key and the value with
+    which a document says that it has no such rows: then its list may be absent, too.
     """
 
     table: str
@@ -82,22 +87,27 @@ class ChildTable:
     part: str = ""
     added: tuple[str, ...] = ()
     totals: Mapping[str, str] = field(default_factory=dict)
+    none_where: tuple[str, str] | None = None
 
     def rows(self, document: RawDocument) -> list[dict[str, Any]] | None:
-        """The child's rows in the order of their keys; None when the document has none of the source keys.
+        """The child's rows in the order of their keys; None when the document says nothing of them.
 
         None leaves the stored rows alone, an empty list removes them. An element without an id is no row: the raw
         document keeps it. Raises InvalidDocument for anything else that cannot be read.
         """
         present = [document[name] for name in self.source_keys if name in document]
         if not present:
-            return None
+            return [] if self._has_none(document) else None
         rows: dict[str, dict[str, Any]] = {}
         for part in self._parts(next((value for value in present if value not in (None, "", [])), [])):
             row = rows.setdefault(part[self.key], {})
             added = {name: _add(row.get(name), part[name]) for name in self.added if name in part}
             row |= part | added
         return list(rows.values())
+
+    def _has_none(self, document: RawDocument) -> bool:
+        name, value = self.none_where or ("", None)
+        return value is not None and document.get(name) == value
 
     def _parts(self, elements: Any) -> list[dict[str, Any]]:
         if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
@@ -139,8 +149,9 @@ class EntitySpec:
     often the list is read whole or the documents are fetched anew, `refetch_only` which ones. `walk_sort` is the column
     by which a whole walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list
     shows all there is, so a record is fetched by reading its list, and is gone when the list shows others without it.
-    `paged` is False for a list that answers whole and without a page_context. `numbers` are the columns by which people
-    call a record: its number, or its name.
+    `paged` is False for a list that answers whole and without a page_context. `scope` is the part of Zoho's OAuth scope
+    that reads it, where that is not the path's own name. `numbers` are the columns by which people call a record: its
+    number, or its name.
     """
 
     name: str
@@ -176,6 +187,7 @@ class EntitySpec:
     touches: tuple[Touch, ...] = ()
     webhook_modules: tuple[str, ...] = ()
     list_parameters: Mapping[str, str] = field(default_factory=dict)
+    scope: str = ""
 
     def __post_init__(self) -> None:
         """Fill in the names that are the entity's own."""
@@ -186,6 +198,11 @@ class EntitySpec:
     def scan_name(self) -> str:
         """The list that is walked: customers and vendors share the scan of contacts."""
         return self.scan or self.name
+
+    @property
+    def grows_at_its_end(self) -> bool:
+        """Whether a walk meets new records at the list's end only: the time of creation never changes."""
+        return self.walk_sort == "created_time"
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -5,17 +5,18 @@ The table is data, the rest are pure functions of it. A spec names its cadences;
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import ceil
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tds_core.entities.spec import ROWS_PER_PAGE, Purpose
 from tds_core.settings import Settings
+from tds_core.sync import business_hours
 
-BUSY_FROM_H, BUSY_UNTIL_H = 8, 18
 NIGHT_FROM_H, NIGHT_UNTIL_H = 2, 4
-_BUSY_H = BUSY_UNTIL_H - BUSY_FROM_H
+_DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # schedules tick a little early or late; a tick that comes this early is not made to wait for the next one
 _EARLY = timedelta(seconds=30)
 # what failed by chance is tried again sooner than its pace, but never at every tick of a small budget
@@ -32,7 +33,7 @@ class Pace:
     @property
     def times_a_day(self) -> float:
         """How many rounds a day has."""
-        return timedelta(hours=_BUSY_H) / self.busy + timedelta(hours=24 - _BUSY_H) / self.rest
+        return business_hours.length() / self.busy + (_DAY - business_hours.length()) / self.rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ TABLE = (
         nights=1,
         paces={
             "poll": _every("5 min", "15 min"),
-            "items": _every("15 min", "60 min"),
+            "slow_poll": _every("15 min", "60 min"),
             "stock": _every("4 h"),
             "balances": _every("2 h", "2.8 h"),
             "prices": _every("4 h"),
@@ -75,7 +76,7 @@ TABLE = (
         nights=1,
         paces={
             "poll": _every("15 min", "60 min"),
-            "items": _every("30 min", "2 h"),
+            "slow_poll": _every("30 min", "2 h"),
             "stock": _every("12 h"),
             "balances": _every("5 h", "7 h"),
             "prices": _every("12 h"),
@@ -87,7 +88,7 @@ TABLE = (
         nights=4,
         paces={
             "poll": _every("60 min", "3.5 h"),
-            "items": _every("2.5 h", "7 h"),
+            "slow_poll": _every("2.5 h", "7 h"),
             "stock": _every("24 h"),
             "balances": _every("10 h", "14 h"),
             "prices": _every("24 h"),
@@ -100,7 +101,7 @@ TABLE = (
         headers_only=True,
         paces={
             "poll": _every("2 h", "7 h"),
-            "items": _every("5 h", "14 h"),
+            "slow_poll": _every("5 h", "14 h"),
             "stock": _every("24 h"),
             "balances": _every("24 h"),
             "prices": _every("24 h"),
@@ -138,7 +139,7 @@ class Cadence:
         row = row_of(day_limit)
         stated: dict[Purpose, float] = {
             "poll": settings.poll_interval_s,
-            "items": settings.items_interval_s,
+            "slow_poll": settings.slow_poll_interval_s,
             "stock": settings.stock_interval_s,
             "balances": settings.contacts_walk_interval_s,
             "prices": settings.prices_interval_s,
@@ -150,11 +151,11 @@ class Cadence:
                 paces[purpose] = Pace(busy=timedelta(seconds=seconds), rest=timedelta(seconds=seconds))
         nights = settings.deep_walk_nights or row.nights
         whole = Row(day_limit=row.day_limit, paces=paces, nights=nights, headers_only=row.headers_only)
-        return cls(row=whole, zone=_zone(zone, otherwise=settings.zoho_time_zone))
+        return cls(row=whole, zone=zone_info(zone, otherwise=settings.zoho_time_zone))
 
     def is_busy(self, at: datetime) -> bool:
         """Whether people are at work."""
-        return BUSY_FROM_H <= at.astimezone(self.zone).hour < BUSY_UNTIL_H
+        return business_hours.is_open(at, self.zone)
 
     def is_night(self, at: datetime) -> bool:
         """Whether it is the time for heavy work."""
@@ -181,6 +182,17 @@ class Cadence:
         # the first round after business hours is still theirs: it shows what was done in their last minutes
         wait = min(self.wait(purpose, at), self.wait(purpose, last))
         return at - last >= (min(wait, _early(self.row.paces[purpose].busy)) if is_hurried else wait)
+
+    def begins(self, purpose: Purpose, last: datetime | None, at: datetime) -> bool:
+        """Whether this round is the first of another interval: so some rounds can do more, with no time of their own.
+
+        Intervals are those of the clock; the first round after business hours is still theirs.
+        """
+        if last is None:
+            return True
+        pace = self.row.paces[purpose]
+        interval = min(pace.busy if self.is_busy(one) else pace.rest for one in (last, at))
+        return (at - _EPOCH) // interval > (last - _EPOCH) // interval
 
     def retry_at(self, purpose: Purpose, at: datetime, *, is_transient: bool) -> datetime:
         """When to try again what failed: soon if time may heal it, else at its pace, for a person has to act."""
@@ -232,7 +244,8 @@ def _early(wait: timedelta) -> timedelta:
     return wait - min(_EARLY, wait / 10)
 
 
-def _zone(name: str, *, otherwise: str) -> ZoneInfo:
+def zone_info(name: str, *, otherwise: str) -> ZoneInfo:
+    """The organisation's zone, or the one that is set where its name is not known here."""
     try:
         return ZoneInfo(name or otherwise)
     except (ZoneInfoNotFoundError, ValueError):

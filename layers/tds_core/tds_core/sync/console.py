@@ -16,6 +16,8 @@ from tds_core.ids import parse_id
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import plan, silence
+from tds_core.sync.dead_letters import LISTED, DeadLetters
+from tds_core.sync.places import Ending
 from tds_core.sync.queue import DrainWaker
 from tds_core.sync.trace import trace
 from tds_core.zoho import status as zoho_status
@@ -28,10 +30,11 @@ _DAY = timedelta(days=1)
 class Console:
     """The commands, by name; each takes its arguments by keyword and returns plain values."""
 
-    def __init__(self, settings: Settings, *, database: Database, waker: DrainWaker) -> None:
+    def __init__(self, settings: Settings, *, database: Database, waker: DrainWaker, dead: DeadLetters) -> None:
         self._settings = settings
         self._database = database
         self._waker = waker
+        self._dead = dead
         self._commands: dict[str, Callable[..., Any]] = {
             "status": self.status,
             "backfill": self.backfill,
@@ -43,6 +46,10 @@ class Console:
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
             "trace": self.trace,
+            "dlq_list": self.dlq_list,
+            "dlq_show": self.dlq_show,
+            "dlq_redrive": self.dlq_redrive,
+            "dlq_drop": self.dlq_drop,
         }
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,7 +111,7 @@ class Console:
         spec = entity(name)
         wanted = [parse_id(document_id) for document_id in ids]
         with self._database.transaction() as connection:
-            backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch")
+            backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch", forced=True)
         self._waker.wake()
         return {"requested": len(wanted)}
 
@@ -135,7 +142,7 @@ class Console:
 
     def webhook_load(self, *, days: int = 30) -> dict[str, Any]:
         """How many changes a day Zoho would have to announce: on average, on the busiest day, by entity on average."""
-        zone = self._settings.zoho_time_zone
+        zone = zoho_status.day(self._settings, self._database).zone
         changes = announcements.changes_by_day(self._database, silence.ANNOUNCED, days=days, time_zone=zone)
         by_day: dict[date, int] = {}
         by_entity = dict.fromkeys(silence.ANNOUNCED, 0)
@@ -149,6 +156,31 @@ class Console:
             "busiest": by_day[busiest] if busiest else 0,
             "busiest_day": busiest.isoformat() if busiest else None,
             "entities": {name: round(count / days, 1) for name, count in by_entity.items()},
+        }
+
+    def dlq_list(self, *, limit: int = LISTED) -> dict[str, Any]:
+        """Every dead thing, at most so many of each place, and about how many each place holds."""
+        found = self._dead.list(limit)
+        return {"things": [thing.line for thing in found.things], "totals": found.totals}
+
+    def dlq_show(self, *, id: str) -> dict[str, Any]:
+        """One dead thing with what it carries, cut after 64 KiB."""
+        thing, payload = self._dead.show(id)
+        return {**thing.line, "payload": payload.text if payload else None, "bytes": payload.size if payload else 0}
+
+    def dlq_redrive(self, *, ids: Sequence[str], operator: str = "") -> dict[str, Any]:
+        """Bring dead things back: a message to its queue, an id to the backlog, a run to its function."""
+        return self._settle(ids, "redrive", operator)
+
+    def dlq_drop(self, *, ids: Sequence[str], operator: str = "") -> dict[str, Any]:
+        """Delete dead things; tds.operations keeps what and by whom."""
+        return self._settle(ids, "drop", operator)
+
+    def _settle(self, ids: Sequence[str], ending: Ending, operator: str) -> dict[str, Any]:
+        done = self._dead.settle([str(id) for id in ids], ending, operator=str(operator))
+        return {
+            "settled": [id for id, error in done.items() if error is None],
+            "stays": {id: f"{error.reason}: {error}" for id, error in done.items() if error is not None},
         }
 
 

@@ -28,7 +28,7 @@ EVENTS_PER_CALL = 10  # EventBridge's limit; ten of ours stay far below its 256 
 _EVENTS_PER_PAGE = 500
 # so many records refused in one run are the bus's trouble, not theirs
 _MOST_STOPPED = 100
-_WORK_S = 25.0
+_WORK_S = 20.0
 _log = logging.getLogger(__name__)
 
 
