@@ -178,3 +178,13 @@ def test_an_entry_point_is_short_and_does_nothing_itself(function: str) -> None:
     text = (ROOT / "functions" / function / "app.py").read_text("utf-8")
     assert len(text.splitlines()) <= 40
     assert not re.search(r"\b(os\.environ|psycopg|httpx|boto3|SELECT|cli)\b", text)
+
+
+def test_the_layer_describes_every_service_that_is_called() -> None:
+    """The layer's build takes the others out of botocore, so a client of one would fail in the cloud alone."""
+    package = ROOT / "layers" / "tds_core"
+    kept = re.search(r"^AWS_SERVICES := (.*)$", (package / "Makefile").read_text("utf-8"), re.MULTILINE)
+    sources = [path.read_text("utf-8") for path in (package / "tds_core").rglob("*.py")]
+    called = {name for text in sources for name in re.findall(r"\bclient\(\s*\"(\w+)\"", text)}
+    assert kept is not None and {"events", "lambda", "sqs"} <= called
+    assert called <= set(kept[1].split())
