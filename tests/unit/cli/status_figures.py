@@ -82,10 +82,11 @@ def status(**parts: Any) -> dict[str, Any]:
         "token_refusal": None,
         "data_centre": None,
     }
-    whole = {
+    whole: dict[str, Any] = {
         "entities": {"invoices": entity()},
         "backlog": {},
         "scans": {},
+        "organization": None,
         "webhooks": {"count": 0, "seconds": {}},
         "silence": {"invoices": silence()},
         "outcomes": {},
