@@ -109,6 +109,8 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     )
     made.add_row("backlog", Text(f"{waiting:,} to fetch, {due:,} of them due, {held:,} collected for later"))
     made.add_row("parked", _warned(parked))
+    images = figures["images"]
+    made.add_row("images", Text(f"{images['stored']:,} of {images['expected']:,} stored, {images['linked']:,} linked"))
     dead = ", ".join(f"{queue} {count:,}" for queue, count in dead_letters.items())
     made.add_row("dead letters", Text(dead or "0", style=_BAD if dead else _GOOD))
     made.add_row(

@@ -12,9 +12,12 @@ from samcli.lib.cfn_language_extensions import expand_language_extensions
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from tds_core.sync.image_store import PLACEHOLDER, SERVED
+
 ROOT = Path(__file__).parents[2]
 SECRET, SEND, INVOKE = "secretsmanager:GetSecretValue", "sqs:SendMessage", "lambda:InvokeFunction"
 CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
+DISTRIBUTION = "arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${ImageDistribution}"
 LOGS_AND_TRACES = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}
 Rights = set[tuple[str, str]]
 
@@ -98,11 +101,23 @@ def expected() -> dict[str, Rights]:
             (SEND, "UnroutedQueue"),
             *((SEND, f"{entity}Queue") for entity in entities()),
         },
-        "BackfillRole": {(SECRET, "DatabaseSecret"), (SECRET, "ZohoSecretArn"), (SEND, "FailedRunsQueue")},
+        "BackfillRole": {
+            *((SECRET, name) for name in ("DatabaseSecret", "ZohoSecretArn")),
+            *((SEND, queue) for queue in ("FailedRunsQueue", "ProductImagesQueue")),
+        },
+        "ImageSyncRole": {
+            *((action, "ProductImagesQueue") for action in CONSUME),
+            (SEND, "ProductImagesDeadLetterQueue"),
+            *((SECRET, name) for name in ("DatabaseSecret", "ZohoSecretArn")),
+            *((f"s3:{verb}Object", f"${{ImageBucket.Arn}}/{SERVED}*") for verb in ("Put", "Delete")),
+            *((f"s3:{verb}Object", "${ImageBucket.Arn}/originals/*") for verb in ("Put", "Delete")),
+            ("s3:GetObject", f"${{ImageBucket.Arn}}/{PLACEHOLDER}"),
+            ("cloudfront:CreateInvalidation", DISTRIBUTION),
+        },
         "BackfillPollRole": schedule,
         "BackfillWalkRole": schedule,
         "BackfillDrainRole": schedule,
-        "ConsoleRole": {(SECRET, "DatabaseSecret"), (INVOKE, "Backfill")},
+        "ConsoleRole": {(SECRET, "DatabaseSecret"), (INVOKE, "Backfill"), ("s3:ListBucket", "ImageBucket")},
         **{f"{entity}ProcessorRole": processor(entity) for entity in entities()},
     }
 
@@ -124,7 +139,7 @@ def test_every_function_has_a_role_of_its_own() -> None:
     roles = {name: properties["Role"]["Fn::GetAtt"][0] for name, properties in of_type("AWS::Lambda::Function").items()}
     assert roles == {name: f"{name}Role" for name in roles}
     assert set(roles) == {
-        *("Migrate", "WebhookReceiver", "Backfill", "Console"),
+        *("Migrate", "WebhookReceiver", "Backfill", "Console", "ImageSync"),
         *(f"{entity}Processor" for entity in entities()),
     }
 

@@ -84,6 +84,7 @@ def status(**parts: Any) -> dict[str, Any]:
     }
     whole: dict[str, Any] = {
         "entities": {"invoices": entity()},
+        "images": {"expected": 0, "stored": 0, "linked": 0},
         "backlog": {},
         "scans": {},
         "organization": None,

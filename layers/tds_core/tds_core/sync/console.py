@@ -17,6 +17,7 @@ from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import plan, poll, silence
 from tds_core.sync.dead_letters import LISTED, DeadLetters
+from tds_core.sync.image_commands import ImageCommands
 from tds_core.sync.places import Ending
 from tds_core.sync.queue import DrainWaker
 from tds_core.zoho import status as zoho_status
@@ -33,6 +34,7 @@ class Console:
         self._settings = settings
         self._database = database
         self._waker = waker
+        self._images = ImageCommands(settings, database=database, waker=waker)
         self._dead = dead
         self._commands: dict[str, Callable[..., Any]] = {
             "status": self.status,
@@ -44,6 +46,9 @@ class Console:
             "plan": self.plan,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
+            "images_status": self._images.status,
+            "images_sync": self._images.sync,
+            "images_verify": self._images.verify,
             "dlq_list": self.dlq_list,
             "dlq_show": self.dlq_show,
             "dlq_redrive": self.dlq_redrive,
@@ -74,6 +79,7 @@ class Console:
         cursors = census.scan_figures(self._database)
         return {
             "entities": {name: census.entity_figures(self._database, spec) for name, spec in REGISTRY.items()},
+            "images": self._images.figures(),
             "backlog": census.backlog_figures(self._database),
             "scans": {name: figures for name, figures in cursors.items() if name in scans()},
             "organization": cursors.get(poll.ORGANIZATION),
