@@ -60,9 +60,9 @@ def resources() -> dict[str, Any]:
 
 def own_variables(function: str) -> dict[str, Any]:
     variables: dict[str, Any] = resources()[FUNCTIONS[function]]["Properties"]["Environment"]["Variables"]
-    loops = {name for name in variables if name.startswith("Fn::ForEach")}
-    return {name: value for name, value in variables.items() if name not in loops} | (
-        {"TDS_QUEUE_URLS": "in a loop"} if loops else {}
+    queues = {name for name in variables if name.startswith(("Fn::ForEach", "TDS_QUEUE_URL_"))}
+    return {name: value for name, value in variables.items() if name not in queues} | (
+        {"TDS_QUEUE_URLS": "one for each queue"} if queues else {}
     )
 
 
