@@ -119,6 +119,12 @@ def test_status_names_what_failed_of_each_list() -> None:
     assert "invoices: polled" in line
 
 
+def test_status_tells_when_the_organisation_was_checked_and_what_is_wrong_with_it() -> None:
+    assert "checked never" in line_with(shown_status(), "organisation")
+    broken = scan() | {"poll_error": "OrganizationRejected: another id"}
+    assert "OrganizationRejected: another id" in line_with(shown_status(organization=broken), "organisation")
+
+
 @pytest.mark.parametrize(
     ("circuit", "told"),
     [
