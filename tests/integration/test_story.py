@@ -124,7 +124,7 @@ def test_a_columns_first_value_from_a_confirming_list_row_is_told(database: Data
 
 def test_healing_what_is_equal_is_no_event(database: Database) -> None:
     apply(database, document(invoice(1), fetched(0)))
-    apply(database, document(invoice(1), fetched(60), force=True))
+    apply(database, document(invoice(1), fetched(60)).forced())
     assert [(outcome, sequence) for outcome, _, sequence in told(database)] == [("created", 1), ("updated", None)]
 
 
