@@ -173,7 +173,7 @@ def test_the_probe_becomes_a_row_once_and_leaves_no_trace(console: Console, road
     assert list(mirrored(road.database, "invoices")) == [probe.PROBE_ID]
     assert ask(console, "probe") == {"seen": True}
     assert ask(console, "probe") == {"seen": False}
-    for table in ("erp.invoices", "tds.change_log", "tds.backlog"):
+    for table in ("erp.invoices", "tds.change_log", "tds.backlog", "tds.outbox", "tds.revisions"):
         assert road.database.execute(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
@@ -270,3 +270,11 @@ def test_days_without_failure_are_whole_days_in_a_row(
 def test_a_run_that_was_killed_is_a_failure(console: Console, road: Road) -> None:
     road.database.execute("INSERT INTO tds.runs (mode, started_at) VALUES ('drain', now() - interval '2 days')")
     assert ask(console, "status")["without_failure"]["error"] == "killed"
+
+
+def test_status_tells_how_many_events_wait_and_how_long(console: Console, road: Road) -> None:
+    assert ask(console, "status")["outbox"] == {"waiting": 0, "age_s": 0.0}
+    Queued("invoices", road.database).handle(record(message("invoices", document("invoices", "901"))))
+    road.database.execute("UPDATE tds.outbox SET at = at - interval '1 minute'")
+    shown = ask(console, "status")["outbox"]
+    assert shown["waiting"] == 1 and 60 <= shown["age_s"] < 90
