@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from cli.failure import CommandFailed
 from cli.local.state import StateDirectory
 from tests.chaos.judge import begin, judge, wish
 from tests.chaos.plan import draw
@@ -32,7 +33,7 @@ def main() -> int:
         print("the storm is over", flush=True)
         try:
             stats = judge(stack)
-        except AssertionError as exc:
+        except (AssertionError, CommandFailed) as exc:
             print(f"NOT EQUAL with seed {arguments.seed}: {exc}", flush=True)
             return 1
         ((written,),) = stack.query("SELECT count(*) FROM tds.change_log WHERE outcome IN ('created', 'updated')")

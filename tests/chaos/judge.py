@@ -4,7 +4,7 @@ from typing import Any
 
 from cli.local.stack import Wish
 from tds_core.zoho.retry import MINT_LIMIT
-from tests.stack.comparison import assert_equal, assert_limits_were_kept, empty, recover
+from tests.stack.comparison import assert_equal, assert_limits_were_kept, assert_nothing_is_dead, empty, recover
 from tests.stack.conftest import PARAMETERS
 from tests.stack.running import Json, Stack
 
@@ -29,7 +29,7 @@ def wish(seed: int, **values: Any) -> Wish:
 def begin(stack: Stack) -> None:
     """The whole history, and everything counted anew."""
     empty(stack)
-    assert stack.backfill().is_complete
+    assert stack.backfill().is_complete, "the history did not arrive whole"
     stack.zoho("POST", "/stats/reset")
 
 
@@ -43,7 +43,7 @@ def judge(stack: Stack, *, refusals: int = 0, minutes: float = 0) -> Json:
     refusals += recover(stack)
     stack.backfill()
     assert_equal(stack)
-    assert stack.deployment.dead_letters() == {}
+    assert_nothing_is_dead(stack)
     stats: Json = stack.zoho("GET", "/stats")
     mints = MINT_LIMIT * (1 + int(minutes // 10))
     assert_limits_were_kept(stats, refusals, per_minute=PER_MINUTE, in_flight=IN_FLIGHT, mints=mints)

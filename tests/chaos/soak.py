@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from cli.failure import CommandFailed
 from cli.local.state import StateDirectory
 from tests.chaos.judge import begin, judge, wish
 from tests.chaos.plan import Step, draw
@@ -155,7 +156,7 @@ def main() -> int:
                 steps = draw(arguments.seed * 100 + number, seconds=day_s, deeds=GENTLE)
                 soak.day(number, steps, seconds=day_s)
             stats = judge(stack, refusals=soak.refusals, minutes=(time.monotonic() - started) / 60)
-        except AssertionError as exc:
+        except (AssertionError, CommandFailed) as exc:
             print(f"NOT EQUAL: {exc}", flush=True)
             return 1
         latency = stack.deployment.ask("status", {"since_s": time.monotonic() - started})["webhooks"]

@@ -27,7 +27,7 @@ class Storm:
             "work": self._work,
             "fault": lambda detail: self._zoho("POST", "/faults", dict(detail)),
             "token": self._revoke,
-            "functions": lambda detail: kill_functions(self._stack, detail["function"]),
+            "functions": self._kill,
             "crash": self._crash,
             "outage": self._outage,
         }
@@ -55,6 +55,9 @@ class Storm:
     def _work(self, detail: Mapping[str, Any]) -> None:
         if not self._zoho("GET", "/activity")["running"]:
             self._zoho("POST", "/activity", {**detail, "mix": MIX})
+
+    def _kill(self, detail: Mapping[str, Any]) -> None:
+        kill_functions(self._stack, detail["function"])
 
     def _revoke(self, _: Mapping[str, Any]) -> None:
         """Revoke the token, as old as one must be to be replaced; not so often that nobody would mint any more."""

@@ -168,7 +168,7 @@ class Stack:
     @property
     def follower(self) -> Follower:
         """Follows what the functions do, as the commands do it."""
-        return Follower(self.deployment.ask, timeout_s=60)
+        return Follower(self.deployment.ask, timeout_s=120)
 
     def backfill(self, *entities: str) -> Snapshot:
         """Walk the lists of these entities, or all, and wait until nothing is left to be fetched."""

@@ -20,6 +20,7 @@ from tests.stack.comparison import (
     FAIR_WEATHER,
     assert_equal,
     assert_limits_were_kept,
+    assert_nothing_is_dead,
     crash_database,
     empty,
     is_answering,
@@ -84,7 +85,7 @@ def company(mirror: Stack, record_property: Record) -> Iterator[Stack]:
     yield mirror
     refusals = recover(mirror)
     assert_equal(mirror)
-    assert mirror.deployment.dead_letters() == {}
+    assert_nothing_is_dead(mirror)
     stats = mirror.zoho("GET", "/stats")
     written = "SELECT count(*) FROM tds.change_log WHERE at > %s AND outcome IN ('created', 'updated', 'deleted')"
     ((records,),) = mirror.query(written, [before])
@@ -130,7 +131,7 @@ def test_a_history_killed_with_its_function_and_its_database_goes_on_where_it_wa
     stack.deployment.ask("backfill", {"entities": []})
     for kill in (kill_functions, crash_database):
         until_fetched(stack, fetched(stack) + 20)
-        kill(stack)
+        assert kill(stack)
         wait_for(lambda: is_answering(stack), "PostgreSQL does not come back")
         run_out(stack)
     until_fetched(stack, fetched(stack) + 1)
@@ -245,7 +246,7 @@ def test_a_function_killed_inside_its_batch_loses_and_doubles_nothing(company: S
     with locked(company, "bills", made["bill_id"]):
         put(company, "Bills", message("bills", made))
         wait_for(lambda: waits_for_lock(company), "the processor does not wait for the lock")
-        kill_functions(company, "BillsProcessor")
+        assert kill_functions(company, "BillsProcessor")
     company.until_equal("bills", made)
     assert company.story("bills", made["bill_id"]) == ["created"]
 
