@@ -13,7 +13,7 @@ settings.load_profile("tds")
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give all tests of the stack to one worker, at once: there is one stack, and its outages are everybody's.
 
-    The other tests go singly to whoever is free. `--dist loadgroup` would do, but pytest-xdist 3.8 does not group with
+    The faults have a stack of their own, so another worker may take them. The other tests go singly to whoever is free. `--dist loadgroup` would do, but pytest-xdist 3.8 does not group with
     pytest 9.2 (pytest-xdist issue 1386).
     """
     from xdist.scheduler.loadscope import LoadScopeScheduling
@@ -22,7 +22,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         """Units of one test each, but for the stack's."""
 
         def _split_scope(self, nodeid: str) -> str:
-            return "stack" if nodeid.startswith("tests/stack/") else nodeid
+            file = nodeid.partition("::")[0]
+            if file == "tests/stack/test_faults.py":
+                return file
+            return "stack" if file.startswith("tests/stack/") else nodeid
 
     return StackTogether(config, log)
 
