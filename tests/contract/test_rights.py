@@ -15,6 +15,8 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).parents[2]
 SECRET, SEND, INVOKE = "secretsmanager:GetSecretValue", "sqs:SendMessage", "lambda:InvokeFunction"
 CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
+COUNT = "sqs:GetQueueAttributes"
+SCHEDULES = ("BackfillPoll", "BackfillWalk", "BackfillDrain", "HousekeepingTick")
 LOGS_AND_TRACES = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}
 Rights = set[tuple[str, str]]
 
@@ -90,6 +92,15 @@ def processor(entity: str) -> Rights:
 
 def expected() -> dict[str, Rights]:
     schedule = {(INVOKE, "Backfill"), (SEND, "FailedRunsQueue")}
+    letters = {
+        right
+        for entity in entities()
+        for right in (
+            *((action, f"{entity}DeadLetterQueue") for action in CONSUME),
+            (SEND, f"{entity}Queue"),
+            (COUNT, f"{entity}Queue"),
+        )
+    }
     return {
         "MigrateRole": {(SECRET, "DatabaseSecret"), (SECRET, "DatabaseOwnerSecretArn")},
         "WebhookReceiverRole": {
@@ -102,7 +113,26 @@ def expected() -> dict[str, Rights]:
         "BackfillPollRole": schedule,
         "BackfillWalkRole": schedule,
         "BackfillDrainRole": schedule,
-        "ConsoleRole": {(SECRET, "DatabaseSecret"), (INVOKE, "Backfill")},
+        "HousekeepingTickRole": {(INVOKE, "Housekeeping"), (SEND, "FailedRunsQueue")},
+        "HousekeepingRole": {
+            (SECRET, "DatabaseSecret"),
+            (SEND, "FailedRunsQueue"),
+            (COUNT, "UnroutedQueue"),
+            *((action, "FailedRunsQueue") for action in CONSUME),
+            *letters,
+        },
+        "ConsoleRole": {
+            (SECRET, "DatabaseSecret"),
+            (INVOKE, "Backfill"),
+            (INVOKE, "WebhookReceiver"),
+            ("s3:GetObject", "${UnroutedBucket.Arn}/unrouted/*"),
+            *((action, queue) for action in CONSUME for queue in ("UnroutedQueue", "FailedRunsQueue")),
+            *(("scheduler:GetSchedule", schedule) for schedule in SCHEDULES),
+            *(("sns:GetTopicAttributes", topic) for topic in ("CriticalAlarms", "WarningAlarms")),
+            # CloudWatch lists alarms of all stacks or none
+            ("cloudwatch:DescribeAlarms", "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"),
+            *letters,
+        },
         **{f"{entity}ProcessorRole": processor(entity) for entity in entities()},
     }
 
@@ -124,7 +154,7 @@ def test_every_function_has_a_role_of_its_own() -> None:
     roles = {name: properties["Role"]["Fn::GetAtt"][0] for name, properties in of_type("AWS::Lambda::Function").items()}
     assert roles == {name: f"{name}Role" for name in roles}
     assert set(roles) == {
-        *("Migrate", "WebhookReceiver", "Backfill", "Console"),
+        *("Migrate", "WebhookReceiver", "Backfill", "Housekeeping", "Console"),
         *(f"{entity}Processor" for entity in entities()),
     }
 
@@ -132,5 +162,5 @@ def test_every_function_has_a_role_of_its_own() -> None:
 def test_a_role_is_taken_by_its_own_service_only() -> None:
     for name, properties in of_type("AWS::IAM::Role").items():
         (statement,) = properties["AssumeRolePolicyDocument"]["Statement"]
-        service = "scheduler" if name in ("BackfillPollRole", "BackfillWalkRole", "BackfillDrainRole") else "lambda"
+        service = "scheduler" if name in {f"{schedule}Role" for schedule in SCHEDULES} else "lambda"
         assert statement["Principal"] == {"Service": [f"{service}.amazonaws.com"]}, name

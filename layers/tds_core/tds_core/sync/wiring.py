@@ -15,6 +15,8 @@ from tds_core.sync import silence
 from tds_core.sync.console import Console
 from tds_core.sync.dead_letters import DeadLetters, Places
 from tds_core.sync.deletion import DeletionGuard
+from tds_core.sync.doctor import Deployment, Doctor
+from tds_core.sync.doctor.zoho import ZohoDoctor
 from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
 from tds_core.sync.health import Health
@@ -95,7 +97,9 @@ def console(settings: Settings) -> Console:
     """The commands of `tds`."""
     connected, starter = database(settings.require("unrouted_bucket")), DrainWaker(settings)
     places = Places.of(settings, database=connected, starter=starter)
-    return Console(settings, database=connected, waker=starter, dead=DeadLetters(places.all, connected))
+    deployment = Deployment(settings=settings, database=connected, places=places.all)
+    dead, doctor = DeadLetters(places.all, connected), Doctor(deployment)
+    return Console(settings, database=connected, waker=starter, dead=dead, doctor=doctor)
 
 
 def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> Housekeeping:
@@ -107,7 +111,7 @@ def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> 
 
 
 class Backfill:
-    """The three modes that call Zoho."""
+    """The modes that call Zoho."""
 
     def __init__(self, settings: Settings, *, gauge: Callable[[str, float], None]) -> None:
         connected = database(settings)
@@ -117,12 +121,13 @@ class Backfill:
         self.poll = Poll(settings, database=connected, mirror=written, client=zoho)
         self.walk = Walk(settings, database=connected, mirror=written, client=zoho)
         self.drain = Drain(settings, database=connected, mirror=written, fetcher=Fetcher(zoho, guard))
+        self.doctor = ZohoDoctor(settings, database=connected, client=zoho)
         self._work_s = settings.work_s
         self._settings = settings
         self._database = connected
         self._gauge = gauge
 
-    def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, int]:
+    def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, Any]:
         """Run the event's mode, for `work_s` at most and never past the function's own time.
 
         Raises ConfigurationError for an unknown mode.
@@ -143,4 +148,6 @@ class Backfill:
                 return self.walk.run(remaining_s)
             case "drain":
                 return self.drain.run(remaining_s)
+            case "doctor":
+                return {"checks": self.doctor.examine()}
         raise ConfigurationError(f"unknown mode {event.get('mode')!r}")
