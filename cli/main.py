@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import dlq, simulate, webhook
+from cli.commands import dlq, images, simulate, webhook
 from cli.commands.backfill import backfill
 from cli.commands.doctor import doctor
 from cli.commands.down import down
@@ -13,6 +13,7 @@ from cli.commands.poll import poll
 from cli.commands.refetch import refetch
 from cli.commands.simulator import simulator
 from cli.commands.status import status
+from cli.commands.trace import trace
 from cli.commands.up import up
 
 app = typer.Typer(
@@ -23,12 +24,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (up, down, info, backfill, poll, status, plan, doctor, refetch, migrate):
+for command in (up, down, info, backfill, poll, status, plan, doctor, trace, refetch, migrate):
     app.command()(command)
 # the simulator reads its own options
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
     simulator
 )
+app.add_typer(images.app, name="images")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(simulate.app, name="simulate")

@@ -12,12 +12,14 @@ from samcli.lib.cfn_language_extensions import expand_language_extensions
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
+from tds_core.sync.image_store import PLACEHOLDER, SERVED
+
 ROOT = Path(__file__).parents[2]
 SECRET, SEND, INVOKE = "secretsmanager:GetSecretValue", "sqs:SendMessage", "lambda:InvokeFunction"
 CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
-COUNT = "sqs:GetQueueAttributes"
-SCHEDULES = ("BackfillPoll", "BackfillWalk", "BackfillDrain", "HousekeepingTick")
+DISTRIBUTION = "arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${ImageDistribution}"
 LOGS_AND_TRACES = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}
+SCHEDULES = ("BackfillPollRole", "BackfillWalkRole", "BackfillDrainRole", "HousekeepingTickRole")
 Rights = set[tuple[str, str]]
 
 
@@ -90,17 +92,17 @@ def processor(entity: str) -> Rights:
     }
 
 
+def redriver(*places: str) -> Rights:
+    """It counts every queue, takes what is dead in these places, and sends letters back to where they came from."""
+    names = (*entities(), "ProductImages")
+    return {
+        *((action, place) for action in CONSUME for place in (*places, *(f"{name}DeadLetterQueue" for name in names))),
+        *((action, f"{name}Queue") for action in (SEND, "sqs:GetQueueAttributes") for name in names),
+    }
+
+
 def expected() -> dict[str, Rights]:
     schedule = {(INVOKE, "Backfill"), (SEND, "FailedRunsQueue")}
-    letters = {
-        right
-        for entity in entities()
-        for right in (
-            *((action, f"{entity}DeadLetterQueue") for action in CONSUME),
-            (SEND, f"{entity}Queue"),
-            (COUNT, f"{entity}Queue"),
-        )
-    }
     return {
         "MigrateRole": {(SECRET, "DatabaseSecret"), (SECRET, "DatabaseOwnerSecretArn")},
         "WebhookReceiverRole": {
@@ -109,7 +111,19 @@ def expected() -> dict[str, Rights]:
             (SEND, "UnroutedQueue"),
             *((SEND, f"{entity}Queue") for entity in entities()),
         },
-        "BackfillRole": {(SECRET, "DatabaseSecret"), (SECRET, "ZohoSecretArn"), (SEND, "FailedRunsQueue")},
+        "BackfillRole": {
+            *((SECRET, name) for name in ("DatabaseSecret", "ZohoSecretArn")),
+            *((SEND, queue) for queue in ("FailedRunsQueue", "ProductImagesQueue")),
+        },
+        "ImageSyncRole": {
+            *((action, "ProductImagesQueue") for action in CONSUME),
+            (SEND, "ProductImagesDeadLetterQueue"),
+            *((SECRET, name) for name in ("DatabaseSecret", "ZohoSecretArn")),
+            *((f"s3:{verb}Object", f"${{ImageBucket.Arn}}/{SERVED}*") for verb in ("Put", "Delete")),
+            *((f"s3:{verb}Object", "${ImageBucket.Arn}/originals/*") for verb in ("Put", "Delete")),
+            ("s3:GetObject", f"${{ImageBucket.Arn}}/{PLACEHOLDER}"),
+            ("cloudfront:CreateInvalidation", DISTRIBUTION),
+        },
         "BackfillPollRole": schedule,
         "BackfillWalkRole": schedule,
         "BackfillDrainRole": schedule,
@@ -117,21 +131,19 @@ def expected() -> dict[str, Rights]:
         "HousekeepingRole": {
             (SECRET, "DatabaseSecret"),
             (SEND, "FailedRunsQueue"),
-            (COUNT, "UnroutedQueue"),
-            *((action, "FailedRunsQueue") for action in CONSUME),
-            *letters,
+            ("sqs:GetQueueAttributes", "UnroutedQueue"),
+            ("events:PutEvents", "EventBus"),
+            *redriver("FailedRunsQueue"),
         },
         "ConsoleRole": {
-            (SECRET, "DatabaseSecret"),
-            (INVOKE, "Backfill"),
+            *((SECRET, "DatabaseSecret"), (INVOKE, "Backfill"), ("s3:ListBucket", "ImageBucket")),
             (INVOKE, "WebhookReceiver"),
-            ("s3:GetObject", "${UnroutedBucket.Arn}/unrouted/*"),
-            *((action, queue) for action in CONSUME for queue in ("UnroutedQueue", "FailedRunsQueue")),
-            *(("scheduler:GetSchedule", schedule) for schedule in SCHEDULES),
+            *(("scheduler:GetSchedule", role.removesuffix("Role")) for role in SCHEDULES),
             *(("sns:GetTopicAttributes", topic) for topic in ("CriticalAlarms", "WarningAlarms")),
             # CloudWatch lists alarms of all stacks or none
             ("cloudwatch:DescribeAlarms", "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"),
-            *letters,
+            ("s3:GetObject", "${UnroutedBucket.Arn}/unrouted/*"),
+            *redriver("FailedRunsQueue", "UnroutedQueue"),
         },
         **{f"{entity}ProcessorRole": processor(entity) for entity in entities()},
     }
@@ -154,7 +166,7 @@ def test_every_function_has_a_role_of_its_own() -> None:
     roles = {name: properties["Role"]["Fn::GetAtt"][0] for name, properties in of_type("AWS::Lambda::Function").items()}
     assert roles == {name: f"{name}Role" for name in roles}
     assert set(roles) == {
-        *("Migrate", "WebhookReceiver", "Backfill", "Housekeeping", "Console"),
+        *("Migrate", "WebhookReceiver", "Backfill", "Console", "ImageSync", "Housekeeping"),
         *(f"{entity}Processor" for entity in entities()),
     }
 
@@ -162,5 +174,5 @@ def test_every_function_has_a_role_of_its_own() -> None:
 def test_a_role_is_taken_by_its_own_service_only() -> None:
     for name, properties in of_type("AWS::IAM::Role").items():
         (statement,) = properties["AssumeRolePolicyDocument"]["Statement"]
-        service = "scheduler" if name in {f"{schedule}Role" for schedule in SCHEDULES} else "lambda"
+        service = "scheduler" if name in SCHEDULES else "lambda"
         assert statement["Principal"] == {"Service": [f"{service}.amazonaws.com"]}, name

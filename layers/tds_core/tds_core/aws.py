@@ -30,7 +30,7 @@ def ask(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = getattr(client, operation)(**arguments)
     except (BotoCoreError, ClientError) as exc:
-        raise AwsRefused(f"{operation}: {_cause(exc)}") from exc
+        raise AwsRefused(f"{operation}: {cause(exc)}") from exc
     return answer
 
 
@@ -68,13 +68,13 @@ class Storage:
             answer = self._objects.get_object(Bucket=bucket, Key=key)
             return answer["Body"].read(limit_bytes), answer["ContentLength"]
         except (BotoCoreError, ClientError) as exc:
-            raise QueueUnavailable(f"object not read: {_cause(exc)}") from exc
+            raise QueueUnavailable(f"object not read: {cause(exc)}") from exc
 
     def _store(self, what: str, store: Callable[[], Any]) -> None:
         try:
             store()
         except (BotoCoreError, ClientError) as exc:
-            raise QueueUnavailable(f"{what} not stored: {_cause(exc)}") from exc
+            raise QueueUnavailable(f"{what} not stored: {cause(exc)}") from exc
 
 
 def secret_reader(arn: str, *, max_age_s: int = 0) -> Callable[[], str]:
@@ -90,6 +90,6 @@ def secret_reader(arn: str, *, max_age_s: int = 0) -> Callable[[], str]:
     return read
 
 
-def _cause(exc: BotoCoreError | ClientError) -> str:
+def cause(exc: BotoCoreError | ClientError) -> str:
     """The error's kind: its text may hold what was sent."""
     return str(exc.response["Error"]["Code"]) if isinstance(exc, ClientError) else type(exc).__name__

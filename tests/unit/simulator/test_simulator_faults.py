@@ -158,6 +158,14 @@ def test_any_answer_can_be_given(zoho: Caller) -> None:
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (200, 45, "7")
 
 
+def test_an_items_image_can_be_any_file(zoho: Caller) -> None:
+    given = {"path": "/items/7/image", "content_type": "image/jpeg", "body_base64": "/9j/AA=="}
+    fault(zoho, kind="answer", times=None, **given)
+    answers = [zoho.get("/items/7/image", product="inventory/v1") for _ in range(2)]
+    assert [answer.content for answer in answers] == [b"\xff\xd8\xff\x00"] * 2
+    assert answers[0].headers["content-type"] == "image/jpeg"
+
+
 def test_an_unknown_kind_is_refused_with_those_there_are(zoho: Caller) -> None:
     told = zoho.control("POST", "/faults", {"kind": "earthquake"}, status=400)["error"]
     assert all(kind in told for kind in KINDS)

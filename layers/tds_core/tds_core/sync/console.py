@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from tds_core.database import announcements, backlog, census, probe, runs
+from tds_core.database import announcements, backlog, census, outbox, probe, runs
 from tds_core.database.connection import Database
-from tds_core.entities import REGISTRY, entity
+from tds_core.entities import REGISTRY, entity, scans
 from tds_core.entities.model import parse_instant
 from tds_core.errors import TdsError, UnknownCommand
 from tds_core.ids import parse_id
 from tds_core.priority import Priority
 from tds_core.settings import Settings
-from tds_core.sync import plan, silence
+from tds_core.sync import plan, poll, silence
 from tds_core.sync.dead_letters import LISTED, DeadLetters
 from tds_core.sync.doctor import Doctor
+from tds_core.sync.image_commands import ImageCommands
 from tds_core.sync.places import Ending
 from tds_core.sync.queue import DrainWaker
+from tds_core.sync.trace import trace
 from tds_core.zoho import status as zoho_status
 
 _log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class Console:
         self._settings = settings
         self._database = database
         self._waker = waker
+        self._images = ImageCommands(settings, database=database, waker=waker)
         self._dead = dead
         self._doctor = doctor
         self._commands: dict[str, Callable[..., Any]] = {
@@ -49,6 +52,10 @@ class Console:
             "doctor": self.doctor,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
+            "trace": self.trace,
+            "images_status": self._images.status,
+            "images_sync": self._images.sync,
+            "images_verify": self._images.verify,
             "dlq_list": self.dlq_list,
             "dlq_show": self.dlq_show,
             "dlq_redrive": self.dlq_redrive,
@@ -76,13 +83,17 @@ class Console:
 
     def status(self, *, since_s: float = _HOUR_S) -> dict[str, Any]:
         """Everything that people look at: counts, totals, backlog, scans, webhooks, calls left, runs."""
+        cursors = census.scan_figures(self._database)
         return {
             "entities": {name: census.entity_figures(self._database, spec) for name, spec in REGISTRY.items()},
+            "images": self._images.figures(),
             "backlog": census.backlog_figures(self._database),
-            "scans": census.scan_figures(self._database),
+            "scans": {name: figures for name, figures in cursors.items() if name in scans()},
+            "organization": cursors.get(poll.ORGANIZATION),
             "webhooks": census.webhook_latency(self._database, since_s=since_s),
             "silence": _plain(silence.measure(self._settings, self._database)),
             "outcomes": census.outcome_figures(self._database, since_s=since_s),
+            "outbox": outbox.figures(self._database),
             "working": census.working(self._database),
             "runs": census.recent_runs(self._database),
             "zoho": _plain(zoho_status.read(self._settings, self._database)),
@@ -102,11 +113,11 @@ class Console:
     def backfill(self, *, entities: Sequence[str] = ()) -> dict[str, Any]:
         """Ask for a whole walk of these entities, or of all, and start it; the details follow by themselves."""
         wanted = [entity(name) for name in entities] or list(REGISTRY.values())
-        scans = sorted({spec.scan_name for spec in wanted})
-        for scan in scans:
+        asked = sorted({spec.scan_name for spec in wanted})
+        for scan in asked:
             runs.request_walk(self._database, scan)
         self._waker.start("walk")
-        return {"scans": scans}
+        return {"scans": asked}
 
     def poll(self) -> dict[str, Any]:
         """Start a round over every list at once."""
@@ -121,6 +132,11 @@ class Console:
             backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch", forced=True)
         self._waker.wake()
         return {"requested": len(wanted)}
+
+    def trace(self, *, name: str, record: str) -> dict[str, Any]:
+        """One record's story, by its id or by what people call it; times are UTC, `time_zone` is the organisation's."""
+        told: dict[str, Any] = _plain(trace(self._database, entity(name), record))
+        return told | {"time_zone": self._settings.zoho_time_zone}
 
     def wake(self, *, modes: Sequence[str] = ("walk", "drain")) -> dict[str, Any]:
         """Start walk and drain now: what waits is worked off without waiting for a schedule."""
