@@ -8,7 +8,7 @@ EMULATED = {("alarm e-mail", ""), ("AWS", "rights"), ("AWS", "network"), ("AWS",
 
 def test_a_deployed_stack_is_well_as_far_as_an_emulator_can_show(stack: Stack) -> None:
     document = stack.create("invoices")
-    stack.until_row("invoices", document["invoice_id"])
+    stack.until_row("invoices", document["invoice_id"], "status")
     told = stack.deployment.ask("doctor", {})
     grades = {(line["check"], line["about"]): line["grade"] for line in told["checks"]}
     assert told["ok"] is True, told
