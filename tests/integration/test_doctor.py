@@ -193,16 +193,15 @@ def test_a_schedule_that_is_off_or_gone_is_told(ward: Ward) -> None:
     assert line["grade"] == "broken" and "ResourceNotFoundException" in line["says"]
 
 
-def test_polls_that_stopped_are_broken(ward: Ward) -> None:
+def test_polls_that_stopped_are_broken_unless_they_are_left_to_commands(ward: Ward) -> None:
     assert ward.grades("polls") == ["look"]
-    asked = (
-        "INSERT INTO tds.cursors (scan, polled_at) VALUES ('x', now()) ON CONFLICT (scan) DO UPDATE SET polled_at = {}"
-    )
-    for at, grade in (("now()", "good"), ("now() - interval '25 hours'", "broken")):
-        ward.deployment.database.execute("DELETE FROM tds.cursors")
-        ward.deployment.database.execute(asked.format(at))
-        ward.deployment.database.execute(asked.format(at))
-        assert ward.grades("polls") == [grade], at
+    ward.deployment.database.execute("INSERT INTO tds.cursors (scan, polled_at) VALUES ('x', now())")
+    assert ward.grades("polls") == ["good"]
+    ward.deployment.database.execute("UPDATE tds.cursors SET polled_at = now() - interval '25 hours'")
+    assert ward.grades("polls") == ["broken"]
+    schedule("walk", "DISABLED")
+    ward.deployment = replace(ward.deployment, settings=replace(ward.deployment.settings, schedules="walk"))
+    assert ward.grades("polls") == ["look"]
 
 
 def test_webhooks_of_a_module_that_came_are_good(ward: Ward) -> None:

@@ -9,6 +9,7 @@ from tds_core.sync.doctor.deployment import Deployment
 from tds_core.sync.doctor.findings import Finding, broken, good, unchecked, worth_a_look
 
 _BACKFILL_S, _START_S = 40, 15
+_ON = "ENABLED"
 _ONLY_ON_AWS = {
     "rights": "an emulator lets every function do everything; the tests hold the template's rights to what is used",
     "network": "an emulator has no VPC, NAT gateway or security group",
@@ -46,14 +47,18 @@ def zoho(of: Deployment) -> Iterator[Finding]:
 
 def schedules(of: Deployment) -> Iterator[Finding]:
     """Whether each schedule is on."""
-    for name in filter(None, of.settings.schedules.split(",")):
-        schedule = aws.ask(of.client("scheduler"), "get_schedule", Name=name)
-        if schedule["State"] == "ENABLED":
+    for name, schedule in _every_schedule(of):
+        if schedule["State"] == _ON:
             yield good(f"on, {schedule['ScheduleExpression']}", about=name)
         else:
             yield worth_a_look(
                 "off: this run is left to the commands", "deploy with SchedulesState=ENABLED", about=name
             )
+
+
+def is_left_to_commands(of: Deployment) -> bool:
+    """Whether no schedule is on; raises AwsRefused."""
+    return all(schedule["State"] != _ON for _, schedule in _every_schedule(of))
 
 
 def alarms(of: Deployment) -> Iterator[Finding]:
@@ -95,6 +100,12 @@ def account(of: Deployment) -> Iterator[Finding]:
     if aws.is_emulated(of.client("sns")):
         for about, why in _ONLY_ON_AWS.items():
             yield unchecked(why, about=about)
+
+
+def _every_schedule(of: Deployment) -> Iterator[tuple[str, dict[str, Any]]]:
+    client = of.client("scheduler")
+    for name in filter(None, of.settings.schedules.split(",")):
+        yield name, aws.ask(client, "get_schedule", Name=name)
 
 
 def _every_alarm(of: Deployment) -> Iterator[dict[str, Any]]:

@@ -1,17 +1,19 @@
 """Whether the work is done: lists polled, webhooks heard, queues worked off, nothing dead."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from tds_core.database import announcements, condition
 from tds_core.sync import silence
 from tds_core.sync.dead_queue import DeadQueue
+from tds_core.sync.doctor import cloud
 from tds_core.sync.doctor.deployment import Deployment
 from tds_core.sync.doctor.findings import Finding, broken, good, worth_a_look
 from tds_core.sync.silence import Silence
 from tds_core.zoho.routes import ROUTES
 
 _WAITING = 50
-_STALE_H = 24
+_STALE = timedelta(days=1)
 
 
 def polls(of: Deployment) -> Iterator[Finding]:
@@ -19,10 +21,11 @@ def polls(of: Deployment) -> Iterator[Finding]:
     last, now = condition.last_polled_at(of.database), announcements.now(of.database)
     if last is None:
         yield worth_a_look("no list was polled yet", "wait for the first one, or run `tds poll`")
-    elif (now - last).total_seconds() > _STALE_H * 3600:
-        yield broken(f"no list was polled since {last:%Y-%m-%d %H:%M} UTC", "`tds status` tells why; then `tds poll`")
-    else:
+    elif now - last < _STALE:
         yield good(f"a list was polled at {last:%Y-%m-%d %H:%M} UTC")
+    else:
+        says, todo = f"no list was polled since {last:%Y-%m-%d %H:%M} UTC", "`tds status` tells why; then `tds poll`"
+        yield worth_a_look(says, todo) if cloud.is_left_to_commands(of) else broken(says, todo)
 
 
 def webhooks(of: Deployment) -> Iterator[Finding]:
