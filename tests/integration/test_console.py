@@ -45,6 +45,7 @@ def waker() -> Waker:
 @pytest.fixture
 def console(road: Road, waker: Waker) -> Console:
     parts: dict[str, Any] = {"database": road.database, "waker": waker, "dead": DeadLetters([], road.database)}
+    parts["doctor"] = None
     return Console(road.settings, **parts)
 
 
