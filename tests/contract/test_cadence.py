@@ -72,7 +72,7 @@ def test_a_round_of_polls_is_a_call_a_list_and_the_pages_of_a_look_back() -> Non
     calls = calls_each(COMPANY)
     assert calls["poll"] == 8
     assert (calls["items"], calls["stock"], calls["balances"], calls["prices"]) == (12, 23, 13, 8)
-    assert calls["daily"] == 2
+    assert calls["daily"] == 3, "locations, users, and the organisation itself"
     whole = (1, 1, 1, 12, 120, 100, 99, 5, 12, 3)  # the contacts are walked for their balances
     assert calls["deep"] == sum(whole) + 20
 

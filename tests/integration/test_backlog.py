@@ -352,3 +352,41 @@ def test_a_history_follows_the_order_of_the_entities_and_within_one_the_newest_f
     taken = [backlog.lease(database, sizes=sizes, duration_s=60) for _ in range(6)]
     order = [(one.entity, *one.ids) for one in taken if one]
     assert order == [(entity, number) for entity in sizes for number in ("2", "1")]
+
+
+# -- what is to be written even if nothing seems to differ
+
+
+def test_a_force_survives_other_requests_and_is_told_with_the_lease(database: Database) -> None:
+    request(database, "1", "2", priority=Priority.BACKFILL)
+    request(database, "1", priority=Priority.MANUAL, forced=True)
+    request(database, "1", priority=Priority.WEBHOOK)
+    request(database, "2", priority=Priority.WEBHOOK)
+    held = lease(database)
+    assert (list(held.ids), list(held.forced), held.priority) == (["1", "2"], ["1"], Priority.WEBHOOK)
+
+
+def test_a_force_is_cleared_by_the_fetch_that_obeyed_it_though_its_row_was_asked_for_again(database: Database) -> None:
+    request(database, "1", forced=True)
+    held = lease(database)
+    began_at = now(database)
+    request(database, "1", priority=Priority.WEBHOOK)
+    finish(database, held, began_at)
+    assert row(database, "forced_at, lease") == (None, None)
+
+
+def test_a_force_that_came_after_the_lease_was_not_obeyed_though_the_fetch_began_later(database: Database) -> None:
+    request(database, "1", forced=True)
+    held = lease(database)
+    request(database, "1", forced=True)
+    finish(database, held, now(database))
+    again = lease(database)
+    assert again.forced["1"] > held.forced["1"]
+    finish(database, again, now(database))
+    assert nothing_due(database)
+
+
+def test_a_force_outlives_a_fetch_that_failed(database: Database) -> None:
+    request(database, "1", forced=True)
+    postpone(database, lease(database))
+    assert row(database, "forced_at IS NOT NULL") == (True,)

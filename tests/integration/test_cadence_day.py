@@ -19,6 +19,7 @@ from tds_core.priority import Priority
 from tds_core.sync import poll, walk
 from tds_core.sync.cadence import TABLE, pages, row_of
 from tds_core.zoho.client import ListPage
+from tds_core.zoho.organization import Organization
 from tests import zoho_fakes
 from tests.integration.budget_model import Day
 
@@ -75,6 +76,11 @@ class Company:
         self.day.used[priority] += 1
         self.calls[priority] += 1
         return True
+
+    def organization(self, priority: Priority, *, permit_wait_s: float) -> Organization:
+        self.call(priority)
+        self.heard.setdefault("organization", []).append(self.now)
+        return Organization.parse({"organization_id": "1"}, observed_at=self.now)
 
     def list_page(
         self,
@@ -205,6 +211,7 @@ def test_a_day_keeps_its_limit_and_what_the_clock_asks_stays_near_a_quarter(cloc
     fixed = clockwork.run(2 * nights)
     assert sum(fixed) / len(fixed) == pytest.approx(FIXED[limit], rel=0.15)
     assert max(fixed) <= 0.3 * limit
+    assert len(clockwork.company.heard["organization"]) == 2 * nights + 1, "the organisation is checked once a day"
     walked = clockwork.company.walked
     for scan, specs in scans().items():
         assert scan in walked, "every list is read whole"

@@ -144,6 +144,7 @@ def test_a_refetch_is_asked_for_by_hand_and_wakes_the_drain(console: Console, ro
     assert ask(console, "refetch", name="invoices", ids=["901", "902"]) == {"requested": 2}
     asked = backlog_of(road.database, "invoices")
     assert {one["priority"] for one in asked.values()} == {Priority.MANUAL}
+    assert road.database.execute("SELECT count(*) FROM tds.backlog WHERE forced_at IS NOT NULL") == [(2,)]
     assert waker.wakes == 1
 
 

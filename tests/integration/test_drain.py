@@ -212,16 +212,63 @@ def test_what_an_unknown_entity_left_behind_keeps_no_drain_spinning(road: Road) 
     assert road.database.execute("SELECT count(*) FROM tds.runs") == [(0,)]
 
 
+def spoil(road: Road) -> None:
+    road.database.execute("UPDATE erp.invoices SET balance = 7, notes = 'spoilt'")
+
+
+def is_healed(road: Road) -> bool:
+    return mirrored(road.database, "invoices", "balance", "notes = 'spoilt'") == {"901": (Decimal("492.5"), False)}
+
+
 def test_a_fetch_that_finds_a_refetch_wanted_writes_even_where_nothing_differs(road: Road, zoho: Zoho) -> None:
     invoices(zoho, 901)
     road.request("invoices", "901")
     road.work()
-    road.database.execute("UPDATE erp.invoices SET balance = 7, notes = 'spoilt'")
-    road.request("invoices", "901", priority=Priority.POLL)
-    road.work()
+    spoil(road)
     road.request("invoices", "901", priority=Priority.MANUAL)
     road.work()
-    assert mirrored(road.database, "invoices", "balance", "notes = 'spoilt'") == {"901": (Decimal("492.5"), False)}
+    assert not is_healed(road)
+    road.request("invoices", "901", priority=Priority.MANUAL, forced=True)
+    road.work()
+    assert is_healed(road)
+
+
+@pytest.mark.parametrize("webhook_first", [True, False])
+def test_a_refetch_of_what_a_webhook_asks_for_too_writes_all_the_same(
+    road: Road, zoho: Zoho, webhook_first: bool
+) -> None:
+    invoices(zoho, 901)
+    road.request("invoices", "901")
+    road.work()
+    spoil(road)
+    for is_webhook in (webhook_first, not webhook_first):
+        priority = Priority.WEBHOOK if is_webhook else Priority.MANUAL
+        road.request("invoices", "901", priority=priority, forced=not is_webhook)
+    assert road.backlog("invoices")["901"]["priority"] == Priority.WEBHOOK
+    road.work()
+    assert is_healed(road)
+    assert road.backlog("invoices") == {}
+
+
+def test_a_refetch_asked_for_while_the_fetch_is_under_way_is_obeyed_by_the_next_one(
+    road: Road, zoho: Zoho, connect: Connect
+) -> None:
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        with other.transaction() as connection:
+            backlog.request(connection, "invoices", ["901"], priority=Priority.MANUAL, cause="refetch", forced=True)
+        return zoho.usual(request)
+
+    other = connect()
+    invoices(zoho, 901)
+    road.request("invoices", "901")
+    road.work()
+    spoil(road)
+    zoho.answer("/invoices/901", meanwhile, zoho.usual)
+    road.request("invoices", "901")
+    road.work()
+    assert is_healed(road)
+    assert zoho.paths() == ["/invoices/901"] * 3
+    assert road.backlog("invoices") == {}
 
 
 # -- what is no answer

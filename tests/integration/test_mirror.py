@@ -282,7 +282,7 @@ def test_a_list_row_of_every_entity_agrees_with_its_own_document(database: Datab
 def test_healing_overwrites_what_the_hashes_hide(database: Database) -> None:
     apply(database, document(invoice(1), fetched()))
     database.execute("UPDATE erp.invoices SET total = 666, notes = 'wrong'")
-    assert apply(database, document(invoice(1), fetched(1), force=True)) == [UPDATED]
+    assert apply(database, document(invoice(1), fetched(1)).forced()) == [UPDATED]
     assert database.execute("SELECT total, notes FROM erp.invoices") == [(10, "thanks")]
 
 

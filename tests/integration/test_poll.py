@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -11,7 +12,15 @@ import pytest
 from tds_core.database import census
 from tds_core.database.connection import Database
 from tds_core.entities import scans
-from tds_core.errors import DatabaseUnavailable, FilterIgnored, ScopeMissing, TdsError, ZohoUnavailable
+from tds_core.errors import (
+    DatabaseUnavailable,
+    FilterIgnored,
+    OrganizationRejected,
+    ScopeMissing,
+    TdsError,
+    ZohoUnavailable,
+)
+from tds_core.zoho import status
 from tests.integration.road import Connect, Json, Road, Zoho, document, later, mirrored, row, zoho_time
 from tests.zoho_fakes import answer, error
 
@@ -401,6 +410,39 @@ def test_a_poll_that_lost_its_lease_stops(road: Road, zoho: Zoho) -> None:
     thief.close()
 
 
+def test_a_poll_that_lost_its_lease_within_a_list_reads_no_further_page_and_moves_no_cursor(
+    road: Road, zoho: Zoho
+) -> None:
+    def steal(request: httpx.Request) -> httpx.Response:
+        thief.execute("UPDATE tds.leases SET holder = gen_random_uuid() WHERE name = 'poll'")
+        return zoho.usual(request)
+
+    thief = Database(road.database._conninfo, application_name="thief")
+    zoho.listing("products", *[[row("products", str(600 + page))] for page in range(4)])
+    zoho.answer("/items", zoho.usual, steal)
+    road.poll.run()
+    assert [query["page"] for query in queries(zoho, "/items")] == ["1", "2"]
+    assert zoho.paths()[-1] == "/items"
+    assert cursor(road, "products") is None
+    thief.close()
+
+
+def test_a_long_list_keeps_its_lease_page_by_page(road: Road, zoho: Zoho) -> None:
+    def slow(request: httpx.Request) -> httpx.Response:
+        left.append(other.execute("SELECT extract(epoch FROM until - now())::float8 FROM tds.leases")[0][0])
+        other.execute("UPDATE tds.leases SET until = until - interval '100 seconds'")
+        return zoho.usual(request)
+
+    left: list[float] = []
+    other = Database(road.database._conninfo, application_name="other")
+    zoho.listing("products", *[[row("products", str(600 + page))] for page in range(3)])
+    zoho.answer("/items", slow)
+    road.poll.run()
+    assert len(left) == 3
+    assert min(left) > road.settings.lease_s - 10
+    other.close()
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -446,3 +488,53 @@ def test_postgresql_down_in_a_round_is_raised_and_moves_no_cursor(road: Road, zo
         road.poll.run()
     road.database._conninfo = lambda: where
     assert cursor(road, "invoices") == DATE
+
+
+# -- the organisation
+
+
+def test_the_organisation_is_checked_once_a_day(road: Road, zoho: Zoho) -> None:
+    road.know_organization(ago="23 hours")
+    road.poll.run()
+    assert zoho.paths("/organizations") == []
+    road.know_organization(ago="24 hours")
+    for _ in range(3):
+        road.poll.run(force=True)
+    assert zoho.paths("/organizations") == ["/organizations"]
+    [(priorities,)] = road.database.execute("SELECT used FROM tds.api_budget WHERE product = 'books'")
+    assert priorities[2] == len([url for url in zoho.calls if url.path.startswith("/books/")])
+
+
+def test_the_organisations_zone_decides_its_midnight_its_hours_and_its_calendar(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, poll_interval_s=3_600)
+    road.know_organization(ago="24 hours")
+    zoho.organization = {"time_zone": "Pacific/Kiritimati"}  # 14 hours before UTC: today is tomorrow there
+    far = ZoneInfo("Pacific/Kiritimati")
+    today = datetime.now(far).date()
+    days = [row("payments", str(700 + ago), date=(today - timedelta(days=ago)).isoformat()) for ago in (14, 15)]
+    zoho.listing("payments", days[:1], days[1:], payments(road, 40))
+    road.database.execute("UPDATE tds.api_budget SET resets_at = now() - interval '1 second'")
+    road.poll.run(force=True)
+    assert [query["page"] for query in queries(zoho, "/customerpayments")] == ["1", "2"]
+    assert status.day(road.settings, road.database).zone == "Pacific/Kiritimati"
+    road.database.execute("UPDATE tds.api_budget SET resets_at = now() - interval '1 second'")
+    road.poll.run(force=True)
+    resets = [at.astimezone(far) for (at,) in road.database.execute("SELECT resets_at FROM tds.api_budget")]
+    assert {(at.hour, at.date()) for at in resets} == {(0, datetime.now(far).date() + timedelta(days=1))}
+
+
+def test_another_organisation_than_the_tokens_is_told_and_asked_about_again_when_a_person_polls(
+    road: Road, zoho: Zoho
+) -> None:
+    road.know_organization(ago="24 hours")
+    zoho.organization = {"organization_id": "77"}
+    zoho.listing("payments", payments(road, 0))
+    with pytest.raises(OrganizationRejected, match=f"{road.settings.zoho_organization_id} is none of the token's: 77"):
+        road.poll.run()
+    assert (told(road, "organization") or "").startswith("OrganizationRejected: the configured organization id")
+    assert list(mirrored(road.database, "payments")) == ["700"]
+    road.poll.run()
+    assert len(zoho.paths("/organizations")) == 1
+    zoho.organization = {}
+    road.poll.run(force=True)
+    assert (len(zoho.paths("/organizations")), told(road, "organization")) == (2, None)

@@ -237,6 +237,21 @@ def test_prices_are_replaced_with_their_price_list_and_keep_every_digit(road: Ro
     assert {pricelist for pricelist, _ in left} == {"902"}
 
 
+@pytest.mark.parametrize("items", [None, []], ids=["absent", "empty"])
+def test_a_price_list_that_turns_into_one_percentage_loses_its_prices(
+    road: Road, zoho: Zoho, items: list[Json] | None
+) -> None:
+    zoho.put("price_lists", document("price_lists", "901"))
+    road.request("price_lists", "901")
+    road.work()
+    assert len(children(road.database, "price_list_items", "pricelist_id", "product_id")) == 2
+    turned = document("price_lists", "901", pricebook_type="fixed_percentage", percentage=5, pricebook_items=items)
+    zoho.put("price_lists", turned)
+    road.request("price_lists", "901")
+    assert road.work() == {"price_lists.updated": 1}
+    assert children(road.database, "price_list_items", "pricelist_id", "product_id") == []
+
+
 # -- documents without a version
 
 

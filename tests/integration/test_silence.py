@@ -125,21 +125,6 @@ def test_a_change_without_a_version_may_be_a_day_old(road: Road, zoho: Zoho) -> 
     assert (measured(road, "inventory").unannounced, measured(road, "inventory").missed_24h) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("start", "end", "hours"),
-    [
-        pytest.param(at(9), at(13), 4, id="within-a-day"),
-        pytest.param(at(17), at(9) + timedelta(days=1), 2, id="over-a-night"),
-        pytest.param(at(19), at(7) + timedelta(days=1), 0, id="at-night"),
-        pytest.param(at(7), at(20) + timedelta(days=2), 30, id="three-days"),
-        pytest.param(at(9).astimezone(UTC), at(9).astimezone(UTC), 0, id="no-time"),
-        pytest.param(at(22).astimezone(UTC), at(8, 30).astimezone(UTC) + timedelta(days=1), 0.5, id="utc"),
-    ],
-)
-def test_only_business_hours_count(start: datetime, end: datetime, hours: float) -> None:
-    assert silence.business_time(start, end, BAGHDAD) == timedelta(hours=hours)
-
-
 def test_a_poll_that_fails_measures_silence_all_the_same(
     road: Road, zoho: Zoho, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,14 +1,16 @@
 """Walks: complete, resumable at a page, and asked for again where it matters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import httpx
 import pytest
 
-from tds_core.database import census, runs
+from tds_core.database import census, passes, runs
 from tds_core.entities import scans
 from tds_core.errors import ScopeMissing, ZohoUnavailable
+from tds_core.priority import Priority
 from tests.integration.road import Connect, Json, Road, Zoho, document, mirrored, row
 from tests.zoho_fakes import error
 
@@ -136,7 +138,7 @@ def test_a_request_during_the_pass_is_kept_for_the_next_pass(road: Road, zoho: Z
     walk(road)
     assert cursor(road).walk_requested_at is not None
     walk(road)
-    assert asked(zoho, "/invoices") == ["1", "2", "1", "2"]
+    assert asked(zoho, "/invoices") == ["1", "2", "2", "1"]
     assert cursor(road).walk_requested_at is None
 
 
@@ -309,6 +311,202 @@ def test_a_failing_walk_is_told_of_its_list_until_its_end_is_reached(road: Road,
     zoho.script.clear()
     walk(road)
     assert census.scan_figures(road.database)["invoices"]["walk_error"] is None
+
+
+# -- rows that move between pages
+
+
+class Shelf:
+    """A list of two rows a page, oldest first, that changes while it is read: `before[n]` happens before its n-th call.
+
+    `served` are the ids that were shown, by pass of the walk.
+    """
+
+    def __init__(self, zoho: Zoho, ids: Iterable[int]) -> None:
+        self.zoho = zoho
+        self.ids = list(ids)
+        self.before: dict[int, Callable[[], None]] = {}
+        self.pages: list[int] = []
+        zoho.answer("/invoices", self)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.before.get(len(self.pages), lambda: None)()
+        number = int(request.url.params["page"])
+        self.pages.append(number)
+        self.zoho.listing("invoices", *(self._page(at) for at in range(0, max(len(self.ids), 1), 2)))
+        return self.zoho.usual(request)
+
+    def _page(self, at: int) -> list[Json]:
+        return [row("invoices", str(one)) for one in self.ids[at : at + 2]]
+
+
+def walked_once(road: Road, zoho: Zoho, ids: Iterable[int] = range(900, 908)) -> Shelf:
+    """A list whose first pass is over; the mirror then forgets its rows, so that what a pass shows can be told."""
+    shelf = Shelf(zoho, ids)
+    runs.request_walk(road.database, "invoices")
+    walk(road)
+    road.database.execute("DELETE FROM erp.invoices")
+    shelf.pages.clear()
+    runs.request_walk(road.database, "invoices")
+    return shelf
+
+
+@pytest.mark.parametrize("gone", range(900, 908))
+@pytest.mark.parametrize("call", range(1, 4))
+def test_a_deletion_between_two_pages_costs_no_other_row_its_sight(
+    road: Road, zoho: Zoho, gone: int, call: int
+) -> None:
+    shelf = walked_once(road, zoho)
+    shelf.before[call] = lambda: shelf.ids.remove(gone)
+    walk(road)
+    assert {str(one) for one in shelf.ids} <= mirrored(road.database, "invoices").keys()
+
+
+def test_deletions_at_every_page_neither_hide_a_row_nor_keep_the_walk_going(road: Road, zoho: Zoho) -> None:
+    shelf = walked_once(road, zoho, range(900, 920))
+    shelf.before = {call: partial(shelf.ids.remove, 899 + call) for call in range(1, 10)}
+    walk(road)
+    assert shelf.pages == [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]
+    assert {str(one) for one in shelf.ids} <= mirrored(road.database, "invoices").keys()
+    assert cursor(road).walk_requested_at is None
+
+
+def test_a_quiet_pass_costs_a_call_a_page(road: Road, zoho: Zoho) -> None:
+    shelf = walked_once(road, zoho)
+    walk(road)
+    assert shelf.pages == [4, 3, 2, 1]
+    assert len(mirrored(road.database, "invoices")) == 8
+    assert cursor(road).walked_rows == 8
+
+
+def test_a_list_that_has_grown_is_read_from_its_new_end(road: Road, zoho: Zoho) -> None:
+    shelf = walked_once(road, zoho)
+    shelf.ids += range(908, 913)
+    shelf.before[2] = lambda: shelf.ids.remove(900)
+    walk(road)
+    assert shelf.pages == [4, 5, 6, 5, 4, 3, 2, 1]
+    assert {str(one) for one in shelf.ids} <= mirrored(road.database, "invoices").keys()
+    runs.request_walk(road.database, "invoices")
+    walk(road)
+    assert shelf.pages[8:] == [6, 5, 4, 3, 2, 1]
+    assert cursor(road).walked_rows == 12
+
+
+def test_a_list_that_has_shrunk_is_read_from_its_new_end_the_next_time(road: Road, zoho: Zoho) -> None:
+    shelf = walked_once(road, zoho)
+    del shelf.ids[3:]
+    walk(road)
+    assert sorted(mirrored(road.database, "invoices")) == ["900", "901", "902"]
+    assert (cursor(road).walked_pages, cursor(road).walked_rows) == (2, 3)
+    runs.request_walk(road.database, "invoices")
+    walk(road)
+    assert shelf.pages[4:] == [2, 1]
+
+
+def test_an_emptied_list_is_walked_to_its_end(road: Road, zoho: Zoho) -> None:
+    shelf = walked_once(road, zoho)
+    shelf.ids.clear()
+    walk(road)
+    runs.request_walk(road.database, "invoices")
+    walk(road)
+    assert shelf.pages == [4, 3, 2, 1, 1]
+    assert (cursor(road).walked_pages, cursor(road).walked_rows) == (1, 0)
+
+
+def test_a_killed_pass_downwards_goes_on_at_its_page(road: Road, zoho: Zoho, connect: Connect) -> None:
+    def kill() -> None:
+        raise KeyboardInterrupt
+
+    shelf = walked_once(road, zoho)
+    shelf.before[2] = kill
+    with pytest.raises(KeyboardInterrupt):
+        walk(road)
+    shelf.before.clear()
+    walk(Road(connect, zoho.http))
+    assert shelf.pages == [4, 3, 2, 1]
+    assert cursor(road).walked_rows == 8
+
+
+def test_a_first_pass_in_which_a_deletion_became_known_is_followed_by_one_more(road: Road, zoho: Zoho) -> None:
+    def delete() -> None:
+        shelf.ids.remove(900)
+        road.request("invoices", "900")
+        road.work()
+
+    shelf = Shelf(zoho, range(900, 908))
+    zoho.put("invoices", *(document("invoices", str(one)) for one in range(901, 908)))
+    shelf.before = {2: delete}
+    runs.request_walk(road.database, "invoices")
+    walk(road)
+    assert "904" not in mirrored(road.database, "invoices")
+    walk(road)
+    assert sorted(mirrored(road.database, "invoices")) == [str(one) for one in range(901, 908)]
+    assert shelf.pages == [1, 2, 3, 4, 4, 3, 2, 1]
+    assert walk(road) == {}
+
+
+# -- a worker that stalled
+
+
+def test_a_worker_that_wakes_late_moves_no_page_of_a_pass_that_went_on_without_it(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 4))
+    runs.request_walk(road.database, "invoices")
+    left = iter([1.0, 1.0, 0.0])
+    walk(road, lambda: next(left, 0.0))
+    stalled = passes.resume(cursor(road))
+    assert stalled is not None and stalled.page == 2
+    third = stalled.after(rows=2, has_more=True)
+    over = stalled.after(rows=2, has_more=False)
+
+    left = iter([1.0, 1.0, 1.0, 1.0, 0.0])
+    walk(road, lambda: next(left, 0.0))
+    assert cursor(road).walk_page == 4
+    assert passes.advance(road.database, stalled, third, rows=2) is False
+    assert passes.end(road.database, stalled, over, rows=2, overlap=timedelta(0)) is False
+    assert cursor(road).walk_page == 4
+    walk(road)
+    assert road.database.execute("SELECT walked_rows FROM tds.cursors WHERE scan = 'invoices'") == [(8,)]
+
+
+def test_a_worker_that_wakes_in_the_next_pass_moves_nothing_of_it(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", *pages("invoices", 2))
+    before = cursor(road)
+    runs.request_walk(road.database, "invoices")
+    left = iter([1.0, 1.0, 0.0])
+    walk(road, lambda: next(left, 0.0))
+    stalled = passes.resume(cursor(road))
+    assert stalled is not None
+    third = stalled.after(rows=2, has_more=True)
+    over = stalled.after(rows=2, has_more=False)
+    walk(road)
+    assert passes.begin(road.database, before, priority=Priority.BACKFILL) is None
+    assert cursor(road).walk_page is None
+
+    runs.request_walk(road.database, "invoices")
+    left = iter([1.0, 1.0, 0.0])
+    walk(road, lambda: next(left, 0.0))
+    road.database.execute("UPDATE tds.cursors SET walk_page = %s WHERE scan = 'invoices'", (stalled.page,))
+    assert passes.advance(road.database, stalled, third, rows=2) is False
+    assert passes.end(road.database, stalled, over, rows=2, overlap=timedelta(0)) is False
+    assert cursor(road).walk_page == stalled.page
+
+
+def test_a_worker_whose_page_took_too_long_stops_where_another_one_went_on(
+    road: Road, zoho: Zoho, connect: Connect
+) -> None:
+    def stall(request: httpx.Request) -> httpx.Response:
+        other.database.execute("DELETE FROM tds.leases")
+        left = iter([1.0, 1.0, 1.0, 0.0])
+        walk(other, lambda: next(left, 0.0))
+        return zoho.usual(request)
+
+    other = Road(connect, zoho.http)
+    zoho.listing("invoices", *pages("invoices", 4))
+    runs.request_walk(road.database, "invoices")
+    zoho.answer("/invoices", stall, zoho.usual)
+    walk(road)
+    assert asked(zoho, "/invoices") == ["1", "1", "2"]
+    assert cursor(road).walk_page == 3
 
 
 # -- failures

@@ -483,9 +483,13 @@ def test_price_list_has_a_price_for_each_product_with_its_brackets() -> None:
     assert [bracket["pricebook_rate"] for bracket in tiered["price_brackets"]] == [Decimal("0.055"), Decimal("0.0475")]
 
 
-def test_price_list_of_one_percentage_is_a_document_without_prices() -> None:
-    assert entity("price_lists").is_document(LIST_ROWS["price_lists"])
-    assert child_of_table("price_list_items")[1].rows(LIST_ROWS["price_lists"]) is None
+def test_price_list_of_one_percentage_has_no_prices_though_its_document_does_not_name_them() -> None:
+    row = LIST_ROWS["price_lists"]
+    table = child_of_table("price_list_items")[1]
+    assert entity("price_lists").is_document(row)
+    assert table.rows(row) == []
+    assert table.rows(row | {"pricebook_items": ""}) == []
+    assert table.rows(row | {"pricebook_type": "per_item"}) is None
 
 
 def test_a_users_role_is_zohos_own_text_and_permissions_are_never_invented() -> None:

@@ -6,7 +6,7 @@ its own, so a request made while its fetch is in flight is never lost.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -25,37 +25,50 @@ _PARKED_RETRY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """Ids of one entity that this worker alone may fetch until the lease runs out."""
+    """Ids of one entity that this worker alone may fetch until the lease runs out.
+
+    `forced` are those to be written even if nothing seems to differ, with the time at which that was asked for.
+    """
 
     entity: str
     ids: Sequence[str]
     token: UUID
     priority: Priority
+    forced: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def request(
-    connection: Connection, entity: str, ids: Iterable[str], *, priority: Priority, cause: str, hold_s: float = 0
+    connection: Connection,
+    entity: str,
+    ids: Iterable[str],
+    *,
+    priority: Priority,
+    cause: str,
+    hold_s: float = 0,
+    forced: bool = False,
 ) -> None:
     """Ask for documents, in the caller's transaction. An id is parked no longer when somebody asks for it again.
 
     A row that nobody is fetching and that already asks as urgently stays as it is: it is locked until this transaction
-    ends, so whoever takes it does so afterwards.
+    ends, so whoever takes it does so afterwards. What is `forced` will be written even if nothing seems to differ,
+    whoever else asks for it and how urgently.
     """
     connection.execute(
         """
-        INSERT INTO tds.backlog AS b (entity, id, priority, cause, not_before)
-        SELECT %(entity)s, id, %(priority)s, %(cause)s, now() + %(hold)s
+        INSERT INTO tds.backlog AS b (entity, id, priority, cause, not_before, forced_at)
+        SELECT %(entity)s, id, %(priority)s, %(cause)s, now() + %(hold)s, CASE WHEN %(forced)s THEN now() END
         FROM unnest(%(ids)s::text[]) AS id ORDER BY id
         ON CONFLICT (entity, id) DO UPDATE SET
             requested_at = greatest(b.requested_at, excluded.requested_at),
             priority = least(b.priority, excluded.priority),
             cause = CASE WHEN excluded.priority < b.priority THEN excluded.cause ELSE b.cause END,
             not_before = least(b.not_before, excluded.not_before),
+            forced_at = greatest(b.forced_at, excluded.forced_at),
             parked_at = NULL,
             attempts = CASE WHEN b.parked_at IS NULL THEN b.attempts ELSE 0 END,
             lags = CASE WHEN b.parked_at IS NULL THEN b.lags ELSE 0 END
         WHERE b.lease IS NOT NULL OR b.parked_at IS NOT NULL
-            OR excluded.priority < b.priority OR excluded.not_before < b.not_before
+            OR excluded.priority < b.priority OR excluded.not_before < b.not_before OR excluded.forced_at IS NOT NULL
         """,
         {
             "entity": entity,
@@ -63,6 +76,7 @@ def request(
             "priority": priority,
             "cause": cause,
             "hold": timedelta(seconds=hold_s),
+            "forced": forced,
         },
     )
 
@@ -96,7 +110,7 @@ def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) ->
         )
         UPDATE tds.backlog AS b SET lease = %(token)s, leased_until = now() + %(duration)s
         FROM due WHERE b.entity = due.entity AND b.id = due.id
-        RETURNING b.entity, b.id, b.priority
+        RETURNING b.entity, b.id, b.priority, b.forced_at
         """,
         {
             "entities": list(sizes),
@@ -109,23 +123,36 @@ def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) ->
     if not rows:
         return None
     priority = Priority(min(row[2] for row in rows))
-    return Lease(entity=rows[0][0], ids=sorted(row[1] for row in rows), token=token, priority=priority)
+    return Lease(
+        entity=rows[0][0],
+        ids=sorted(row[1] for row in rows),
+        token=token,
+        priority=priority,
+        forced={row[1]: row[3] for row in rows if row[3] is not None},
+    )
 
 
 def finish(connection: Connection, held: Lease, began: Mapping[str, datetime]) -> None:
-    """Remove what was fetched, unless it was requested again after its fetch began; then only free it."""
-    values = _of(held, list(began)) | {"times": list(began.values())}
+    """Remove what was fetched, unless it was requested again after its fetch began; then only free it.
+
+    A force that this lease did not know of was not obeyed, so it stays, and its row with it.
+    """
+    ids = list(began)
+    values = _of(held, ids) | {"times": list(began.values()), "forced": [held.forced.get(one) for one in ids]}
     connection.execute(
         """
-        DELETE FROM tds.backlog AS b USING unnest(%(ids)s::text[], %(times)s::timestamptz[]) AS f (id, began_at)
+        DELETE FROM tds.backlog AS b USING unnest(
+            %(ids)s::text[], %(times)s::timestamptz[], %(forced)s::timestamptz[]) AS f (id, began_at, forced_at)
         WHERE b.entity = %(entity)s AND b.id = f.id AND b.lease = %(token)s AND b.requested_at < f.began_at
+            AND b.forced_at IS NOT DISTINCT FROM f.forced_at
         """,
         values,
     )
     connection.execute(
         """
-        UPDATE tds.backlog SET lease = NULL, leased_until = NULL
-        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
+        UPDATE tds.backlog AS b SET lease = NULL, leased_until = NULL, forced_at = nullif(b.forced_at, f.forced_at)
+        FROM unnest(%(ids)s::text[], %(forced)s::timestamptz[]) AS f (id, forced_at)
+        WHERE b.entity = %(entity)s AND b.id = f.id AND b.lease = %(token)s
         """,
         values,
     )

@@ -1,7 +1,7 @@
 """Turn what Zoho says into candidates for the mirror: list rows, documents, and the word that a record is gone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,10 @@ class Candidate:
     source: str = "drain"
     trace_id: str = ""
     webhook: str = ""
+
+    def forced(self) -> "Candidate":
+        """The same, to be written even if nothing seems to differ."""
+        return replace(self, observation=replace(self.observation, force=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,6 @@ def from_document(
     source: str,
     trace_id: str = "",
     webhook: str = "",
-    force: bool = False,
 ) -> Candidate:
     """A full document, seen at `moment`; `webhook` is the address that it came by, if it came so.
 
@@ -85,7 +88,6 @@ def from_document(
         version=_version(spec, document),
         hash=digest({"columns": values, "children": children}, skip=spec.volatile),
         comparable=spec.shares_version,
-        force=force,
         shared=_shared(spec, values),
     )
     return Candidate(

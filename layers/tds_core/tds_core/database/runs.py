@@ -108,8 +108,10 @@ class Cursor:
     walk_requested_at: datetime | None
     walk_started_at: datetime | None
     walk_page: int | None
+    walk_end: int | None
     walk_priority: Priority | None
     walked_at: datetime | None
+    walked_pages: int | None
     walked_rows: int
 
 
@@ -117,7 +119,8 @@ def cursors(database: Database, scans: Collection[str], *, at: datetime | None =
     """The scans' cursors, made when they are not there yet, at the database's time or the given one."""
     query = """
         SELECT scan, coalesce(%s, now()), changed_since, polled_at, poll_retry_at, refetched_at, touched_at,
-            walk_requested_at, walk_started_at, walk_page, walk_priority, walked_at, coalesce(walked_rows, 0)
+            walk_requested_at, walk_started_at, walk_page, walk_end, walk_priority, walked_at, walked_pages,
+            coalesce(walked_rows, 0)
         FROM tds.cursors WHERE scan = ANY(%s)
         """
     rows = database.execute(query, (at, list(scans)))
@@ -136,7 +139,8 @@ def cursor(database: Database, scan: str, *, at: datetime | None = None) -> Curs
 
 
 def _cursor(row: tuple[Any, ...]) -> Cursor:
-    scan, now, since, polled, retry, refetched, touched, requested, started, page, priority, walked, rows = row
+    scan, now, since, polled, retry, refetched, touched, requested, started, *walk = row
+    page, end, priority, walked, walked_pages, walked_rows = walk
     return Cursor(
         scan=scan,
         now=now,
@@ -148,9 +152,11 @@ def _cursor(row: tuple[Any, ...]) -> Cursor:
         walk_requested_at=requested,
         walk_started_at=started,
         walk_page=page,
+        walk_end=end,
         walk_priority=None if priority is None else Priority(priority),
         walked_at=walked,
-        walked_rows=rows,
+        walked_pages=walked_pages,
+        walked_rows=walked_rows,
     )
 
 
@@ -189,40 +195,6 @@ def request_walk(database: Database, scan: str) -> None:
     )
 
 
-def start_walk(database: Database, scan: str, *, priority: Priority, at: datetime) -> None:
-    """A pass begins at its first page; it keeps its priority, whoever goes on with it."""
-    database.execute(
-        "UPDATE tds.cursors SET walk_started_at = %s, walk_page = 1, walk_rows = 0, walk_priority = %s WHERE scan = %s",
-        (at, int(priority), scan),
-    )
-
-
-def advance_walk(database: Database, scan: str, *, page: int, rows: int) -> None:
-    """A page is applied; a killed walk goes on at the next one."""
-    database.execute(
-        "UPDATE tds.cursors SET walk_page = %s, walk_rows = walk_rows + %s WHERE scan = %s", (page, rows, scan)
-    )
-
-
 def fail_walk(database: Database, scan: str, *, error: TdsError) -> None:
     """A page failed: people see why, and the pass goes on there."""
     database.execute("UPDATE tds.cursors SET walk_error = %s WHERE scan = %s", (f"{error.reason}: {error}", scan))
-
-
-def end_walk(database: Database, scan: str, *, overlap: timedelta) -> None:
-    """The list's end was reached. A request or touch that came during the pass stays for the next one.
-
-    A poll without a cursor will start where the pass began, because the pass's first page is that old.
-    """
-    database.execute(
-        """
-        UPDATE tds.cursors SET
-            walked_at = walk_started_at, walked_rows = walk_rows, walk_page = NULL, walk_rows = NULL,
-            walk_priority = NULL, walk_error = NULL,
-            changed_since = coalesce(changed_since, walk_started_at - %s),
-            walk_requested_at = CASE WHEN walk_requested_at > walk_started_at THEN walk_requested_at END,
-            touched_at = CASE WHEN touched_at > walk_started_at THEN touched_at END
-        WHERE scan = %s
-        """,
-        (overlap, scan),
-    )

@@ -74,6 +74,7 @@ PRICE_LISTS = EntitySpec(
             key="product_id",
             model=PriceListItem,
             totals={"rates": "rate"},
+            none_where=("pricebook_type", "fixed_percentage"),
         ),
     ),
 )

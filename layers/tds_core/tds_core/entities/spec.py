@@ -72,7 +72,8 @@ class ChildTable:
     `source_keys` are tried in order (organisations that never migrated say warehouses for locations);
     `model` reads one element, its field names are the child's columns. Elements with the same `key` are one row:
     the later one wins, unless `part` names a column that tells them apart; then their `added` columns are added up.
-    `totals` are the sums that people compare with Zoho, each of a column.
+    `totals` are the sums that people compare with Zoho, each of a column. `none_where` names a key and the value with
+    which a document says that it has no such rows: then its list may be absent, too.
     """
 
     table: str
@@ -82,22 +83,27 @@ class ChildTable:
     part: str = ""
     added: tuple[str, ...] = ()
     totals: Mapping[str, str] = field(default_factory=dict)
+    none_where: tuple[str, str] | None = None
 
     def rows(self, document: RawDocument) -> list[dict[str, Any]] | None:
-        """The child's rows in the order of their keys; None when the document has none of the source keys.
+        """The child's rows in the order of their keys; None when the document says nothing of them.
 
         None leaves the stored rows alone, an empty list removes them. An element without an id is no row: the raw
         document keeps it. Raises InvalidDocument for anything else that cannot be read.
         """
         present = [document[name] for name in self.source_keys if name in document]
         if not present:
-            return None
+            return [] if self._has_none(document) else None
         rows: dict[str, dict[str, Any]] = {}
         for part in self._parts(next((value for value in present if value not in (None, "", [])), [])):
             row = rows.setdefault(part[self.key], {})
             added = {name: _add(row.get(name), part[name]) for name in self.added if name in part}
             row |= part | added
         return list(rows.values())
+
+    def _has_none(self, document: RawDocument) -> bool:
+        name, value = self.none_where or ("", None)
+        return value is not None and document.get(name) == value
 
     def _parts(self, elements: Any) -> list[dict[str, Any]]:
         if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
@@ -184,6 +190,11 @@ class EntitySpec:
     def scan_name(self) -> str:
         """The list that is walked: customers and vendors share the scan of contacts."""
         return self.scan or self.name
+
+    @property
+    def grows_at_its_end(self) -> bool:
+        """Whether a walk meets new records at the list's end only: the time of creation never changes."""
+        return self.walk_sort == "created_time"
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tds_core.entities.spec import ROWS_PER_PAGE, Purpose
 from tds_core.settings import Settings
+from tds_core.sync import business_hours
 
-BUSY_FROM_H, BUSY_UNTIL_H = 8, 18
 NIGHT_FROM_H, NIGHT_UNTIL_H = 2, 4
-_BUSY_H = BUSY_UNTIL_H - BUSY_FROM_H
+_DAY = timedelta(days=1)
 # schedules tick a little early or late; a tick that comes this early is not made to wait for the next one
 _EARLY = timedelta(seconds=30)
 # what failed by chance is tried again sooner than its pace, but never at every tick of a small budget
@@ -32,7 +32,7 @@ class Pace:
     @property
     def times_a_day(self) -> float:
         """How many rounds a day has."""
-        return timedelta(hours=_BUSY_H) / self.busy + timedelta(hours=24 - _BUSY_H) / self.rest
+        return business_hours.length() / self.busy + (_DAY - business_hours.length()) / self.rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +150,11 @@ class Cadence:
                 paces[purpose] = Pace(busy=timedelta(seconds=seconds), rest=timedelta(seconds=seconds))
         nights = settings.deep_walk_nights or row.nights
         whole = Row(day_limit=row.day_limit, paces=paces, nights=nights, headers_only=row.headers_only)
-        return cls(row=whole, zone=_zone(zone, otherwise=settings.zoho_time_zone))
+        return cls(row=whole, zone=zone_info(zone, otherwise=settings.zoho_time_zone))
 
     def is_busy(self, at: datetime) -> bool:
         """Whether people are at work."""
-        return BUSY_FROM_H <= at.astimezone(self.zone).hour < BUSY_UNTIL_H
+        return business_hours.is_open(at, self.zone)
 
     def is_night(self, at: datetime) -> bool:
         """Whether it is the time for heavy work."""
@@ -232,7 +232,8 @@ def _early(wait: timedelta) -> timedelta:
     return wait - min(_EARLY, wait / 10)
 
 
-def _zone(name: str, *, otherwise: str) -> ZoneInfo:
+def zone_info(name: str, *, otherwise: str) -> ZoneInfo:
+    """The organisation's zone, or the one that is set where its name is not known here."""
     try:
         return ZoneInfo(name or otherwise)
     except (ZoneInfoNotFoundError, ValueError):

@@ -101,7 +101,7 @@ class Console:
         spec = entity(name)
         wanted = [parse_id(document_id) for document_id in ids]
         with self._database.transaction() as connection:
-            backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch")
+            backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch", forced=True)
         self._waker.wake()
         return {"requested": len(wanted)}
 
@@ -127,7 +127,7 @@ class Console:
 
     def webhook_load(self, *, days: int = 30) -> dict[str, Any]:
         """How many changes a day Zoho would have to announce: on average, on the busiest day, by entity on average."""
-        zone = self._settings.zoho_time_zone
+        zone = zoho_status.day(self._settings, self._database).zone
         changes = announcements.changes_by_day(self._database, silence.ANNOUNCED, days=days, time_zone=zone)
         by_day: dict[date, int] = {}
         by_entity = dict.fromkeys(silence.ANNOUNCED, 0)

@@ -150,7 +150,11 @@ class Drain:
         def completion(connection: Connection, results: Sequence[Result]) -> None:
             self._end_leases(connection, held, results, began)
 
-        candidates = [fetch.candidate for fetch in fetches if fetch.candidate is not None]
+        candidates = [
+            fetch.candidate.forced() if fetch.id in held.forced else fetch.candidate
+            for fetch in fetches
+            if fetch.candidate is not None
+        ]
         results = self._mirror.apply(spec, candidates, priority=held.priority, completion=completion)
         current.add(spec.name, count(results))
         self._settle_others(held, [fetch for fetch in fetches if fetch.candidate is None])
@@ -188,7 +192,14 @@ class Drain:
     def _pass_on(self, connection: Connection, held: Lease, fetch: Fetch) -> None:
         """A contact asked for as a customer that is a vendor: ask for it there."""
         if fetch.belongs_to:
-            backlog.request(connection, fetch.belongs_to, [fetch.id], priority=held.priority, cause="other entity")
+            backlog.request(
+                connection,
+                fetch.belongs_to,
+                [fetch.id],
+                priority=held.priority,
+                cause="other entity",
+                forced=fetch.id in held.forced,
+            )
 
 
 def _is_stop(error: TdsError | None) -> bool:

@@ -61,8 +61,7 @@ class Fetcher:
             except TdsError as exc:
                 return [Fetch(id=document_id, error=exc) for document_id in ids]
             fetches = [
-                self._read(spec, parse_id(spec.id_of(one.document)), one.document, one.observed_at, priority)
-                for one in fetched
+                self._read(spec, parse_id(spec.id_of(one.document)), one.document, one.observed_at) for one in fetched
             ]
             missing = sorted(set(ids) - {fetch.id for fetch in fetches})
         return fetches + [self._fetch_one(spec, document_id, priority, wait_s) for document_id in missing]
@@ -80,7 +79,7 @@ class Fetcher:
             for row in page.rows:
                 with suppress(InvalidDocument, InvalidId):  # a row without an id is nobody's
                     document_id = parse_id(spec.id_of(row))
-                    found[document_id] = self._read(spec, document_id, row, page.observed_at, priority)
+                    found[document_id] = self._read(spec, document_id, row, page.observed_at)
         began_at = pages[0].observed_at
         return [
             found.get(document_id) or self._confirm(spec, document_id, began_at, priority, wait_s, shown=found.keys())
@@ -97,7 +96,7 @@ class Fetcher:
     def _fetch_one(self, spec: EntitySpec, document_id: str, priority: Priority, wait_s: Callable[[], float]) -> Fetch:
         try:
             fetched = self._client.document(spec, document_id, priority=priority, permit_wait_s=wait_s())
-            return self._read(spec, document_id, fetched.document, fetched.observed_at, priority)
+            return self._read(spec, document_id, fetched.document, fetched.observed_at)
         except DocumentNotFound as exc:
             return self._confirm(spec, document_id, exc.observed_at, priority, wait_s)
         except TdsError as exc:
@@ -119,14 +118,12 @@ class Fetcher:
             return Fetch(id=document_id, error=error)
         return Fetch(id=document_id, began_at=began_at, candidate=gone(document_id, observed_at=began_at))
 
-    def _read(
-        self, spec: EntitySpec, document_id: str, document: JsonObject, began_at: datetime, priority: Priority
-    ) -> Fetch:
+    def _read(self, spec: EntitySpec, document_id: str, document: JsonObject, began_at: datetime) -> Fetch:
         if not spec.is_own(document):
             return Fetch(id=document_id, began_at=began_at, belongs_to=_owner(spec, document))
         moment = Moment(at=began_at, clock=Clock.FETCH)
         try:
-            candidate = from_document(spec, document, moment=moment, source="fetch", force=priority is Priority.MANUAL)
+            candidate = from_document(spec, document, moment=moment, source="fetch")
         except TdsError as exc:
             return Fetch(id=document_id, began_at=began_at, error=exc)
         return Fetch(id=document_id, began_at=began_at, candidate=candidate)

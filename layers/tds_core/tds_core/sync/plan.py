@@ -120,7 +120,7 @@ def plan(
 
 def calls_each(held: Mapping[str, Size]) -> dict[Purpose, int]:
     """The calls of each purpose whenever it is due: lists by their means, documents fetched anew, whole walks."""
-    calls: dict[Purpose, int] = {}
+    calls: dict[Purpose, int] = {"daily": 1}  # the organisation itself
 
     def add(purpose: Purpose | None, number: int) -> None:
         if purpose is not None:

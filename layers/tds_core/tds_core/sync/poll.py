@@ -4,15 +4,14 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from tds_core.database import backlog, runs
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
-from tds_core.database.runs import Cursor, Run
+from tds_core.database.runs import Cursor, Lease, Run
 from tds_core.entities import scans
 from tds_core.entities.model import parse_instant
-from tds_core.entities.spec import EntitySpec, LookBack, ModifiedSince, NewestFirst, WholeList
+from tds_core.entities.spec import EntitySpec, LookBack, ModifiedSince, NewestFirst, Purpose, WholeList
 from tds_core.errors import DatabaseUnavailable, FilterIgnored, PermitDenied, RetriableError, TdsError, ZohoThrottled
 from tds_core.priority import Priority
 from tds_core.settings import Settings
@@ -21,6 +20,8 @@ from tds_core.sync.pages import apply_page
 from tds_core.zoho import status
 from tds_core.zoho.client import ListPage, UnifiedZohoClient
 
+# its row among the cursors
+_ORGANIZATION = "organization"
 _RESOLUTION = timedelta(seconds=1)
 _SHORT_LIST_ROWS = 4_000
 _log = logging.getLogger(__name__)
@@ -55,44 +56,68 @@ class Poll:
             if held is None:
                 return {}
             with runs.run(self._database, "poll") as current:
-                cursors = runs.cursors(self._database, scans(), at=self._clock())
-                day = status.day(self._settings, self._database)
-                cadence = Cadence.of(self._settings, day_limit=day.limit, zone=day.zone)
+                cursors = runs.cursors(self._database, [_ORGANIZATION, *scans()], at=self._clock())
+                failures += self._check_organization(cursors[_ORGANIZATION], current, force=force)
+                cadence = self._cadence()
                 for scan, specs in scans().items():
                     cursor = cursors[scan]
                     self._refetch(specs, cursor, cadence, force=force)
-                    if not force and not _is_due(specs[0], cursor, cadence):
+                    if not force and not _is_due(specs[0].cadence, cursor, cadence):
                         continue
-                    if not held.beat():
-                        break
                     try:
-                        self._poll(scan, specs, cursor, current)
+                        if not (held.beat() and self._poll(specs, cursor, cadence, held, current)):
+                            break
                     except TdsError as exc:
-                        _log.error("poll failed", extra={"scan": scan, "reason": exc.reason, "detail": str(exc)})
                         failures.append(exc)
-                        self._fail(specs[0], cursor, cadence, exc)
+                        self._fail(specs[0].cadence, cursor, cadence, exc)
                 for failure in failures:
                     if not isinstance(failure, PermitDenied | ZohoThrottled):
                         raise failure
             return current.outcomes
 
-    def _poll(self, scan: str, specs: tuple[EntitySpec, ...], cursor: Cursor, current: Run) -> None:
+    def _cadence(self) -> Cadence:
+        day = status.day(self._settings, self._database)
+        return Cadence.of(self._settings, day_limit=day.limit, zone=day.zone)
+
+    def _check_organization(self, cursor: Cursor, current: Run, *, force: bool) -> list[TdsError]:
+        """Once a day, see that the organisation is the token's, and in which zone its days end; returns what failed.
+
+        A person who asks for a round after a failure is answered at once.
+        """
+        cadence = self._cadence()
+        if not (_is_due("daily", cursor, cadence) or (force and cursor.poll_retry_at)):
+            return []
+        try:
+            current.zoho_calls += 1
+            seen = self._client.organization(Priority.POLL, permit_wait_s=self._settings.work_s)
+            runs.store_poll(self._database, cursor.scan, changed_since=seen.observed_at, polled_at=cursor.now)
+        except TdsError as exc:
+            self._fail("daily", cursor, cadence, exc)
+            return [exc]
+        return []
+
+    def _poll(self, specs: tuple[EntitySpec, ...], cursor: Cursor, cadence: Cadence, held: Lease, current: Run) -> bool:
+        """One round of one list; returns whether the lease was held to its end; else another round counts."""
         overlap = timedelta(seconds=self._settings.overlap_s)
         # until a walk has ended, what changed behind it is found from where it began
         since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - overlap
         first: ListPage | None = None
-        for page in self._pages(specs[0], since, cursor):
+        for page in self._pages(specs[0], since, cursor, cadence):
             first = first or page
             current.zoho_calls += 1
             apply_page(self._mirror, specs, page, run=current, source="poll", priority=Priority.POLL)
+            if not held.beat():
+                return False
         if first is not None:
-            runs.store_poll(self._database, scan, changed_since=first.served_at - overlap, polled_at=cursor.now)
+            runs.store_poll(self._database, cursor.scan, changed_since=first.served_at - overlap, polled_at=cursor.now)
+        return True
 
-    def _fail(self, spec: EntitySpec, cursor: Cursor, cadence: Cadence, error: TdsError) -> None:
+    def _fail(self, purpose: Purpose, cursor: Cursor, cadence: Cadence, error: TdsError) -> None:
         """Let people see it, and let no failing list take more calls than its cadence gives it."""
+        _log.error("poll failed", extra={"scan": cursor.scan, "reason": error.reason, "detail": str(error)})
         if isinstance(error, DatabaseUnavailable):
             return
-        retry_at = cadence.retry_at(spec.cadence, cursor.now, is_transient=isinstance(error, RetriableError))
+        retry_at = cadence.retry_at(purpose, cursor.now, is_transient=isinstance(error, RetriableError))
         runs.fail_poll(self._database, cursor.scan, error=error, retry_at=retry_at)
 
     def _refetch(self, specs: tuple[EntitySpec, ...], cursor: Cursor, cadence: Cadence, *, force: bool) -> None:
@@ -103,7 +128,7 @@ class Poll:
                     backlog.request_anew(connection, spec, priority=Priority.POLL)
                     runs.store_refetch(connection, cursor.scan, at=cursor.now)
 
-    def _pages(self, spec: EntitySpec, since: datetime, cursor: Cursor) -> Iterator[ListPage]:
+    def _pages(self, spec: EntitySpec, since: datetime, cursor: Cursor, cadence: Cadence) -> Iterator[ListPage]:
         """The pages that hold every row changed since then."""
         match spec.changes:
             case ModifiedSince(sort_column=column):
@@ -111,9 +136,8 @@ class Poll:
             case NewestFirst(sort_column=column):
                 yield from self._newest(spec, column, "last_modified_time", since, rows=cursor.walked_rows)
             case LookBack(date_column=column, days=days):
-                zone = ZoneInfo(self._settings.zoho_time_zone)
-                first_day = (cursor.now.astimezone(zone) - timedelta(days=days)).date()
-                midnight = datetime.combine(first_day, datetime.min.time(), zone)
+                first_day = (cursor.now.astimezone(cadence.zone) - timedelta(days=days)).date()
+                midnight = datetime.combine(first_day, datetime.min.time(), cadence.zone)
                 yield from self._newest(spec, column, column, midnight, rows=cursor.walked_rows)
             case WholeList():
                 yield from self._list(spec, {})
@@ -155,10 +179,10 @@ class Poll:
             number += 1
 
 
-def _is_due(spec: EntitySpec, cursor: Cursor, cadence: Cadence) -> bool:
+def _is_due(purpose: Purpose, cursor: Cursor, cadence: Cadence) -> bool:
     if cursor.poll_retry_at:
         return cursor.now >= cursor.poll_retry_at
-    return cadence.is_due(spec.cadence, cursor.polled_at, cursor.now)
+    return cadence.is_due(purpose, cursor.polled_at, cursor.now)
 
 
 def _is_before(row: Mapping[str, Any], key: str, limit: datetime) -> bool:

@@ -7,7 +7,7 @@ over some hours of business. A rule that points at a wrong address, a changed se
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from tds_core.database import announcements
@@ -15,11 +15,13 @@ from tds_core.database.announcements import Announcements
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tds_core.settings import Settings
+from tds_core.sync import business_hours
+from tds_core.sync.cadence import zone_info
+from tds_core.zoho import status
 
 METRIC = "WebhookSilenceHours"
 ANNOUNCED = tuple(name for name, spec in REGISTRY.items() if spec.webhook_modules)
 
-_OPENS, _CLOSES = time(8), time(18)
 _log = logging.getLogger(__name__)
 
 
@@ -39,7 +41,7 @@ class Silence:
 
 def measure(settings: Settings, database: Database) -> dict[str, Silence]:
     """Each entity that Zoho has webhooks for, by name."""
-    zone = ZoneInfo(settings.zoho_time_zone)
+    zone = zone_info(status.day(settings, database).zone, otherwise=settings.zoho_time_zone)
     return {
         one.entity: _silence(one, zone, limit_hours=settings.webhook_silence_hours)
         for one in announcements.announcements(database, ANNOUNCED)
@@ -54,21 +56,10 @@ def tell(silences: dict[str, Silence], gauge: Callable[[str, float], None]) -> N
         _log.warning("webhooks are silent", extra={"entities": silent})
 
 
-def business_time(start: datetime, end: datetime, zone: ZoneInfo) -> timedelta:
-    """How much of the time between lies within business hours, on any day of the week."""
-    day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
-    total = timedelta(0)
-    while day <= last:
-        opens, closes = datetime.combine(day, _OPENS, zone), datetime.combine(day, _CLOSES, zone)
-        total += max(min(end, closes) - max(start, opens), timedelta(0))
-        day += timedelta(days=1)
-    return total
-
-
 def _silence(one: Announcements, zone: ZoneInfo, *, limit_hours: float) -> Silence:
     hours = 0.0
     if one.first_found_at is not None and one.last_found_at is not None:
-        hours = business_time(one.first_found_at, one.last_found_at, zone) / timedelta(hours=1)
+        hours = business_hours.between(one.first_found_at, one.last_found_at, zone) / timedelta(hours=1)
     return Silence(
         last_webhook_at=one.last_webhook_at,
         unannounced=one.unannounced,

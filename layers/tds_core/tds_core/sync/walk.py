@@ -1,14 +1,14 @@
 """One pass over an entity's whole list, page by page: every document shows its totals after N/200 calls.
 
-The pass is resumable at a page. What a page shows is applied as list rows; the details that it misses are left on the
-backlog, for the drain.
+The pass is resumable at a page, and misses no row that moves to another one (`database/passes.py`). What a page shows
+is applied as list rows; the details that it misses are left on the backlog, for the drain.
 """
 
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from tds_core.database import runs
+from tds_core.database import passes, runs
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.database.runs import Cursor, Lease, Run
@@ -98,25 +98,25 @@ class Walk:
         return due
 
     def _walk(self, scan: str, priority: Priority, held: Lease, current: Run, remaining_s: Callable[[], float]) -> bool:
-        """Walk one scan; returns whether its end was reached."""
+        """Walk one scan; returns whether its end was reached by this worker."""
         specs = scans()[scan]
         cursor = runs.cursor(self._database, scan, at=self._clock())
-        number = cursor.walk_page or 1
-        if cursor.walk_page is None:
-            runs.start_walk(self._database, scan, priority=priority, at=cursor.now)
+        walked = passes.resume(cursor) or passes.begin(self._database, cursor, priority=priority)
         order = {"sort_column": specs[0].walk_sort, "sort_order": "A"} if specs[0].walk_sort else {}
-        while held.beat() and remaining_s() > 0:
+        overlap = timedelta(seconds=self._settings.overlap_s)
+        while walked is not None and held.beat() and remaining_s() > 0:
             page = self._client.list_page(
-                specs[0], page=number, priority=priority, parameters=order, permit_wait_s=remaining_s()
+                specs[0], page=walked.page, priority=priority, parameters=order, permit_wait_s=remaining_s()
             )
             current.zoho_calls += 1
             apply_page(self._mirror, specs, page, run=current, source="walk", priority=priority)
-            number += 1
-            runs.advance_walk(self._database, scan, page=number, rows=len(page.rows))
-            if not page.has_more:
-                runs.end_walk(self._database, scan, overlap=timedelta(seconds=self._settings.overlap_s))
-                _log.info("walk complete", extra={"scan": scan, "pages": number - 1})
-                return True
+            rows = len(page.rows)
+            following = walked.after(rows=rows, has_more=page.has_more)
+            if following.is_over:
+                is_ended = passes.end(self._database, walked, following, rows=rows, overlap=overlap)
+                _log.info("walk over", extra={"scan": scan, "pages": following.end, "complete": is_ended})
+                return is_ended
+            walked = following if passes.advance(self._database, walked, following, rows=rows) else None
         return False
 
 

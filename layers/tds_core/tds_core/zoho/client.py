@@ -189,12 +189,17 @@ class UnifiedZohoClient:
         """
 
         def read(document: JsonObject, permit: Permit, served_at: datetime) -> Organization:
-            for record in _rows(document, "organizations", "/organizations"):
-                if str(record.get("organization_id")) == self._settings.zoho_organization_id:
-                    return Organization.parse(record, observed_at=permit.taken_at)
-            raise OrganizationRejected("the configured organization id is none of the token's")
+            wanted = self._settings.zoho_organization_id
+            seen = {
+                str(record.get("organization_id")): record for record in _rows(document, "organizations", call.path)
+            }
+            if wanted not in seen:
+                known = ", ".join(sorted(seen)) or "it sees none"
+                raise OrganizationRejected(f"the configured organization id {wanted} is none of the token's: {known}")
+            return Organization.parse(seen[wanted], observed_at=permit.taken_at)
 
-        organization = self._run(_call("books", "/organizations", {}, priority, permit_wait_s), read)
+        call = _call("books", "/organizations", {}, priority, permit_wait_s)
+        organization = self._run(call, read)
         remember(self._database, organization)
         return organization
 
