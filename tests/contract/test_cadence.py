@@ -6,7 +6,7 @@ import pytest
 
 from tds_core.database.sizes import Size
 from tds_core.entities import REGISTRY, scans
-from tds_core.entities.spec import EntitySpec
+from tds_core.entities.spec import EntitySpec, LookBack
 from tds_core.settings import Settings
 from tds_core.sync.cadence import TABLE, Cadence
 from tds_core.sync.plan import Plan, calls_each, plan
@@ -45,6 +45,10 @@ def test_what_is_asked_by_the_clock_is_what_the_limit_was_designed_for(day_limit
     assert told.fixed_a_day + told.changes_a_day + told.held + told.left_a_day <= day_limit
 
 
+def test_at_the_largest_limit_no_call_by_the_clock_is_wasted() -> None:
+    assert planned(10_000).fixed_a_day == pytest.approx(2_570, rel=0.03)
+
+
 @pytest.mark.parametrize(
     ("day_limit", "days"),
     [
@@ -68,10 +72,10 @@ def test_a_limit_that_leaves_nothing_promises_no_end() -> None:
     assert planned(300).history.days is None
 
 
-def test_a_round_of_polls_is_a_call_a_list_and_the_pages_of_a_look_back() -> None:
+def test_a_round_of_polls_is_a_call_a_list_and_the_older_page_of_payments_comes_with_the_items() -> None:
     calls = calls_each(COMPANY)
-    assert calls["poll"] == 8
-    assert (calls["items"], calls["stock"], calls["balances"], calls["prices"]) == (12, 23, 13, 8)
+    assert calls["poll"] == 7
+    assert (calls["items"] - 1, calls["stock"], calls["balances"], calls["prices"]) == (12, 23, 13, 8)
     assert calls["daily"] == 3, "locations, users, and the organisation itself"
     whole = (1, 1, 1, 12, 120, 100, 99, 5, 12, 3)  # the contacts are walked for their balances
     assert calls["deep"] == sum(whole) + 20
@@ -83,8 +87,10 @@ def test_a_round_of_polls_is_a_call_a_list_and_the_pages_of_a_look_back() -> Non
 @ENTITIES
 def test_freshness_is_what_the_largest_row_gives_in_business_hours(spec: EntitySpec) -> None:
     assert TOP.paces[spec.cadence].busy <= spec.freshness
-    assert (spec.slower is not None) == (spec.walk is not None or spec.refetch == "stock")
-    for purpose in (spec.walk, spec.refetch):
+    deeper = spec.changes.deeper if isinstance(spec.changes, LookBack) else None
+    is_deeper_slow = deeper is not None and TOP.paces[deeper].busy > spec.freshness
+    assert (spec.slower is not None) == (spec.walk is not None or spec.refetch == "stock" or is_deeper_slow)
+    for purpose in (spec.walk, spec.refetch, deeper):
         if purpose in TOP.paces and purpose is not None:
             promised = spec.slower[1] if spec.slower else spec.freshness
             assert TOP.paces[purpose].busy <= promised

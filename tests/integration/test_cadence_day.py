@@ -55,6 +55,7 @@ class Company:
     calls: Counter[Priority] = field(default_factory=Counter)
     heard: dict[str, list[datetime]] = field(default_factory=dict)
     walked: dict[str, list[datetime]] = field(default_factory=dict)
+    looked_back: list[datetime] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.begin_day()
@@ -100,6 +101,8 @@ class Company:
         is_walk = not is_newest and (
             priority is not Priority.POLL or not isinstance(spec.changes, WholeList | LookBack)
         )
+        if is_newest and page == last > 1:
+            self.looked_back.append(self.now)
         if page == 1:
             (self.walked if is_walk else self.heard).setdefault(spec.scan_name, []).append(self.now)
         rows = min(200, ROWS[spec.scan_name] - 200 * (page - 1))
@@ -193,6 +196,9 @@ def test_every_promise_holds_in_business_hours_at_the_largest_limit(clockwork: C
     last_day = clockwork.company.now
     clockwork.run(2)
     company = clockwork.company
+    payments = REGISTRY["payments"].slower
+    assert payments is not None
+    assert longest_wait(company.looked_back, last_day=last_day) <= payments[1]
     for spec in REGISTRY.values():
         assert longest_wait(company.heard[spec.scan_name], last_day=last_day) <= spec.freshness, spec.name
         if spec.walk:

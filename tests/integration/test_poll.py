@@ -207,6 +207,34 @@ def test_a_look_back_reads_the_newest_pages_of_14_days_whatever_the_cursor_says(
     assert list(mirrored(road.database, "payments")) == ["700", "707", "713", "714", "715"]
 
 
+def test_the_pages_behind_the_first_one_are_looked_back_over_at_the_pace_of_the_items(road: Road, zoho: Zoho) -> None:
+    road.clock = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
+    days = [(road.clock - timedelta(days=ago)).date().isoformat() for ago in (0, 10, 20)]
+    zoho.listing("payments", *([row("payments", f"70{n}", date=day)] for n, day in enumerate(days)))
+    asked = []
+    for _ in range(7):
+        before = len(queries(zoho, "/customerpayments"))
+        road.poll.run()
+        asked.append(len(queries(zoho, "/customerpayments")) - before)
+        road.clock += timedelta(minutes=5)
+    assert asked == [3, 1, 1, 3, 1, 1, 3]
+    road.poll.run(force=True)
+    assert len(queries(zoho, "/customerpayments")) == sum(asked) + 3
+
+
+def test_a_round_that_failed_on_a_page_behind_the_first_one_reads_it_the_next_time(road: Road, zoho: Zoho) -> None:
+    road.clock = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
+    days = [(road.clock - timedelta(days=ago)).date().isoformat() for ago in (0, 10)]
+    zoho.listing("payments", *([row("payments", f"70{n}", date=day)] for n, day in enumerate(days)))
+    zoho.answer("/customerpayments", zoho.usual, error(1000, status=500))
+    with pytest.raises(ZohoUnavailable):
+        road.poll.run()
+    zoho.script.clear()
+    road.clock += timedelta(minutes=5)
+    road.poll.run()
+    assert list(mirrored(road.database, "payments")) == ["700", "701"]
+
+
 def test_products_are_found_by_reading_the_whole_list(road: Road, zoho: Zoho) -> None:
     zoho.listing("products", *[[row("products", str(600 + page))] for page in range(4)])
     road.poll.run()

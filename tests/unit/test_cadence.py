@@ -72,6 +72,22 @@ def test_a_round_is_due_by_the_pace_of_the_hour(minutes: float, hour: int, due: 
     assert cadence().is_due("poll", at(hour, 30) - timedelta(minutes=minutes), at(hour, 30)) is due
 
 
+@pytest.mark.parametrize(
+    ("last", "now", "begins"),
+    [
+        pytest.param(None, at(12), True, id="never-yet"),
+        pytest.param(at(12, 2), at(12, 7), False, id="within-a-quarter"),
+        pytest.param(at(12, 12), at(12, 17), True, id="the-next-quarter"),
+        pytest.param(at(19, 10), at(19, 25), False, id="within-an-hour-of-the-evening"),
+        pytest.param(at(19, 55), at(20, 10), True, id="the-next-hour-of-the-evening"),
+        pytest.param(at(17, 58), at(18, 3), True, id="after-business-hours"),
+        pytest.param(at(12, 2), at(12, 2, day=11), True, id="a-day-later"),
+    ],
+)
+def test_the_first_round_of_an_interval_does_more(last: datetime | None, now: datetime, begins: bool) -> None:
+    assert cadence().begins("items", last, now) is begins
+
+
 def test_a_hurried_round_keeps_the_pace_of_business_hours_at_night() -> None:
     last, now = at(20), at(22)
     assert cadence().is_due("balances", last, now) is False

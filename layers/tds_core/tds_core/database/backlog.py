@@ -49,9 +49,9 @@ def request(
 ) -> None:
     """Ask for documents, in the caller's transaction. An id is parked no longer when somebody asks for it again.
 
+    What is `forced` will be written even if nothing seems to differ, whoever else asks for it and how urgently.
     A row that nobody is fetching and that already asks as urgently stays as it is: it is locked until this transaction
-    ends, so whoever takes it does so afterwards. What is `forced` will be written even if nothing seems to differ,
-    whoever else asks for it and how urgently.
+    ends, so whoever takes it does so afterwards.
     """
     connection.execute(
         """
@@ -68,7 +68,8 @@ def request(
             attempts = CASE WHEN b.parked_at IS NULL THEN b.attempts ELSE 0 END,
             lags = CASE WHEN b.parked_at IS NULL THEN b.lags ELSE 0 END
         WHERE b.lease IS NOT NULL OR b.parked_at IS NOT NULL
-            OR excluded.priority < b.priority OR excluded.not_before < b.not_before OR excluded.forced_at IS NOT NULL
+            OR excluded.priority < b.priority OR excluded.not_before < b.not_before
+            OR (excluded.forced_at IS NOT NULL AND b.forced_at IS NULL)
         """,
         {
             "entity": entity,

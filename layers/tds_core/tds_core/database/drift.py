@@ -58,13 +58,22 @@ def watch(connection: Connection, run_id: int, spec: EntitySpec, ids: Sequence[s
 
 
 def request(connection: Connection, run_id: int, spec: EntitySpec) -> int:
-    """Have everything open of an entity fetched, and written even where nothing seems to differ; how many ids."""
+    """Have everything open of an entity fetched; how many ids.
+
+    What may be wrong is written even where nothing seems to differ; what is only old is not.
+    """
     rows = connection.execute(
-        "SELECT DISTINCT id FROM tds.drift WHERE run_id = %s AND entity = %s AND how IS NULL", (run_id, spec.name)
+        """
+        SELECT id, bool_or(kind <> 'unannounced') FROM tds.drift
+        WHERE run_id = %s AND entity = %s AND how IS NULL GROUP BY id
+        """,
+        (run_id, spec.name),
     ).fetchall()
-    if rows:
-        ids = [row[0] for row in rows]
-        backlog.request(connection, spec.name, ids, priority=Priority.VERIFICATION, cause="verification", forced=True)
+    for forced in (True, False):
+        ids = [document_id for document_id, is_doubted in rows if is_doubted is forced]
+        if ids:
+            priority, cause = Priority.VERIFICATION, "verification"
+            backlog.request(connection, spec.name, ids, priority=priority, cause=cause, forced=forced)
     return len(rows)
 
 
@@ -81,10 +90,11 @@ def open_ids(database: Database, run_id: int) -> dict[str, list[str]]:
     return {name: found[name] for name in REGISTRY if name in found}
 
 
-def is_open(database: Database, run_id: int) -> bool:
-    """Whether anything still waits for its fetch."""
-    query = "SELECT EXISTS (SELECT FROM tds.drift WHERE run_id = %s AND how IS NULL)"
-    return bool(database.execute(query, (run_id,))[0][0])
+def open_entities(database: Database, run_id: int) -> list[str]:
+    """The entities of which something is still open."""
+    query = "SELECT DISTINCT entity FROM tds.drift WHERE run_id = %s AND how IS NULL"
+    found = {row[0] for row in database.execute(query, (run_id,))}
+    return [name for name in REGISTRY if name in found]
 
 
 def settle(connection: Connection, run_id: int, spec: EntitySpec, *, margin_s: float) -> None:
@@ -114,9 +124,15 @@ def judge(
     connection.execute(_correct_query(spec.name), {"run": run_id, "entity": spec.name})
 
 
-def leave(connection: Connection, run_id: int, reason: str) -> None:
-    """End what is still open as it is: not equal, not healed."""
-    connection.execute("UPDATE tds.drift SET how = %s WHERE run_id = %s AND how IS NULL", (reason, run_id))
+def leave(connection: Connection, run_id: int, reason: str, *, ids: Sequence[str] | None = None) -> None:
+    """End what is still open, or of it these ids, as it is: not equal, not healed."""
+    connection.execute(
+        """
+        UPDATE tds.drift SET how = %(how)s
+        WHERE run_id = %(run)s AND how IS NULL AND (%(ids)s::text[] IS NULL OR id = ANY(%(ids)s))
+        """,
+        {"how": reason, "run": run_id, "ids": None if ids is None else list(ids)},
+    )
 
 
 # what tells that a document was changed: its content, and the version that Zoho gave it
@@ -253,24 +269,21 @@ def _judge_query(name: str) -> sql.Composed:
         WITH told AS (
             SELECT t.value ->> 'id' AS id, t.value -> 'columns' AS columns, {fetched} AS fetched
             FROM jsonb_array_elements(%(told)s::jsonb) AS t
-            CROSS JOIN LATERAL jsonb_populate_record(NULL::{mirror}, t.value -> 'columns') AS r
+            CROSS JOIN LATERAL jsonb_populate_record(
+                NULL::{mirror}, coalesce(nullif(t.value -> 'columns', 'null'), '{{}}')) AS r
         )
         UPDATE tds.drift AS d SET
             status = CASE WHEN j.is_drift THEN 'confirmed' ELSE 'dismissed' END,
             how = CASE WHEN j.is_drift THEN 'confirmed, not to be healed' ELSE 'the list was behind' END
         FROM told AS t
+        JOIN tds.drift AS o ON o.run_id = %(run)s AND o.entity = %(entity)s AND o.id = t.id AND o.how IS NULL
+            AND o.status = 'suspected'
         CROSS JOIN LATERAL (
-            SELECT t.columns = 'null' AS is_gone
-        ) AS g
-        CROSS JOIN LATERAL (
-            SELECT d2.kind, d2.field, CASE d2.kind
-                WHEN 'missing' THEN NOT g.is_gone
-                WHEN 'extra' THEN g.is_gone
-                ELSE NOT g.is_gone AND (NOT t.columns ? d2.field OR t.fetched -> d2.field <> d2.erp_value)
+            SELECT o.kind, o.field, CASE o.kind
+                WHEN 'missing' THEN t.columns <> 'null'
+                WHEN 'extra' THEN t.columns = 'null'
+                ELSE t.columns <> 'null' AND (NOT t.columns ? o.field OR t.fetched -> o.field <> o.erp_value)
             END AS is_drift
-            FROM tds.drift AS d2
-            WHERE d2.run_id = %(run)s AND d2.entity = %(entity)s AND d2.id = t.id AND d2.how IS NULL
-                AND d2.status = 'suspected'
         ) AS j
         WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.id = t.id AND d.kind = j.kind AND d.field = j.field
         """

@@ -86,6 +86,18 @@ def oldest(database: Database, spec: EntitySpec, *, limit: int) -> list[tuple[st
     return rows
 
 
+def age(database: Database, spec: EntitySpec) -> tuple[int, float | None]:
+    """How many live documents there are, and the age in days of the one that was not seen for longest."""
+    query = sql.SQL(
+        """
+        SELECT count(*), extract(epoch FROM now() - min(detail_observed_at))::float8 / 86400 FROM {mirror}
+        WHERE deleted_at IS NULL AND detail_observed_at IS NOT NULL
+        """
+    ).format(mirror=sql.Identifier("erp", spec.table))
+    count, days = database.execute(query)[0]
+    return count, days
+
+
 def unknown(database: Database, spec: EntitySpec, ids: Collection[str]) -> set[str]:
     """Those of the ids that have no live row."""
     query = sql.SQL(

@@ -64,6 +64,7 @@ PAYMENTS = EntitySpec(
     compared=("amount", "unused_amount", "payment_mode"),
     totals=("amount", "unused_amount"),
     freshness=timedelta(minutes=5),
+    slower=("dated before the newest 200", timedelta(minutes=15)),
     children=(
         ChildTable(
             table="payment_invoices",

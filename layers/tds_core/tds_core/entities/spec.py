@@ -33,10 +33,14 @@ class NewestFirst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookBack:
-    """No filter and no sort by change: the newest pages back to `days` before today, by `date_column`."""
+    """No filter and no sort by change: the newest pages back to `days` before today, by `date_column`.
+
+    Most of what happens shows on the first page; `deeper` says how often those behind it are read, too.
+    """
 
     date_column: str
     days: int
+    deeper: Purpose = "items"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ The table is data, the rest are pure functions of it. A spec names its cadences;
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import ceil
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +16,7 @@ from tds_core.sync import business_hours
 
 NIGHT_FROM_H, NIGHT_UNTIL_H = 2, 4
 _DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # schedules tick a little early or late; a tick that comes this early is not made to wait for the next one
 _EARLY = timedelta(seconds=30)
 # what failed by chance is tried again sooner than its pace, but never at every tick of a small budget
@@ -181,6 +182,17 @@ class Cadence:
         # the first round after business hours is still theirs: it shows what was done in their last minutes
         wait = min(self.wait(purpose, at), self.wait(purpose, last))
         return at - last >= (min(wait, _early(self.row.paces[purpose].busy)) if is_hurried else wait)
+
+    def begins(self, purpose: Purpose, last: datetime | None, at: datetime) -> bool:
+        """Whether this round is the first of another interval: so some rounds can do more, with no time of their own.
+
+        Intervals are those of the clock; the first round after business hours is still theirs.
+        """
+        if last is None:
+            return True
+        pace = self.row.paces[purpose]
+        interval = min(pace.busy if self.is_busy(one) else pace.rest for one in (last, at))
+        return (at - _EPOCH) // interval > (last - _EPOCH) // interval
 
     def retry_at(self, purpose: Purpose, at: datetime, *, is_transient: bool) -> datetime:
         """When to try again what failed: soon if time may heal it, else at its pace, for a person has to act."""

@@ -8,7 +8,7 @@ from tds_core.database import runs, sizes
 from tds_core.database.connection import Database
 from tds_core.database.sizes import Size
 from tds_core.entities import REGISTRY, scans
-from tds_core.entities.spec import EntitySpec, LookBack, Purpose, WholeList
+from tds_core.entities.spec import LookBack, Purpose, WholeList
 from tds_core.settings import Settings
 from tds_core.sync.cadence import Cadence, pages
 from tds_core.zoho import status
@@ -128,18 +128,12 @@ def calls_each(held: Mapping[str, Size]) -> dict[Purpose, int]:
 
     for specs in scans().values():
         whole = pages(sum(held[spec.name].rows for spec in specs))
-        add(specs[0].cadence, _round(specs[0], held[specs[0].name], whole))
+        changes = specs[0].changes
+        # what changed since the last poll of a list rarely fills a page
+        add(specs[0].cadence, whole if isinstance(changes, WholeList) else 1)
+        if isinstance(changes, LookBack):
+            add(changes.deeper, pages(held[specs[0].name].looked_back) - 1)
         add(specs[0].walk or "deep", whole)
         for spec in specs:
             add(spec.refetch, ceil(held[spec.name].refetched / spec.fetched_together))
     return calls
-
-
-def _round(spec: EntitySpec, size: Size, whole: int) -> int:
-    """The calls of one poll of a list; what changed since the last one rarely fills a page."""
-    match spec.changes:
-        case WholeList():
-            return whole
-        case LookBack():
-            return pages(size.looked_back)
-    return 1

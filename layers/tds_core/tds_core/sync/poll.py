@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from tds_core.database import backlog, runs
@@ -65,7 +66,7 @@ class Poll:
                     if not force and not _is_due(specs[0].cadence, cursor, cadence):
                         continue
                     try:
-                        if not (held.beat() and self._poll(specs, cursor, cadence, held, current)):
+                        if not (held.beat() and self._poll(specs, cursor, cadence, held, current, force=force)):
                             break
                     except TdsError as exc:
                         failures.append(exc)
@@ -96,13 +97,22 @@ class Poll:
             return [exc]
         return []
 
-    def _poll(self, specs: tuple[EntitySpec, ...], cursor: Cursor, cadence: Cadence, held: Lease, current: Run) -> bool:
+    def _poll(
+        self,
+        specs: tuple[EntitySpec, ...],
+        cursor: Cursor,
+        cadence: Cadence,
+        held: Lease,
+        current: Run,
+        *,
+        force: bool,
+    ) -> bool:
         """One round of one list; returns whether the lease was held to its end; else another round counts."""
         overlap = timedelta(seconds=self._settings.overlap_s)
         # until a walk has ended, what changed behind it is found from where it began
         since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - overlap
         first: ListPage | None = None
-        for page in self._pages(specs[0], since, cursor, cadence):
+        for page in self._pages(specs[0], since, cursor, cadence, force=force):
             first = first or page
             current.zoho_calls += 1
             apply_page(self._mirror, specs, page, run=current, source="poll", priority=Priority.POLL)
@@ -128,17 +138,21 @@ class Poll:
                     backlog.request_anew(connection, spec, priority=Priority.POLL)
                     runs.store_refetch(connection, cursor.scan, at=cursor.now)
 
-    def _pages(self, spec: EntitySpec, since: datetime, cursor: Cursor, cadence: Cadence) -> Iterator[ListPage]:
-        """The pages that hold every row changed since then."""
+    def _pages(
+        self, spec: EntitySpec, since: datetime, cursor: Cursor, cadence: Cadence, *, force: bool
+    ) -> Iterator[ListPage]:
+        """The pages that hold every row changed since then; of a look-back sometimes only the first one."""
         match spec.changes:
             case ModifiedSince(sort_column=column):
                 yield from self._filtered(spec, since, column)
             case NewestFirst(sort_column=column):
                 yield from self._newest(spec, column, "last_modified_time", since, rows=cursor.walked_rows)
-            case LookBack(date_column=column, days=days):
+            case LookBack(date_column=column, days=days, deeper=deeper):
                 first_day = (cursor.now.astimezone(cadence.zone) - timedelta(days=days)).date()
                 midnight = datetime.combine(first_day, datetime.min.time(), cadence.zone)
-                yield from self._newest(spec, column, column, midnight, rows=cursor.walked_rows)
+                found = self._newest(spec, column, column, midnight, rows=cursor.walked_rows)
+                is_whole = force or cadence.begins(deeper, cursor.polled_at, cursor.now)
+                yield from found if is_whole else islice(found, 1)
             case WholeList():
                 yield from self._list(spec, {})
 
