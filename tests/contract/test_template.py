@@ -12,12 +12,13 @@ from samtranslator.yaml_helper import yaml_parse
 
 from cli import webhooks
 from tds_core.settings import Settings
-from tds_core.sync import silence
+from tds_core.sync import alert, silence
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "webhook_receiver": "WebhookReceiver",
     "backfill": "Backfill",
+    "verification": "Verification",
     "console": "Console",
     "migrate": "Migrate",
     "processor": "${Entity}Processor",
@@ -26,10 +27,13 @@ FUNCTIONS = {
 OWN = {
     "function": set(FUNCTIONS),
     "entity": {"processor"},
-    "backfill_function": {"processor", "console"},
-    "database_secret_arn": {"processor", "backfill", "console", "migrate"},
+    "backfill_function": {"processor", "console", "verification"},
+    "verification_function": {"console"},
+    "critical_topic_arn": {"verification"},
+    "warning_topic_arn": {"verification"},
+    "database_secret_arn": {"processor", "backfill", "verification", "console", "migrate"},
     "database_owner_secret_arn": {"migrate"},
-    "zoho_secret_arn": {"backfill"},
+    "zoho_secret_arn": {"backfill", "verification"},
     "webhook_secret_arn": {"webhook_receiver"},
     "unrouted_queue_url": {"webhook_receiver"},
     "unrouted_bucket": {"webhook_receiver"},
@@ -127,6 +131,17 @@ def test_silent_webhooks_are_an_alarm_in_both_severities() -> None:
             assert properties["Dimensions"] == [{"Name": "service", "Value": own_variables("backfill")["TDS_FUNCTION"]}]
             topics[properties["AlarmActions"][0]["Ref"]] = properties["Threshold"]["Ref"]
     assert topics == {"WarningAlarms": "WebhookSilenceHours", "CriticalAlarms": "SilenceCriticalHours"}
+
+
+def test_what_a_verification_measures_is_an_alarm() -> None:
+    alarms = {
+        alarm["Properties"]["MetricName"]: alarm["Properties"]
+        for alarm in resources().values()
+        if alarm.get("Properties", {}).get("Namespace") == "TDS"
+    }
+    for metric in (alert.RATIO, alert.REMAINING, alert.AGE):
+        service = own_variables("verification")["TDS_FUNCTION"]
+        assert alarms[metric]["Dimensions"] == [{"Name": "service", "Value": service}]
 
 
 def test_functions_wait_for_the_migrations() -> None:

@@ -162,7 +162,7 @@ def _read_query(table: str, key: str, shared: tuple[str, ...]) -> sql.Composed:
     columns = [sql.Identifier("m", name) for name in (*_TRACKS, *shared)]
     return sql.SQL(
         """
-        SELECT i.id, m.{key} IS NOT NULL, t.deleted_at, {columns}
+        SELECT i.id, m.{key} IS NOT NULL, coalesce(t.deleted_at, m.deleted_at), {columns}
         FROM (SELECT %s AS entity, unnest(%s::text[]) AS id) AS i
         LEFT JOIN {mirror} AS m ON m.{key} = i.id
         LEFT JOIN tds.tombstones AS t ON t.entity = i.entity AND t.id = i.id

@@ -146,6 +146,34 @@ def read(database: Database, run_id: int | None = None) -> dict[str, Any] | None
     return dict(zip(_SHOWN, rows[0], strict=True)) if rows else None
 
 
+def progress(database: Database, run_id: int) -> dict[str, int]:
+    """What a run has done so far: whole lists read, rows compared, and what differs, waits and was healed."""
+    rows = database.execute(
+        """
+        SELECT jsonb_array_length(coalesce(v.place -> 'lists', '[]')),
+            (SELECT count(*) FROM tds.verification_seen AS s WHERE s.run_id = v.run_id),
+            (SELECT count(*) FROM tds.drift AS d WHERE d.run_id = v.run_id AND d.kind <> 'unannounced'),
+            (SELECT count(*) FROM tds.drift AS d WHERE d.run_id = v.run_id AND d.how IS NULL),
+            (SELECT count(*) FROM tds.drift AS d WHERE d.run_id = v.run_id AND d.healed_at IS NOT NULL)
+        FROM tds.verifications AS v WHERE v.run_id = %s
+        """,
+        (run_id,),
+    )
+    return dict(zip(("lists", "rows", "differences", "open", "healed"), rows[0], strict=True)) if rows else {}
+
+
+def age_h(database: Database) -> float:
+    """Hours since the last run ended, or since the first list was ever read whole; 0 where nothing was."""
+    rows = database.execute(
+        """
+        SELECT extract(epoch FROM now() - coalesce(
+            (SELECT max(ended_at) FROM tds.verifications),
+            (SELECT min(walked_at) FROM tds.cursors), now()))::float8 / 3600
+        """
+    )
+    return float(rows[0][0])
+
+
 def cursor_name(scan: str) -> str:
     """The name of verification's own pass over a list, among the cursors."""
     return f"{_PREFIX}{scan}"

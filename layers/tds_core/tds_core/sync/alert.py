@@ -10,6 +10,9 @@ from tds_core.settings import Settings
 _log = logging.getLogger(__name__)
 Severity = Literal["warning", "critical"]
 Publish = Callable[[str, str, str], None]
+# the alarms read these names: a run's largest share of differing records, how many of them are not healed, and how
+# long ago the last run ended
+RATIO, REMAINING, AGE = "DriftRatio", "DriftRemaining", "VerificationAgeHours"
 _IDS = 5
 
 
@@ -31,15 +34,15 @@ class Alert:
     def __init__(self, settings: Settings, *, publish: Publish, gauge: Callable[[str, float], None]) -> None:
         self._topics = {"critical": settings.critical_topic_arn, "warning": settings.warning_topic_arn}
         self._publish = publish
-        self._gauge = gauge
+        self.gauge = gauge
         self._ratio = settings.drift_alarm_ratio
         self._units = settings.stock_alarm_units
 
     def tell(self, report: Mapping[str, Any]) -> None:
         """Send what there is to say of a report; nothing where all is well."""
         parts = report["entities"].values()
-        self._gauge("DriftPercent", max((part["mismatch_ratio"] for part in parts), default=0) * 100)
-        self._gauge("DriftRemaining", sum(part["remaining"] for part in parts))
+        self.gauge(RATIO, float(max((part["mismatch_ratio"] for part in parts), default=0)))
+        self.gauge(REMAINING, sum(part["remaining"] for part in parts))
         found = list(findings(report, ratio=self._ratio, units=self._units))
         for severity, topic in self._topics.items():
             lines = [f"- {one.text}\n  {one.advice}" for one in found if one.severity == severity]

@@ -20,7 +20,7 @@ from tds_core.errors import DatabaseUnavailable, PermitDenied, RetriableError, T
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import aging, recompute, report
-from tds_core.sync.alert import Alert
+from tds_core.sync.alert import AGE, Alert
 from tds_core.sync.cadence import Cadence, Listed
 from tds_core.sync.fetch import Fetch, Fetcher
 from tds_core.sync.lists import ListReader
@@ -68,6 +68,7 @@ class Verify:
         self._clock = clock
         self._lists = ListReader(settings, database=database, client=client)
         self._client = client
+        self._counted = 0
 
     def run(self, remaining_s: Callable[[], float]) -> dict[str, int]:
         """Work until the run is over, waits for its fetches, or the time is up; the next tick goes on.
@@ -77,12 +78,13 @@ class Verify:
         with runs.lease(self._database, "verification", duration_s=self._settings.lease_s) as held:
             if held is None:
                 return {}
+            self._alert.gauge(AGE, verifications.age_h(self._database))
             self._open_tonight()
             run = verifications.current(self._database)
             if run is None:
                 return {}
             with runs.run(self._database, "verification") as current:
-                before = self._client.calls
+                self._counted = self._client.calls
                 try:
                     self._go_on(run, held, current, remaining_s)
                 except _STOPS as exc:
@@ -92,9 +94,7 @@ class Verify:
                         verifications.fail(self._database, run.run_id, error=f"{exc.reason}: {exc}")
                     raise
                 finally:
-                    current.zoho_calls = self._client.calls - before
-                    if current.zoho_calls:
-                        verifications.count_calls(self._database, run.run_id, current.zoho_calls)
+                    self._count_calls(run)
             return current.outcomes
 
     def _open_tonight(self) -> None:
@@ -130,7 +130,9 @@ class Verify:
                 case "confirm":
                     following = self._ask(run, current, remaining_s)
                 case "report":
-                    return self._report(run)
+                    following = None
+                    self._report()
+            self._count_calls(run)
 
     # -- lists
 
@@ -275,10 +277,17 @@ class Verify:
                     drift.leave(connection, run.run_id, f"{fetch.error.reason}: {fetch.error}", ids=[fetch.id])
             return verifications.move(connection, run, place={**run.place, "asked": asked + len(part)})
 
-    def _report(self, run: Verification) -> None:
-        made = report.make(self._settings, self._database, run)
-        self._alert.tell(made)  # before the run is closed: told twice is better than not at all
-        verifications.close(self._database, run, made)
+    def _report(self) -> None:
+        run = verifications.current(self._database)  # with the calls of its last step
+        if run is not None:
+            made = report.make(self._settings, self._database, run)
+            self._alert.tell(made)  # before the run is closed: told twice is better than not at all
+            verifications.close(self._database, run, made)
+
+    def _count_calls(self, run: Verification) -> None:
+        calls, self._counted = self._client.calls - self._counted, self._client.calls
+        if calls:
+            verifications.count_calls(self._database, run.run_id, calls)
 
     def _move(self, run: Verification, **where: Any) -> Verification | None:
         with self._database.transaction() as connection:

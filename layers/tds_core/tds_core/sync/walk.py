@@ -23,7 +23,7 @@ from tds_core.errors import (
 )
 from tds_core.priority import Priority
 from tds_core.settings import Settings
-from tds_core.sync.cadence import Cadence, Listed
+from tds_core.sync.cadence import Cadence
 from tds_core.sync.lists import ListReader
 from tds_core.sync.pages import apply_page
 from tds_core.zoho import status
@@ -82,21 +82,12 @@ class Walk:
             return current.outcomes
 
     def _due(self) -> dict[str, Priority]:
-        """What is to be walked and what for: a pass under way, a history that was asked for, then by the cadence."""
+        """What is to be walked and what for: a pass under way, a history that was asked for, balances; nights verify."""
         cursors = runs.cursors(self._database, scans(), at=self._clock())
         day = status.day(self._settings, self._database)
         cadence = Cadence.of(self._settings, day_limit=day.limit, zone=day.zone)
-        # what is walked at a pace of its own needs no night
-        listed = [_listed(cursors[scan]) for scan, specs in scans().items() if not specs[0].walk]
-        tonight = cadence.tonight(listed, next(iter(cursors.values())).now)
-        due: dict[str, Priority] = {}
-        for scan, specs in scans().items():
-            priority = _reason(specs[0], cursors[scan], cadence)
-            if priority is None and scan in tonight:
-                priority = Priority.VERIFICATION
-            if priority is not None:
-                due[scan] = priority
-        return due
+        reasons = {scan: _reason(specs[0], cursors[scan], cadence) for scan, specs in scans().items()}
+        return {scan: priority for scan, priority in reasons.items() if priority is not None}
 
     def _walk(self, scan: str, priority: Priority, held: Lease, current: Run, remaining_s: Callable[[], float]) -> bool:
         """Walk one scan; returns whether its end was reached by this worker."""
@@ -127,12 +118,3 @@ def _reason(spec: EntitySpec, cursor: Cursor, cadence: Cadence) -> Priority | No
     ):
         return Priority.POLL
     return None
-
-
-def _listed(cursor: Cursor) -> Listed:
-    return Listed(
-        scan=cursor.scan,
-        rows=cursor.walked_rows,
-        walked_at=cursor.walked_at,
-        is_under_way=cursor.walk_page is not None,
-    )

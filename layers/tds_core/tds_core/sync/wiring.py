@@ -6,16 +6,19 @@ from typing import Any
 from psycopg.conninfo import make_conninfo
 
 from tds_core import lossless_json
-from tds_core.aws import secret_reader
+from tds_core.aws import publisher, secret_reader
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.errors import ConfigurationError, InvalidDocument
 from tds_core.settings import Settings
 from tds_core.sync import silence
+from tds_core.sync.alert import Alert
 from tds_core.sync.deletion import DeletionGuard
 from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
 from tds_core.sync.poll import Poll
+from tds_core.sync.queue import DrainWaker
+from tds_core.sync.verify import Verify
 from tds_core.sync.walk import Walk
 from tds_core.zoho.auth import ZohoCredentials
 from tds_core.zoho.client import UnifiedZohoClient
@@ -84,6 +87,21 @@ def client(settings: Settings) -> UnifiedZohoClient:
             raise ConfigurationError(f"the Zoho secret lacks {exc}") from exc
 
     return UnifiedZohoClient(settings, database(settings), credentials)
+
+
+def verify(settings: Settings, *, gauge: Callable[[str, float], None]) -> Verify:
+    """Verification, which calls Zoho for lists, and for suspicions that it may not heal."""
+    connected, zoho = database(settings), client(settings)
+    guard = DeletionGuard(settings, database=connected, client=zoho)
+    return Verify(
+        settings,
+        database=connected,
+        mirror=mirror(settings, connected),
+        client=zoho,
+        fetcher=Fetcher(zoho, guard),
+        waker=DrainWaker(settings),
+        alert=Alert(settings, publish=publisher(), gauge=gauge),
+    )
 
 
 class Backfill:
