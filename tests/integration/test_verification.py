@@ -1,17 +1,13 @@
 """Verification: what differs is found, confirmed by a fetch and healed; what is in motion or lags is not called drift."""
 
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from tds_core.database import reckoning, verifications
 from tds_core.entities import REGISTRY
-from tests.integration.road import Connect, Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
-from tests.zoho_fakes import error
+from tests.integration.road import Connect, Json, Road, Zoho, document, mirrored, row
 
 Report = dict[str, Any]
 
