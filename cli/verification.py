@@ -12,6 +12,7 @@ from cli.failure import CommandFailed, ExitCode
 from cli.follow import Ask, FollowTimeout
 
 _LOOK_S = 1.0
+_LONGEST_WAKE_S = 15.0
 _PAGE = 1_000
 _PHASES = {
     "lists": "reading Zoho's lists",
@@ -71,15 +72,22 @@ def follow(
 ) -> dict[str, Any]:
     """Wait for the run's report, and wake the functions where no schedule does; raises FollowTimeout."""
     started = clock()
+    before: Stage | None = None
+    wait_s, next_s = _LOOK_S, started
     while True:
         shown = ask("verification", {"run": run})
-        show(Stage.parse(shown))
-        if shown["ended_at"] is not None:
+        stage = Stage.parse(shown)
+        show(stage)
+        if stage.is_over:
             return dict(shown["report"])
-        if timeout_s is not None and clock() - started >= timeout_s:
+        now = clock()
+        if timeout_s is not None and now - started >= timeout_s:
             raise FollowTimeout(timeout_s)
-        modes = ["verification", "drain"] if shown["phase"] == "confirm" else ["verification"]
-        ask("wake", {"modes": modes})
+        if stage != before:
+            before, wait_s, next_s = stage, _LOOK_S, now
+        if now >= next_s:
+            ask("wake", {"modes": ["drain", "verification"] if stage.phase == "confirm" else ["verification"]})
+            wait_s, next_s = min(2 * wait_s, _LONGEST_WAKE_S), now + wait_s
         sleep(_LOOK_S)
 
 
@@ -98,6 +106,7 @@ def write(folder: Path, report: Mapping[str, Any], found: Iterable[Mapping[str, 
     """Write counts.csv, totals.csv and differences.csv; every amount is the exact text. Raises CommandFailed."""
     entities = report["entities"].items()
     counts = ("zoho", "erp", "missing", "extra", "mismatched", "details_pending", "healed", "remaining", "nulls")
+    sums = ("currency", "status", "column", "zoho", "erp")
     values = ("entity", "id", "kind", "field", "status", "erp_value", "zoho_value", "suspected_at", "healed_at", "how")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,8 +114,8 @@ def write(folder: Path, report: Mapping[str, Any], found: Iterable[Mapping[str, 
             _write(folder / "counts.csv", ("entity", *counts), ((n, *(p[c] for c in counts)) for n, p in entities)),
             _write(
                 folder / "totals.csv",
-                ("entity", "currency", "status", "column", "zoho", "erp"),
-                ((name, *total.values()) for name, part in entities for total in part["totals"]),
+                ("entity", *sums),
+                ((name, *(total[key] for key in sums)) for name, part in entities for total in part["totals"]),
             ),
             _write(folder / "differences.csv", values, ([_cell(one[v]) for v in values] for one in found)),
         ]

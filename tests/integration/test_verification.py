@@ -1,13 +1,18 @@
-"""Verification: what differs is found, confirmed by a fetch and healed; what is in motion or lags is not called drift."""
+"""Verification: what differs is found, confirmed by a fetch and healed; what is in motion or lags is no drift."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
+import httpx
 import pytest
 
 from tds_core.database import reckoning, verifications
+from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
-from tests.integration.road import Connect, Json, Road, Zoho, document, mirrored, row
+from tests.integration.road import Connect, Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
 
 Report = dict[str, Any]
 
@@ -19,7 +24,7 @@ def zoho() -> Zoho:
 
 @pytest.fixture
 def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http, verification_margin_s=0)
+    return Road(connect, zoho.http)
 
 
 def fill(road: Road, zoho: Zoho, entity: str, *ids: int, **changes: Any) -> None:
@@ -184,7 +189,7 @@ def test_without_healing_nothing_is_written_and_every_suspicion_is_asked(road: R
 
 
 def test_beyond_the_bound_suspicions_stay_suspicions(connect: Connect, zoho: Zoho) -> None:
-    road = Road(connect, zoho.http, verification_margin_s=0, verification_fetches=1)
+    road = Road(connect, zoho.http, verification_fetches=1)
     fill(road, zoho, "invoices", 901, 902, 903)
     spoil(road, "UPDATE erp.invoices SET total = 1")
     report = verify(road, "invoices", heal=False, drains=False)
@@ -204,3 +209,143 @@ def test_a_list_that_lags_is_no_drift(road: Road, zoho: Zoho, heal: bool) -> Non
     assert (report["entities"]["invoices"]["zoho"], report["entities"]["invoices"]["erp"]) == (2, 2)
     totals = report["entities"]["invoices"]["totals"]
     assert totals and all(float(one["zoho"]) == float(one["erp"]) for one in totals)
+
+
+# -- while things move
+
+
+def now(seconds: float = 0) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S+0000")
+
+
+def test_what_zoho_changed_just_now_is_in_motion_and_no_suspicion(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.put("invoices", document("invoices", "901", total=5, last_modified_time=now(-3)), document("invoices", "903"))
+    relist(zoho, "invoices")
+    zoho.lists["/books/v3/invoices"][0][2]["last_modified_time"] = now(-3)
+    report = verify(road, "invoices", heal=False)
+    assert kinds(road, report) == []
+    assert report["entities"]["invoices"]["in_motion"] == 2
+
+
+def test_a_version_that_the_mirror_has_seen_excuses_no_difference(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902, last_modified_time=now(-3))
+    spoil(road, "UPDATE erp.invoices SET total = 5 WHERE invoice_id = '901'")
+    assert found(verify(road, "invoices"), "invoices") == {"mismatched": 1, "healed": 1}
+
+
+def test_what_waits_on_the_backlog_is_in_motion_and_pending(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.listing("invoices", [row("invoices", "901", total=5), row("invoices", "902")])
+    road.request("invoices", "901")
+    report = verify(road, "invoices", heal=False, drains=False)
+    assert kinds(road, report) == []
+    assert report["ok"] is False
+    assert report["entities"]["invoices"]["details_pending"] == 1
+
+
+def test_a_webhook_that_comes_while_it_is_compared_explains_the_difference(
+    road: Road, zoho: Zoho, connect: Connect
+) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    changed = document("invoices", "901", total=5, last_modified_time=later(9))
+    zoho.put("invoices", changed)
+    relist(zoho, "invoices")
+
+    def announced(request: httpx.Request) -> httpx.Response:
+        Queued("invoices", connect()).handle(record(message("invoices", changed)))
+        return zoho.usual(request)
+
+    zoho.answer("/invoices/901", announced, zoho.usual)
+    report = verify(road, "invoices")
+    assert {part[3] for part in kinds(road, report)} == {"dismissed"}
+    assert (report["ok"], found(report, "invoices")) == (True, {})
+
+
+def test_a_balance_that_a_later_payment_moved_is_explained_by_it(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "customers", 801, 802)
+    customer = document("customers", "801")["contact_id"]
+    for table in ("customers", "payments"):
+        road.database.execute(
+            f"UPDATE erp.{table} SET observed_at = now() - interval '1 h', detail_observed_at = now() - interval '1 h'"
+        )
+    fill(road, zoho, "payments", 701, customer_id=customer, updated_time=now(-300))
+    zoho.put("customers", document("customers", "801", outstanding_receivable_amount=77))
+    relist(zoho, "customers")
+    report = verify(road, "customers")
+    assert kinds(road, report) == [("801", "mismatched", "outstanding_receivable_amount", "dismissed")]
+    assert mirrored(road.database, "customers", "outstanding_receivable_amount")["801"] == (77,)
+
+
+def test_a_balance_that_nothing_moved_is_drift(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "customers", 801, 802)
+    spoil(road, "UPDATE erp.customers SET outstanding_receivable_amount = 77 WHERE customer_id = '801'")
+    assert found(verify(road, "customers"), "customers") == {"mismatched": 1, "healed": 1}
+
+
+# -- killed
+
+
+class Mortal(Database):
+    """A connection whose process is killed at its n-th use."""
+
+    left: ClassVar[int] = 10**9
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        self._live()
+        return super().execute(*args, **kwargs)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        self._live()
+        with super().transaction() as connection:
+            yield connection
+            self._live()
+
+    def _live(self) -> None:
+        Mortal.left -= 1
+        if Mortal.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("share", [n / 12 for n in range(1, 13)])
+def test_killed_anywhere_a_run_goes_on_and_reports_the_same(
+    connect: Connect, conninfo: str, zoho: Zoho, share: float
+) -> None:
+    def mortal() -> Database:
+        return Mortal(lambda: conninfo, application_name="mortal")
+
+    road = Road(connect, zoho.http)
+    fill(road, zoho, "invoices", 901, 902, 903, 904)
+    fill(road, zoho, "products", 101, 102)
+
+    def damage() -> None:
+        spoil(road, "UPDATE erp.invoices SET total = 1 WHERE invoice_id = '901'")
+        spoil(road, "DELETE FROM erp.invoices WHERE invoice_id = '902'")
+        spoil(road, "DELETE FROM tds.tombstones")
+        spoil(road, "DELETE FROM erp.invoices WHERE invoice_id = '999'")
+        spoil(road, "INSERT INTO erp.invoices (invoice_id) VALUES ('999')")
+        spoil(road, "UPDATE erp.stock_levels SET stock_on_hand = 1 WHERE product_id = '101'")
+
+    expected = {"missing": 1, "extra": 1, "mismatched": 1, "healed": 3}
+    damage()
+    Mortal.left = uses = 10**6
+    assert found(verify(Road(mortal, zoho.http), "invoices", "products"), "invoices") == expected
+    uses -= Mortal.left
+    damage()
+    killed = Road(mortal, zoho.http)
+    number = verifications.request(road.database, ["products", "invoices"], cause="manual", heal=True)
+    Mortal.left = int(uses * share) or 1
+    with suppress(KeyboardInterrupt):
+        for _ in range(20):
+            killed.verify.run(lambda: 30.0)
+            road.work()
+    road.database.execute("DELETE FROM tds.leases")
+    for _ in range(20):
+        road.verify.run(lambda: 30.0)
+        road.work()
+    shown = verifications.read(road.database, number)
+    assert shown is not None and shown["ended_at"] is not None
+    assert found(shown["report"], "invoices") == expected, kinds(road, shown["report"])
+    assert found(shown["report"], "products") == {"mismatched": 1, "healed": 1}
+    assert shown["report"]["ok"] is True

@@ -1,7 +1,8 @@
 """Hold both sides of a list against each other, in SQL: what was seen, and what differs and is not in motion.
 
-A row is in motion while it may differ for a good reason: Zoho changed it, or the mirror saw it, at the time of the page
-or up to a margin before, or it waits on the backlog. Values are compared as PostgreSQL's own types, so 10.50 is 10.5.
+A row is in motion while it may differ for a good reason: it waits on the backlog, the mirror saw it after the page was
+taken, or Zoho gave it within a margin before the page a version that the mirror has not seen. Whatever else differs is
+suspected; a list that lags costs a fetch, and no more. Values are compared as PostgreSQL's own types, so 10.50 is 10.5.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,15 +36,17 @@ def compare(
     if not candidates:
         return
     rows = dumps([_told(spec, candidate) for candidate in candidates])
-    parameters = {"run": run_id, "entity": spec.name, "rows": rows, "since": at - timedelta(seconds=margin_s)}
-    database.execute(_compare_query(spec.name), parameters | {"compared": _compared(spec)})
+    parameters = {"run": run_id, "entity": spec.name, "rows": rows, "at": at}
+    database.execute(
+        _compare_query(spec.name), parameters | {"compared": _compared(spec), "since": at - timedelta(seconds=margin_s)}
+    )
 
 
-def absent(connection: Connection, run_id: int, spec: EntitySpec, *, began_at: datetime, margin_s: float) -> None:
+def absent(connection: Connection, run_id: int, spec: EntitySpec, *, began_at: datetime) -> None:
     """After a whole pass that began then: suspect the live rows that it did not show and that are older than it."""
     connection.execute(
         _absent_query(spec.name),
-        {"run": run_id, "entity": spec.name, "began": began_at, "since": began_at - timedelta(seconds=margin_s)},
+        {"run": run_id, "entity": spec.name, "began": began_at},
     )
 
 
@@ -90,9 +93,10 @@ def _compare_query(name: str) -> sql.Composed:
             INSERT INTO tds.verification_seen (run_id, entity, id, zoho, erp, in_motion, sight)
             SELECT %(run)s, %(entity)s, l.id, l.zoho,
                 CASE WHEN m.{key} IS NOT NULL AND m.deleted_at IS NULL THEN {erp} END,
-                b.id IS NOT NULL OR coalesce(
-                    greatest(l.version, m.observed_at, m.detail_observed_at, m.deleted_at, t.deleted_at) > %(since)s,
-                    false),
+                b.id IS NOT NULL
+                    OR coalesce(
+                        greatest(m.observed_at, m.detail_observed_at, m.deleted_at, t.deleted_at) > %(at)s, false)
+                    OR coalesce(l.version > %(since)s, false) AND l.version IS DISTINCT FROM m.{version},
                 greatest(m.observed_at, m.detail_observed_at)
             FROM listed AS l
             LEFT JOIN {mirror} AS m ON m.{key} = l.id
@@ -129,7 +133,7 @@ def _absent_query(name: str) -> sql.Composed:
         WITH unseen AS (
             INSERT INTO tds.verification_seen (run_id, entity, id, erp, in_motion, sight)
             SELECT %(run)s, %(entity)s, m.{key}, {erp},
-                b.id IS NOT NULL OR coalesce(greatest(m.observed_at, m.detail_observed_at) > %(since)s, false),
+                b.id IS NOT NULL OR coalesce(greatest(m.observed_at, m.detail_observed_at) > %(began)s, false),
                 greatest(m.observed_at, m.detail_observed_at)
             FROM {mirror} AS m
             LEFT JOIN tds.backlog AS b ON b.entity = %(entity)s AND b.id = m.{key} AND b.parked_at IS NULL

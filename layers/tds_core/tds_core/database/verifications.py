@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from psycopg import Connection, sql
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from tds_core.database.connection import Database
 from tds_core.database.runs import Cursor
@@ -122,7 +122,7 @@ def close(database: Database, run: Verification, report: Mapping[str, Any]) -> b
             UPDATE tds.verifications SET ended_at = clock_timestamp(), report = %s
             WHERE run_id = %s AND ended_at IS NULL RETURNING run_id
             """,
-            (Jsonb(report), run.run_id),
+            (Json(report), run.run_id),
         ).fetchall()
         connection.execute("DELETE FROM tds.verification_seen WHERE run_id <= %s", (run.run_id,))
         connection.execute(

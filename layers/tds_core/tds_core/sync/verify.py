@@ -184,8 +184,7 @@ class Verify:
         with self._database.transaction() as connection:
             for spec in scans()[scan]:
                 if spec.name in run.entities:
-                    margin_s = self._settings.verification_margin_s
-                    comparison.absent(connection, run.run_id, spec, began_at=cursor.walked_at, margin_s=margin_s)
+                    comparison.absent(connection, run.run_id, spec, began_at=cursor.walked_at)
             if run.heal:
                 verifications.count_as_walk(connection, cursor, scan)
             place = {**run.place, "lists": [*run.place.get("lists", []), scan]}

@@ -82,7 +82,7 @@ class Walk:
             return current.outcomes
 
     def _due(self) -> dict[str, Priority]:
-        """What is to be walked and what for: a pass under way, a history that was asked for, balances; nights verify."""
+        """What is to be walked and what for: a pass under way, a history that was asked for, balances."""
         cursors = runs.cursors(self._database, scans(), at=self._clock())
         day = status.day(self._settings, self._database)
         cadence = Cadence.of(self._settings, day_limit=day.limit, zone=day.zone)

@@ -14,7 +14,7 @@ CREATE TABLE tds.verifications (
     place jsonb NOT NULL DEFAULT '{}',
     zoho_calls int NOT NULL DEFAULT 0,
     error text,
-    report jsonb
+    report json
 );
 CREATE INDEX ON tds.verifications (run_id) WHERE ended_at IS NULL;
 
