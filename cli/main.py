@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import simulate, webhook
+from cli.commands import deletions, simulate, webhook
 from cli.commands.backfill import backfill
 from cli.commands.down import down
 from cli.commands.info import info
@@ -29,6 +29,7 @@ for command in (up, down, info, backfill, poll, verify, status, plan, refetch, m
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
     simulator
 )
+app.add_typer(deletions.app, name="deletions")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(simulate.app, name="simulate")
 

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
-from tds_core.database import reckoning, verifications
+from tds_core.database import reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tests.integration.road import Connect, Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
+from tests.zoho_fakes import error
 
 Report = dict[str, Any]
 
@@ -185,7 +186,8 @@ def test_without_healing_nothing_is_written_and_every_suspicion_is_asked(road: R
     assert road.database.execute("SELECT * FROM erp.invoices ORDER BY 1") == before
     assert road.backlog("invoices") == {}
     # the list, two suspicions, and a live witness of the deletion
-    assert sorted(zoho.paths()) == ["/invoices", "/invoices/901", "/invoices/903", "/invoices/999"]
+    assert len(zoho.calls) == 4
+    assert {"/invoices", "/invoices/901", "/invoices/999"} < {*zoho.paths()}
 
 
 def test_beyond_the_bound_suspicions_stay_suspicions(connect: Connect, zoho: Zoho) -> None:
@@ -349,3 +351,73 @@ def test_killed_anywhere_a_run_goes_on_and_reports_the_same(
     assert found(shown["report"], "invoices") == expected, kinds(road, shown["report"])
     assert found(shown["report"], "products") == {"mismatched": 1, "healed": 1}
     assert shown["report"]["ok"] is True
+
+
+# -- nights
+
+
+NIGHT = datetime(2027, 3, 15, 0, 30, tzinfo=UTC)  # half past three in Baghdad, and later than any request
+
+
+def walked(road: Road, *scans: str) -> None:
+    for scan in scans:
+        runs.cursor(road.database, scan)
+        road.database.execute(
+            "UPDATE tds.cursors SET walked_at = %s, walked_rows = 2 WHERE scan = %s", (NIGHT - timedelta(days=1), scan)
+        )
+
+
+def tick(road: Road, at: datetime) -> None:
+    road.clock = at
+    for _ in range(3):
+        road.verify.run(lambda: 30.0)
+        road.work()
+
+
+def test_at_night_every_list_that_has_a_history_is_verified_and_healed_once(road: Road, zoho: Zoho) -> None:
+    zoho.put("invoices", document("invoices", "901"))
+    relist(zoho, "invoices")
+    walked(road, "invoices", "bills", "contacts")
+    tick(road, NIGHT - timedelta(hours=1))
+    assert verifications.read(road.database) is None
+    tick(road, NIGHT)
+    assert sorted(zoho.paths()) == ["/bills", "/contacts", "/invoices", "/invoices/901"]
+    shown = verifications.read(road.database)
+    assert shown is not None
+    assert (shown["cause"], shown["heal"], shown["report"]["ok"]) == ("night", True, True)
+    assert found(shown["report"], "invoices") == {"missing": 1, "healed": 1}
+    tick(road, NIGHT + timedelta(minutes=40))
+    assert len(zoho.calls) == 4
+    assert runs.cursor(road.database, "invoices").walked_at == NIGHT, "it was the walk of that list, too"
+
+
+def test_a_nights_run_that_is_cut_off_goes_on_though_the_night_is_over(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", [row("invoices", "901")], [row("invoices", "902")])
+    walked(road, "invoices")
+    road.clock = NIGHT
+    left = iter([1.0] * 3)
+    road.verify.run(lambda: next(left, 0.0))
+    assert zoho.paths() == ["/invoices"]
+    tick(road, NIGHT + timedelta(hours=5))
+    assert [url.params.get("page") for url in zoho.calls if url.path.endswith("/invoices")][:2] == ["1", "2"]
+
+
+def test_a_small_limit_spreads_the_lists_over_the_nights(connect: Connect) -> None:
+    zoho = Zoho()
+    road = Road(connect, zoho.http, day_limit=1_000)
+    walked(road, "invoices", "bills", "payments")
+    asked = []
+    for night in range(9):
+        tick(road, NIGHT + timedelta(days=night))
+        asked.append(len(zoho.calls))
+    assert asked == [1, 2, 3, 3, 3, 3, 3, 4, 5]
+
+
+def test_a_list_that_may_not_be_read_costs_no_other_one_its_verification(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.answer("/bills", error(57, status=401))
+    report = verify(road, "invoices", "bills")
+    assert report["ok"] is False
+    assert report["entities"]["bills"]["error"].startswith("ScopeMissing")
+    assert report["entities"]["invoices"]["zoho"] == 2
+    assert any("bills" in text for _, _, text in road.told) or not road.settings.critical_topic_arn

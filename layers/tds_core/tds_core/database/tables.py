@@ -75,12 +75,13 @@ def replace_children(connection: Connection, spec: EntitySpec, documents: Iterab
             cursor.executemany(_insert_query(table.table, names), parameters)
 
 
-def bury(connection: Connection, spec: EntitySpec, deaths: Mapping[str, datetime]) -> None:
+def bury(connection: Connection, spec: EntitySpec, deaths: Mapping[str, Candidate]) -> None:
     """Mark rows as deleted, empty their children and keep the evidence, also of ids that never had a row."""
     if not deaths:
         return
     ids = sorted(deaths)
-    times = [deaths[document_id] for document_id in ids]
+    times = [deaths[document_id].observation.observed.at for document_id in ids]
+    evidence = [Jsonb(dict(deaths[document_id].evidence)) for document_id in ids]
     connection.execute(
         sql.SQL(
             """
@@ -95,10 +96,11 @@ def bury(connection: Connection, spec: EntitySpec, deaths: Mapping[str, datetime
     connection.execute(
         """
         INSERT INTO tds.tombstones (entity, id, deleted_at, evidence)
-        SELECT %s, d.id, d.at, %s FROM unnest(%s::text[], %s::timestamptz[]) AS d (id, at)
+        SELECT %s, d.id, d.at, d.evidence
+        FROM unnest(%s::text[], %s::timestamptz[], %s::jsonb[]) AS d (id, at, evidence)
         ON CONFLICT (entity, id) DO UPDATE SET deleted_at = excluded.deleted_at, evidence = excluded.evidence
         """,
-        (spec.name, Jsonb({"code": 1002}), ids, times),
+        (spec.name, ids, times, evidence),
     )
 
 

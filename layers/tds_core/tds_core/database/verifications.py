@@ -64,16 +64,18 @@ def is_open(database: Database, *, cause: Cause) -> bool:
     return bool(database.execute(query, (cause,))[0][0])
 
 
-def current(database: Database) -> Verification | None:
-    """The oldest run that has not ended, begun now if it had not begun; None when there is none."""
+def current(database: Database, *, at: datetime | None = None) -> Verification | None:
+    """The oldest run that has not ended, begun now, or at the given time, if it had not begun; None without one."""
     rows = database.execute(
         sql.SQL(
             """
         UPDATE tds.verifications SET
-            started_at = coalesce(started_at, clock_timestamp()), phase_at = coalesce(phase_at, clock_timestamp())
+            started_at = coalesce(started_at, %(at)s, clock_timestamp()),
+            phase_at = coalesce(phase_at, %(at)s, clock_timestamp())
         WHERE run_id = (SELECT min(run_id) FROM tds.verifications WHERE ended_at IS NULL) RETURNING {}
         """
-        ).format(_COLUMNS)
+        ).format(_COLUMNS),
+        {"at": at},
     )
     return _verification(rows[0]) if rows else None
 
@@ -187,7 +189,7 @@ def prepare_pass(database: Database, scan: str, *, since: datetime) -> None:
         VALUES (%(own)s, (SELECT w.walked_pages FROM tds.cursors AS w WHERE w.scan = %(scan)s))
         ON CONFLICT (scan) DO UPDATE SET walk_page = NULL, walk_end = NULL,
             walked_pages = coalesce(c.walked_pages, excluded.walked_pages)
-        WHERE c.walk_page IS NOT NULL AND c.walk_started_at < %(since)s OR c.walked_pages IS NULL
+        WHERE c.walk_page IS NULL AND c.walked_pages IS NULL OR c.walk_started_at < %(since)s AND c.walk_page IS NOT NULL
         """,
         {"own": cursor_name(scan), "scan": scan, "since": since},
     )

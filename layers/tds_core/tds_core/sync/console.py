@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tds_core.database import announcements, backlog, census, probe, reckoning, runs, verifications
+from tds_core.database import announcements, backlog, census, deletions, probe, reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
 from tds_core.entities.model import parse_instant
@@ -43,6 +43,8 @@ class Console:
             "verify": self.verify,
             "verification": self.verification,
             "differences": self.differences,
+            "deletions": self.deletions,
+            "approve_deletions": self.approve_deletions,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
         }
@@ -134,6 +136,17 @@ class Console:
         """What a verification found to differ, with both values, from behind a key (entity, id, kind, field) on."""
         found = reckoning.differences(self._database, run, after=tuple(after), limit=min(limit, 1_000))
         return [dict(_plain(one)) for one in found]
+
+    def deletions(self, *, limit: int = 50) -> dict[str, Any]:
+        """What Zoho says is gone and is not believed yet, and the newest deletions with their evidence."""
+        done = deletions.done(self._database, limit=min(limit, 1_000))
+        return dict(_plain({"withheld": deletions.withheld(self._database), "done": done}))
+
+    def approve_deletions(self, *, name: str, by: str) -> dict[str, Any]:
+        """Let what is held back of an entity be deleted, if Zoho says so again and a live record answers."""
+        approved = deletions.approve(self._database, entity(name).name, by=by)
+        self._waker.wake()
+        return {"approved": approved}
 
     def probe(self) -> dict[str, Any]:
         """Whether the probe webhook has become a row; if so the row is taken away again."""

@@ -32,6 +32,7 @@ from tds_core.zoho.client import ListPage, UnifiedZohoClient
 _log = logging.getLogger(__name__)
 _NIGHT_H = 3
 _BATCH = 500
+_LONG_AGO = timedelta(days=400)
 _STOPS = (PermitDenied, ZohoThrottled, TokenUnavailable)
 # a list that fails for so long is told of, and what is not fetched in that time is told as it is
 _LIST_PATIENCE, _FETCH_PATIENCE = timedelta(hours=2), timedelta(hours=6)
@@ -67,7 +68,6 @@ class Verify:
         self._alert = alert
         self._clock = clock
         self._lists = ListReader(settings, database=database, client=client)
-        self._client = client
         self._counted = 0
 
     def run(self, remaining_s: Callable[[], float]) -> dict[str, int]:
@@ -80,11 +80,11 @@ class Verify:
                 return {}
             self._alert.gauge(AGE, verifications.age_h(self._database))
             self._open_tonight()
-            run = verifications.current(self._database)
+            run = verifications.current(self._database, at=self._clock())
             if run is None:
                 return {}
             with runs.run(self._database, "verification") as current:
-                self._counted = self._client.calls
+                self._counted = self._fetcher.calls
                 try:
                     self._go_on(run, held, current, remaining_s)
                 except _STOPS as exc:
@@ -100,15 +100,13 @@ class Verify:
     def _open_tonight(self) -> None:
         """From three o'clock of the organisation's night, verify the lists whose turn it is."""
         cursors = runs.cursors(self._database, scans(), at=self._clock())
+        verified = runs.cursors(self._database, map(verifications.cursor_name, scans()))
         day = status.day(self._settings, self._database)
         cadence = Cadence.of(self._settings, day_limit=day.limit, zone=day.zone)
         now = next(iter(cursors.values())).now
         if not cadence.is_night(now) or now.astimezone(cadence.zone).hour < _NIGHT_H:
             return
-        listed = [
-            Listed(scan=scan, rows=one.walked_rows, walked_at=one.walked_at, is_under_way=one.walk_page is not None)
-            for scan, one in cursors.items()
-        ]
+        listed = [_listed(one, verified[verifications.cursor_name(scan)]) for scan, one in cursors.items()]
         tonight = cadence.tonight(listed, now)
         if tonight and not verifications.is_open(self._database, cause="night"):
             names = [spec.name for scan in scans() if scan in tonight for spec in scans()[scan]]
@@ -146,7 +144,7 @@ class Verify:
         if scan is None:
             return self._move(run, phase="local")
         verifications.prepare_pass(self._database, scan, since=run.started_at)
-        cursor = runs.cursor(self._database, verifications.cursor_name(scan))
+        cursor = runs.cursor(self._database, verifications.cursor_name(scan), at=self._clock())
         if cursor.walked_at is not None and cursor.walked_at >= run.started_at:
             return self._end_list(run, scan, cursor)
         try:
@@ -284,13 +282,24 @@ class Verify:
             verifications.close(self._database, run, made)
 
     def _count_calls(self, run: Verification) -> None:
-        calls, self._counted = self._client.calls - self._counted, self._client.calls
+        calls, self._counted = self._fetcher.calls - self._counted, self._fetcher.calls
         if calls:
             verifications.count_calls(self._database, run.run_id, calls)
 
     def _move(self, run: Verification, **where: Any) -> Verification | None:
         with self._database.transaction() as connection:
             return verifications.move(connection, run, **({"place": run.place} | where))
+
+
+def _listed(walked: runs.Cursor, verified: runs.Cursor) -> Listed:
+    """A list as the choice of tonight's takes it: its turn goes by its last verification, not by its last walk."""
+    never = walked.walked_at and walked.walked_at - _LONG_AGO
+    return Listed(
+        scan=walked.scan,
+        rows=walked.walked_rows,
+        walked_at=(verified.walked_at or never) if walked.walked_at else None,
+        is_under_way=verified.walk_page is not None,
+    )
 
 
 def _shown(fetch: Fetch) -> dict[str, Any] | None:
