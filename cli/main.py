@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import deletions, simulate, webhook
+from cli.commands import deletions, dlq, images, simulate, webhook
 from cli.commands.backfill import backfill
 from cli.commands.down import down
 from cli.commands.info import info
@@ -30,6 +30,8 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
     simulator
 )
 app.add_typer(deletions.app, name="deletions")
+app.add_typer(images.app, name="images")
+app.add_typer(dlq.app, name="dlq")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(simulate.app, name="simulate")
 

@@ -13,7 +13,7 @@ from cli.render import table
 _DAY_S = 86_400.0
 _PURPOSES = {
     "poll": "lists of what changed",
-    "items": "list of items, older pages of payments",
+    "slow_poll": "lists that change seldom, the items, older pages of payments",
     "stock": "stock per location: every item",
     "balances": "balances: every contact's row",
     "prices": "price lists with their prices",

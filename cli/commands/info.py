@@ -7,7 +7,16 @@ from cli.deployment import Deployment
 from cli.local.state import StackState
 from cli.options import AsJson, Region, Stack
 
-_ADDRESSES = ("api_url", "zoho_url", "accounts_url", "organization_id", "stack_name", "aws_endpoint_url", "control_url")
+_ADDRESSES = (
+    "api_url",
+    "image_base_url",
+    "zoho_url",
+    "accounts_url",
+    "organization_id",
+    "stack_name",
+    "aws_endpoint_url",
+    "control_url",
+)
 _CREDENTIALS = ("database_dsn", "client_id", "client_secret", "refresh_token", "webhook_secret")
 
 
@@ -21,6 +30,7 @@ def info(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> Non
     _show(
         {
             "api_url": deployment.api_url,
+            "image_base_url": deployment.output("ImageBaseUrl"),
             "stack_name": deployment.stack,
             "region": deployment.region or "",
             "webhook_secret_arn": deployment.output("WebhookSecretArn"),

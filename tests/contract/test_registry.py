@@ -1,5 +1,6 @@
 """The registry, the template, the events and the documents name the same entities, tables and columns."""
 
+import ast
 import hashlib
 import json
 import re
@@ -10,10 +11,14 @@ from typing import Any
 import pytest
 
 from tds_core import lossless_json
+from tds_core.database import images
+from tds_core.database.images import Stored
 from tds_core.entities import REGISTRY, queued, queues
 from tds_core.entities.model import Element, parse_id
 from tds_core.entities.spec import ChildTable, EntitySpec, WholeList
+from tds_core.priority import Priority
 from tds_core.settings import snake_case
+from tds_core.sync import image_feed
 
 ROOT = Path(__file__).parents[2]
 ENTITIES = pytest.mark.parametrize("spec", REGISTRY.values(), ids=list(REGISTRY))
@@ -101,6 +106,26 @@ def test_touches_lead_from_the_document_to_known_entities(spec: EntitySpec) -> N
         assert touch.path.split("[]")[0].split(".")[0] in document
 
 
+def sources_of_code() -> list[Path]:
+    """All modules but those that are an entity's own."""
+    own = ("layers/tds_core/tds_core/entities/", "layers/tds_core/tds_core/zoho/routes.py", "cli/local/zoho_simulator/")
+    paths = [path for folder in ("functions", "layers", "cli") for path in (ROOT / folder).rglob("*.py")]
+    return [path for path in paths if not path.relative_to(ROOT).as_posix().startswith(own)]
+
+
+def test_no_code_knows_an_entity_by_name() -> None:
+    names = {name for spec in REGISTRY.values() for name in (spec.name, *spec.tables)} - set(PRODUCTS)
+    paths = sources_of_code()
+    assert len(paths) > 70
+    known = {
+        (path.name, node.value)
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names
+    }
+    assert known == set()
+
+
 def test_tables_are_named_once() -> None:
     tables = [table for spec in REGISTRY.values() for table in spec.tables]
     assert len(set(tables)) == len(tables)
@@ -108,9 +133,9 @@ def test_tables_are_named_once() -> None:
 
 def test_template_lists_the_registry() -> None:
     template = (ROOT / "template.yaml").read_text("utf-8")
-    listed = re.search(r"^  Entities: &entities\s+\[(.+)\]$", template, re.MULTILINE)
+    listed = re.search(r"^  Entities: &entities\n((?:    - \w+\n)+)", template, re.MULTILINE)
     assert listed is not None
-    assert [snake_case(name.strip()) for name in listed[1].split(",")] == list(queues())
+    assert [snake_case(name) for name in re.findall(r"- (\w+)", listed[1])] == list(queues())
     assert set(re.findall(r"Fn::ForEach::\w+:\n +- Entity\n +- (\S+)", template)) == {"*entities"}
 
 
@@ -146,6 +171,19 @@ def test_processor_event_is_a_message_with_a_full_document(spec: EntitySpec) -> 
 @pytest.mark.parametrize("mode", ["poll", "walk", "drain"])
 def test_backfill_event_names_its_mode(mode: str) -> None:
     assert event_of(f"backfill/{mode}.json") == {"mode": mode}
+
+
+def test_image_event_is_a_message_of_the_feed() -> None:
+    (record,) = event_of("image_sync/images.json")["Records"]
+    assert record["md5OfBody"] == hashlib.md5(record["body"].encode(), usedforsecurity=False).hexdigest()
+    held = image_feed.parse(record["body"])
+    assert json.loads(image_feed.dump(held, held.ids)) == json.loads(record["body"])
+
+
+def test_images_have_the_priority_that_the_migration_writes() -> None:
+    migrations = ROOT / "layers" / "tds_core" / "tds_core" / "database" / "migrations"
+    text = (migrations / "0022_product_images.sql").read_text("utf-8")
+    assert set(re.findall(rf"'{images.ENTITY}', (?:NEW\.)?product_id, (\d)", text)) == {str(int(Priority.IMAGES))}
 
 
 def test_console_event_is_a_command() -> None:
@@ -197,7 +235,12 @@ def test_fields_page_is_the_child(spec: EntitySpec, child: ChildTable) -> None:
 
 def test_fields_page_has_no_other_tables() -> None:
     headings = re.findall(r"^## (.*)$", (ROOT / "docs" / "fields.md").read_text("utf-8"), re.MULTILINE)
-    assert headings == [table for spec in REGISTRY.values() for table in spec.tables]
+    assert headings == [*(table for spec in REGISTRY.values() for table in spec.tables), images.ENTITY]
+
+
+def test_fields_page_tells_of_every_column_of_an_image() -> None:
+    told = {row[0].strip("*`") for row in table_under("docs/fields.md", images.ENTITY)}
+    assert told == {*Stored.__dataclass_fields__, "product_id", "stored_at", "products.image_url"}
 
 
 @pytest.mark.parametrize("table", REQUIRED)

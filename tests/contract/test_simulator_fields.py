@@ -1,8 +1,8 @@
 """The simulator's answers carry the keys and JSON types that live answers of Zoho carry.
 
 `zoho_fields.json` holds names and types seen in live answers, by kind of value; "" may stand for any of them. Where no
-live answers are known (users, price lists, adjustments, transfers, locations, what lies below credit notes and bills)
-they are those of Zoho's documentation.
+live answers are known (purchase orders, users, price lists, adjustments, transfers, locations, what lies below credit
+notes and bills) they are those of Zoho's documentation and of others' clients.
 """
 
 import json
@@ -63,6 +63,8 @@ SOURCES = {
     "bill row": ("books/v3", "/bills", "bills", ""),
     "bill": ("books/v3", "/bills", "bills", "bill"),
     "bill payment": ("books/v3", "/bills/*/payments", "payments", ""),
+    "purchase order row": ("books/v3", "/purchaseorders", "purchaseorders", ""),
+    "purchase order": ("books/v3", "/purchaseorders", "purchaseorders", "purchaseorder"),
     "user row": ("books/v3", "/users", "users", ""),
     "user": ("books/v3", "/users", "users", "user"),
     "price list row": ("books/v3", "/pricebooks", "pricebooks", ""),
@@ -85,6 +87,7 @@ SAME = [
     ("invoices", "invoice row", "invoice"),
     ("creditnotes", "credit note row", "credit note"),
     ("bills", "bill row", "bill"),
+    ("purchaseorders", "purchase order row", "purchase order"),
     ("users", "user row", "user"),
     ("pricebooks", "price list row", "price list"),
     ("adjustments", "adjustment row", "adjustment"),
@@ -155,6 +158,7 @@ def test_there_are_no_keys_that_nobody_has_seen(zoho: Caller, what: str) -> None
         ("sales order row", {"line_items", "taxes", "exchange_rate"}),
         ("credit note row", {"line_items", "invoices_credited", "creditnote_refunds", "sub_total"}),
         ("bill row", {"line_items", "payments", "purchaseorders", "sub_total"}),
+        ("purchase order row", {"line_items", "bills", "exchange_rate", "sub_total"}),
         ("user row", {"last_modified_time", "created_time"}),
         ("user", {"last_modified_time"}),
         ("price list row", {"pricebook_items", "last_modified_time"}),
@@ -197,6 +201,7 @@ def test_some_lists_have_no_pages(zoho: Caller, path: str) -> None:
         ("/invoices", "Invoices", ("created_time", "D")),
         ("/creditnotes", "Credit Notes", ("created_time", "D")),
         ("/bills", "Bills", ("created_time", "D")),
+        ("/purchaseorders", "Purchase Orders", ("created_time", "D")),
         ("/customerpayments", "Payments Received", ("date", "D")),
         ("/contacts", "Contacts", ("contact_name", "A")),
         ("/items", "Items", ("name", "A")),

@@ -1,4 +1,4 @@
-"""The template gives each function what its settings ask for, by default the same values, and no more rights."""
+"""The template gives each function what its settings ask for, by default the same values; rights are in test_rights."""
 
 import re
 import string
@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from cli import webhooks
 from tds_core.settings import Settings
-from tds_core.sync import alert, silence
+from tds_core.sync import alert, health, image_feed, image_store, silence
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
@@ -20,6 +20,8 @@ FUNCTIONS = {
     "backfill": "Backfill",
     "verification": "Verification",
     "console": "Console",
+    "image_sync": "ImageSync",
+    "housekeeping": "Housekeeping",
     "migrate": "Migrate",
     "processor": "${Entity}Processor",
 }
@@ -31,15 +33,28 @@ OWN = {
     "verification_function": {"console"},
     "critical_topic_arn": {"verification"},
     "warning_topic_arn": {"verification"},
-    "database_secret_arn": {"processor", "backfill", "verification", "console", "migrate"},
+    "database_secret_arn": {
+        "processor",
+        "backfill",
+        "verification",
+        "console",
+        "housekeeping",
+        "migrate",
+        "image_sync",
+    },
     "database_owner_secret_arn": {"migrate"},
-    "zoho_secret_arn": {"backfill", "verification"},
+    "zoho_secret_arn": {"backfill", "verification", "image_sync"},
     "webhook_secret_arn": {"webhook_receiver"},
-    "unrouted_queue_url": {"webhook_receiver"},
-    "unrouted_bucket": {"webhook_receiver"},
-    "queue_url": {"processor"},
-    "dead_letter_queue_url": {"processor"},
-    "queue_urls": {"webhook_receiver"},
+    "unrouted_queue_url": {"webhook_receiver", "console", "housekeeping"},
+    "unrouted_bucket": {"webhook_receiver", "console"},
+    "failed_runs_queue_url": {"console", "housekeeping"},
+    "queue_url": {"processor", "image_sync"},
+    "dead_letter_queue_url": {"processor", "image_sync"},
+    "queue_urls": {"webhook_receiver", "console", "housekeeping"},
+    "image_queue_url": {"backfill"},
+    "image_bucket": {"image_sync", "console"},
+    "image_distribution_id": {"image_sync"},
+    "image_base_url": {"console"},
 }
 
 
@@ -57,9 +72,9 @@ def resources() -> dict[str, Any]:
 
 def own_variables(function: str) -> dict[str, Any]:
     variables: dict[str, Any] = resources()[FUNCTIONS[function]]["Properties"]["Environment"]["Variables"]
-    loops = {name for name in variables if name.startswith("Fn::ForEach")}
-    return {name: value for name, value in variables.items() if name not in loops} | (
-        {"TDS_QUEUE_URLS": "in a loop"} if loops else {}
+    queues = {name for name in variables if name.startswith(("Fn::ForEach", "TDS_QUEUE_URL_"))}
+    return {name: value for name, value in variables.items() if name not in queues} | (
+        {"TDS_QUEUE_URLS": "one for each queue"} if queues else {}
     )
 
 
@@ -107,6 +122,40 @@ def test_nothing_has_a_fixed_name() -> None:
     assert given == []
 
 
+def test_a_bucket_is_private_encrypted_and_kept() -> None:
+    buckets = {name: each for name, each in resources().items() if each["Type"] == "AWS::S3::Bucket"}
+    assert buckets.keys() == {"UnroutedBucket", "ImageBucket"}
+    for bucket in buckets.values():
+        assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+        assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["Properties"]["BucketEncryption"]
+
+
+def test_images_are_served_by_the_distribution_alone_and_originals_by_nobody() -> None:
+    found = resources()
+    assert found["ImageBucket"]["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+    statements = found["ImageBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (allowed,) = [each for each in statements if each["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert allowed["Action"] == "s3:GetObject"
+    assert allowed["Resource"] == {"Fn::Sub": f"${{ImageBucket.Arn}}/{image_store.SERVED}*"}
+    assert allowed["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"].endswith("/${ImageDistribution}")
+    distribution = found["ImageDistribution"]["Properties"]["DistributionConfig"]
+    assert distribution["Origins"][0]["OriginAccessControlId"]
+    assert distribution["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https"
+    shown = {(each["ErrorCode"], each["ResponseCode"]) for each in distribution["CustomErrorResponses"]}
+    pages = {each["ResponsePagePath"] for each in distribution["CustomErrorResponses"]}
+    assert (shown, pages) == ({(403, 404), (404, 404)}, {f"/{image_store.PLACEHOLDER}"})
+    assert not image_store.original_key("1").startswith(image_store.SERVED)
+
+
+def test_images_have_time_for_a_call_and_a_lease_outlives_their_function() -> None:
+    properties = resources()["ImageSync"]["Properties"]
+    visibility = resources()["ProductImagesQueue"]["Properties"]["VisibilityTimeout"]
+    assert visibility == 6 * properties["Timeout"]
+    assert properties["Timeout"] < image_feed.LEASE_S
+
+
 def test_no_statement_allows_everything() -> None:
     for logical_id, resource in resources().items():
         for policy in resource.get("Properties", {}).get("Policies", []):
@@ -131,6 +180,48 @@ def test_silent_webhooks_are_an_alarm_in_both_severities() -> None:
             assert properties["Dimensions"] == [{"Name": "service", "Value": own_variables("backfill")["TDS_FUNCTION"]}]
             topics[properties["AlarmActions"][0]["Ref"]] = properties["Threshold"]["Ref"]
     assert topics == {"WarningAlarms": "WebhookSilenceHours", "CriticalAlarms": "SilenceCriticalHours"}
+
+
+def test_health_is_an_alarm_by_every_figure_and_a_missing_one_is_critical() -> None:
+    alarms = [each["Properties"] for each in resources().values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    told = {
+        alarm["MetricName"]: alarm
+        for alarm in alarms
+        if {"Name": "service", "Value": "housekeeping"} in alarm["Dimensions"]
+    }
+    severities = {metric: alarm["AlarmActions"][0]["Ref"] for metric, alarm in told.items()}
+    assert severities == {
+        health.DEAD_THINGS: "CriticalAlarms",
+        health.TOKEN_REFUSED: "CriticalAlarms",
+        health.PARKED: "WarningAlarms",
+        health.CIRCUIT_OPEN: "WarningAlarms",
+        health.DAY_LEFT: "WarningAlarms",
+    }
+    assert own_variables("housekeeping")["TDS_FUNCTION"] == "housekeeping"
+    assert told[health.DEAD_THINGS]["TreatMissingData"] == {"Fn::If": ["RunsBySchedule", "breaching", "notBreaching"]}
+
+
+def test_a_single_dead_letter_is_a_warning() -> None:
+    alarm = resources()["${Entity}DeadLetterAlarm"]["Properties"]
+    assert (alarm["Threshold"], alarm["AlarmActions"]) == (0, [{"Ref": "WarningAlarms"}])
+
+
+def test_an_outage_never_makes_dead_letters_and_a_killer_always_does() -> None:
+    queue = resources()["${Entity}Queue"]["Properties"]
+    parameters, lives_s = template()["Parameters"], queue["MessageRetentionPeriod"]
+    outage = lives_s / parameters["VisibilityLimitS"]["Default"]
+    killed = lives_s / parameters["QueueVisibilityS"]["Default"]
+    assert outage < queue["RedrivePolicy"]["maxReceiveCount"] < killed
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_functions_environment_fits_into_four_kilobytes(function: str) -> None:
+    shared = template()["Globals"]["Function"]["Environment"]["Variables"]
+    address = "https://sqs.eu-central-1.amazonaws.com/123456789012/tds-core-staging-PurchaseOrdersQueue-ABCDEFGHIJKL"
+    variables: dict[str, Any] = resources()[FUNCTIONS[function]]["Properties"]["Environment"]["Variables"]
+    own = [name for name in variables if not name.startswith("Fn::ForEach")]
+    looped = [f"TDS_QUEUE_URL_{name}" for loop in set(variables) - set(own) for name in variables[loop][1]]
+    assert sum(map(len, shared)) + 8 * len(shared) + sum(len(name) + len(address) for name in own + looped) < 4_096
 
 
 def test_what_a_verification_measures_is_an_alarm() -> None:

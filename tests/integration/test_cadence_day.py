@@ -22,26 +22,14 @@ from tds_core.sync.cadence import TABLE, pages, row_of
 from tds_core.zoho.client import ListPage
 from tds_core.zoho.organization import Organization
 from tests import zoho_fakes
+from tests.company import PAYMENTS_OF_A_FORTNIGHT, RECENT_ADJUSTMENTS, ROWS
 from tests.integration.budget_model import Day
 
 BAGHDAD = ZoneInfo("Asia/Baghdad")
 MIDNIGHT = datetime(2026, 6, 2, tzinfo=BAGHDAD).astimezone(UTC)
 TICK = timedelta(minutes=5)
-ROWS = {
-    "locations": 4,
-    "users": 25,
-    "price_lists": 7,
-    "products": 2_221,
-    "contacts": 2_584,
-    "invoices": 23_972,
-    "payments": 20_000,
-    "sales_orders": 19_636,
-    "credit_notes": 900,
-    "bills": 2_400,
-    "inventory": 500,
-}
-FORTNIGHT = 256  # payments
-ANEW = {"products": 23, "price_lists": 7, "inventory": 20}  # calls for documents that are fetched anew
+LISTED = {scan: sum(ROWS[spec.name] for spec in specs) for scan, specs in scans().items()}
+ANEW = {"products": 23, "price_lists": 7, "inventory": RECENT_ADJUSTMENTS}  # calls for documents that are fetched anew
 CHANGES, MINUTE_LIMIT = 300, 90
 FIXED = {10_000: 2_570, 5_000: 1_190, 2_000: 320, 1_000: 185}
 
@@ -95,10 +83,10 @@ class Company:
     ) -> ListPage:
         self.call(priority)
         asked = parameters or {}
-        last = pages(ROWS[spec.scan_name])
+        last = pages(LISTED[spec.scan_name])
         is_newest = asked.get("sort_order") == "D"
         if is_newest:
-            last = pages(FORTNIGHT) if spec.name == "payments" else 1
+            last = pages(PAYMENTS_OF_A_FORTNIGHT) if spec.name == "payments" else 1
         is_walk = not is_newest and (
             priority is not Priority.POLL or not isinstance(spec.changes, WholeList | LookBack)
         )
@@ -106,7 +94,7 @@ class Company:
             self.looked_back.append(self.now)
         if page == 1:
             (self.walked if is_walk else self.heard).setdefault(spec.scan_name, []).append(self.now)
-        rows = min(200, ROWS[spec.scan_name] - 200 * (page - 1))
+        rows = min(200, LISTED[spec.scan_name] - 200 * (page - 1))
         return ListPage(
             rows=[{}] * rows,
             has_more=page < last,
@@ -135,7 +123,7 @@ class Clockwork:
         self.poll, self.walk = poll.Poll(settings, **parts), walk.Walk(settings, **parts)
         idle: Any = SimpleNamespace(calls=0, wake=lambda: None, tell=lambda _: None, gauge=lambda *_: None)
         self.verify = verify.Verify(settings, **parts, fetcher=idle, waker=idle, alert=idle)
-        for scan, rows in ROWS.items():
+        for scan, rows in LISTED.items():
             self.database.execute(
                 "INSERT INTO tds.cursors (scan, walked_at, walked_rows) VALUES (%s, %s, %s)",
                 (scan, MIDNIGHT - timedelta(hours=9), rows),

@@ -11,6 +11,7 @@ from tds_core.database import probe, runs, sizes
 from tds_core.entities import REGISTRY, scans
 from tds_core.priority import Priority
 from tds_core.sync.console import Console
+from tds_core.sync.dead_letters import DeadLetters
 from tests.integration.road import (
     Connect,
     Queued,
@@ -43,7 +44,8 @@ def waker() -> Waker:
 
 @pytest.fixture
 def console(road: Road, waker: Waker) -> Console:
-    return Console(road.settings, database=road.database, waker=waker)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {"database": road.database, "waker": waker, "dead": DeadLetters([], road.database)}
+    return Console(road.settings, **parts)
 
 
 def ask(console: Console, command: Any, **arguments: Any) -> Any:
@@ -231,7 +233,8 @@ def test_a_plan_counts_what_the_mirror_holds_and_what_waits(console: Console, ro
     assert (told["is_told"], told["day_limit"]) == (False, 1_000_000)
     assert sorted(told["history"]["never_walked"]) == sorted(scans())
     calls = {part["purpose"]: part["calls"] for part in told["parts"]}
-    assert calls["items"] == calls["balances"] == 1
+    assert calls["slow_poll"] == sum(specs[0].cadence == "slow_poll" for specs in scans().values())
+    assert calls["balances"] == 1
     assert told["calls_a_day"]["poll"] == calls["poll"] * 176
     assert sizes.read(road.database, REGISTRY["payments"]).looked_back == 2
     assert len(zoho.calls) == 4, "a plan costs no call"

@@ -314,7 +314,8 @@ def test_price_lists_are_fetched_anew_every_four_hours(road: Road, zoho: Zoho) -
             "credit_notes",
             {"products": ["510200000000074001"], "invoices": ["510200000000096200", "510200000000097000"]},
         ),
-        ("bills", {"products": ["510200000000074001"]}),
+        ("bills", {"products": ["510200000000074001"], "purchase_orders": ["510200000000106000"]}),
+        ("purchase_orders", {"products": ["510200000000074001"]}),
         (
             "invoices",
             {"products": ["510200000000074001", "510200000000074019"], "sales_orders": ["510200000000095000"]},
@@ -328,7 +329,9 @@ def test_a_document_requests_what_it_touches(road: Road, name: str, touched: dic
     assert {other: ids for other, ids in waiting.items() if ids} == touched
 
 
-@pytest.mark.parametrize(("name", "walked"), [("sales_orders", False), ("credit_notes", True), ("bills", True)])
+@pytest.mark.parametrize(
+    ("name", "walked"), [("sales_orders", False), ("credit_notes", True), ("bills", True), ("purchase_orders", False)]
+)
 def test_balances_are_walked_for_what_changes_them(road: Road, zoho: Zoho, name: str, walked: bool) -> None:
     walk(road, "contacts")
     changed = document(name, "901", last_modified_time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"))

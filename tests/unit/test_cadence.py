@@ -12,7 +12,7 @@ from tds_core.settings import Settings
 from tds_core.sync.cadence import TABLE, Cadence, Listed, pages, row_of
 
 BAGHDAD = ZoneInfo("Asia/Baghdad")
-PURPOSES: tuple[Purpose, ...] = ("poll", "items", "stock", "balances", "prices", "daily")
+PURPOSES: tuple[Purpose, ...] = ("poll", "slow_poll", "stock", "balances", "prices", "daily")
 
 
 def cadence(day_limit: int = 10_000, zone: str = "Asia/Baghdad", **settings: Any) -> Cadence:
@@ -85,7 +85,7 @@ def test_a_round_is_due_by_the_pace_of_the_hour(minutes: float, hour: int, due: 
     ],
 )
 def test_the_first_round_of_an_interval_does_more(last: datetime | None, now: datetime, begins: bool) -> None:
-    assert cadence().begins("items", last, now) is begins
+    assert cadence().begins("slow_poll", last, now) is begins
 
 
 def test_a_hurried_round_keeps_the_pace_of_business_hours_at_night() -> None:
@@ -102,7 +102,7 @@ def test_a_parameter_replaces_its_cell_and_no_other_one() -> None:
 
 
 def test_every_parameter_replaces_a_cell() -> None:
-    names = ("poll", "items", "stock", "contacts_walk", "prices", "daily")
+    names = ("poll", "slow_poll", "stock", "contacts_walk", "prices", "daily")
     parameters: dict[str, Any] = {f"{name}_interval_s": 100.0 for name in names}
     stated = cadence(**parameters, deep_walk_nights=3)
     assert {stated.wait(one, at(12)) for one in PURPOSES} == {timedelta(seconds=90)}
@@ -185,5 +185,5 @@ def test_pages_of_a_list(rows: int, count: int) -> None:
 
 
 def test_the_first_round_after_business_hours_still_comes_at_their_pace() -> None:
-    assert cadence().is_due("items", at(17, 45), at(18)) is True
-    assert cadence().is_due("items", at(18), at(18, 15)) is False
+    assert cadence().is_due("slow_poll", at(17, 45), at(18)) is True
+    assert cadence().is_due("slow_poll", at(18), at(18, 15)) is False

@@ -69,6 +69,14 @@ LIST_ROWS: dict[str, dict[str, Any]] = {
         "exchange_rate": Decimal("0.136748"), "total": 12, "balance": 12, "is_opening_balance": "510200000000104000",
         "created_time": "2026-03-14T09:15:31+0300", "last_modified_time": "2026-03-14T11:42:07+0300",
     },
+    "purchase_orders": {
+        "purchaseorder_id": "510200000000106000", "purchaseorder_number": "PO-1", "vendor_id": "510200000000093001",
+        "vendor_name": "Wire", "date": "2026-03-14", "delivery_date": "2026-05-02", "expected_delivery_date": "",
+        "status": "open", "order_status": "issued", "billed_status": "", "received_status": "to_be_received",
+        "delivery_days": "Due in 49 day(s)", "currency_code": "RMB", "price_precision": "2", "total": 12,
+        "total_ordered_quantity": Decimal("300.00"), "quantity_yet_to_receive": 300, "is_drop_shipment": False,
+        "receives": [], "created_time": "2026-03-14T09:15:31+0300", "last_modified_time": "2026-03-14T11:42:07+0300",
+    },
     "users": {
         "user_id": "510200000000066003", "role_id": "510200000000006018", "name": "مندوب", "email": "",
         "user_role": "staff", "status": "invited", "user_type": "zoho", "photo_url": "", "is_current_user": False,
@@ -98,6 +106,7 @@ CHOSEN_FIELDS: dict[str, dict[str, Any]] = {
     "sales_orders": {"salesorder_id": 510200000000101000, "customer_id": "1", "total": 12, "status": "open"},
     "credit_notes": {"creditnote_id": 510200000000103000, "customer_id": "1", "total": 12, "balance": 0},
     "bills": {"bill_id": 510200000000104000, "vendor_id": "1", "total": 12, "balance": 0, "status": "open"},
+    "purchase_orders": {"purchaseorder_id": 510200000000106000, "vendor_id": "1", "total": 12, "status": "open"},
     "users": {"user_id": 510200000000066003, "name": "N"},
     "price_lists": {"pricebook_id": 510200000000055002, "name": "Wholesale A"},
     "inventory": {"inventory_adjustment_id": 510200000000107000, "date": "2026-03-14", "total": 1},
@@ -225,10 +234,7 @@ def test_unknown_keys_do_no_harm(spec: EntitySpec) -> None:
 
 
 @pytest.mark.parametrize("status", ["confirmation_pending", "viewed", "مؤجل", "PAID", "x" * 300], ids=repr)
-@pytest.mark.parametrize(
-    "name",
-    ["products", "customers", "vendors", "invoices", "sales_orders", "credit_notes", "bills", "users", "price_lists"],
-)
+@pytest.mark.parametrize("name", [name for name, spec in REGISTRY.items() if "status" in spec.model.model_fields])
 def test_status_is_zohos_own_text(name: str, status: str) -> None:
     spec = entity(name)
     assert columns_of(name, {spec.zoho_key: "1", "status": status})["status"] == status
@@ -505,6 +511,9 @@ def test_odd_flags_of_a_bills_list_row_do_no_harm() -> None:
 def test_quantity_of_an_order_is_read_from_lists_and_documents_alike() -> None:
     for key in ("quantity", "total_quantity"):
         assert columns_of("sales_orders", {"salesorder_id": "1", key: Decimal("2.50")})["quantity"] == Decimal("2.5")
+    for key in ("total_ordered_quantity", "total_quantity"):
+        columns = columns_of("purchase_orders", {"purchaseorder_id": "1", key: Decimal("2.50")})
+        assert columns["quantity"] == Decimal("2.5")
 
 
 def test_adjustments_and_locations_share_one_queue() -> None:

@@ -47,11 +47,19 @@ class Storage:
             ),
         )
 
+    def read(self, bucket: str, key: str, *, limit_bytes: int) -> tuple[bytes, int]:
+        """An object's content up to the limit, and its whole length; raises QueueUnavailable."""
+        try:
+            answer = self._objects.get_object(Bucket=bucket, Key=key)
+            return answer["Body"].read(limit_bytes), answer["ContentLength"]
+        except (BotoCoreError, ClientError) as exc:
+            raise QueueUnavailable(f"object not read: {cause(exc)}") from exc
+
     def _store(self, what: str, store: Callable[[], Any]) -> None:
         try:
             store()
         except (BotoCoreError, ClientError) as exc:
-            raise QueueUnavailable(f"{what} not stored: {_cause(exc)}") from exc
+            raise QueueUnavailable(f"{what} not stored: {cause(exc)}") from exc
 
 
 def publisher() -> Callable[[str, str, str], None]:
@@ -62,7 +70,7 @@ def publisher() -> Callable[[str, str, str], None]:
         try:
             topics.publish(TopicArn=topic_arn, Subject=subject, Message=text)
         except (BotoCoreError, ClientError) as exc:
-            raise QueueUnavailable(f"alert not sent: {_cause(exc)}") from exc
+            raise QueueUnavailable(f"alert not sent: {cause(exc)}") from exc
 
     return publish
 
@@ -80,6 +88,6 @@ def secret_reader(arn: str, *, max_age_s: int = 0) -> Callable[[], str]:
     return read
 
 
-def _cause(exc: BotoCoreError | ClientError) -> str:
+def cause(exc: BotoCoreError | ClientError) -> str:
     """The error's kind: its text may hold what was sent."""
     return str(exc.response["Error"]["Code"]) if isinstance(exc, ClientError) else type(exc).__name__

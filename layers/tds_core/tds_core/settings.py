@@ -57,7 +57,7 @@ class Settings:
     ripple_hold_s: float = 60.0
     # 0 = by the table of sync/cadence.py
     poll_interval_s: float = 0.0
-    items_interval_s: float = 0.0
+    slow_poll_interval_s: float = 0.0
     stock_interval_s: float = 0.0
     contacts_walk_interval_s: float = 0.0
     prices_interval_s: float = 0.0
@@ -88,9 +88,17 @@ class Settings:
     webhook_silence_hours: float = 4.0
     visibility_base_s: int = 60
     visibility_limit_s: int = 900
+    redrive_base_s: float = 900.0
     queue_url: str = ""
     dead_letter_queue_url: str = ""
+    failed_runs_queue_url: str = ""
     queue_urls: tuple[tuple[str, str], ...] = ()
+
+    # product images
+    image_queue_url: str = ""
+    image_bucket: str = ""
+    image_distribution_id: str = ""
+    image_base_url: str = ""
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Self:

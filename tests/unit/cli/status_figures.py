@@ -80,11 +80,14 @@ def status(**parts: Any) -> dict[str, Any]:
         "token_expires_in_s": 3_540.0,
         "token_mints": 1,
         "token_refusal": None,
+        "data_centre": None,
     }
-    whole = {
+    whole: dict[str, Any] = {
         "entities": {"invoices": entity()},
+        "images": {"expected": 0, "stored": 0, "linked": 0},
         "backlog": {},
         "scans": {},
+        "organization": None,
         "webhooks": {"count": 0, "seconds": {}},
         "silence": {"invoices": silence()},
         "outcomes": {},

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from cli.local.zoho_simulator.clock import midnight
-from cli.local.zoho_simulator.entities import CONTACTS, INVOICES, ITEMS, PAYMENTS, PRICEBOOKS, SPECS
-from cli.local.zoho_simulator.options import Options
+from cli.local.zoho_simulator.entities import CONTACTS, INVOICES, ITEMS, PAYMENTS, PRICEBOOKS, SPECS, views
+from cli.local.zoho_simulator.options import SIZES, Options
 from cli.local.zoho_simulator.world import World, encode
 from tests.ledger import agrees
 from tests.zoho_caller import BASE_DATE, Clock
@@ -22,23 +22,16 @@ def documents(made: World) -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("size", ["small"])
+@pytest.mark.parametrize("size", ["small", "demo"])
 def test_a_size_has_its_counts(size: str) -> None:
     made = world(size=size)
-    assert {spec.name: len(made.table(spec)) for spec in SPECS} == {
-        "locations": 5,
-        "users": 10,
-        "items": 60,
-        "contacts": 31,
-        "invoices": 40,
-        "creditnotes": 12,
-        "customerpayments": 30,
-        "salesorders": 36,
-        "bills": 14,
-        "pricebooks": 7,
-        "inventoryadjustments": 10,
-        "transferorders": 4,
-    }
+    counted = {name: sum(map(view.shows, made.table(spec).records.values())) for name, (spec, view) in views().items()}
+    assert counted == {name: view.sizes[size] for name, (_, view) in views().items()}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_entity_has_a_count_in_every_size(size: str) -> None:
+    assert all(size in view.sizes for _, view in views().values())
 
 
 def test_counts_can_be_overridden_and_unknown_ones_are_refused() -> None:

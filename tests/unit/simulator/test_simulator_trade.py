@@ -220,6 +220,47 @@ def test_inventory_ignores_the_filters_of_bills(zoho: Caller, heeds: bool, rows:
     assert zoho.rows("/bills", "bills", **since) == []
 
 
+# -- purchase orders
+
+
+def test_a_purchase_order_shows_what_came_of_it_and_moves_neither_stock_nor_debts(zoho: Caller) -> None:
+    item_id = tracked(zoho)
+    held = stock(zoho, item_id)
+    order = created(zoho, "purchase_orders", line_items=[{"item_id": item_id, "quantity": 7, "rate": 3}])
+    path, owed = f"/documents/purchase_orders/{order['purchaseorder_id']}", contact(zoho, order["vendor_id"])
+    shown = zoho.control("PATCH", path, {"received_share": "0.5"})
+    line, row = shown["document"]["line_items"][0], shown["list_row"]
+    assert (order["total"], order["received_status"], order["billed_status"]) == (
+        21.0,
+        "to_be_received",
+        "to_be_billed",
+    )
+    assert (shown["document"]["received_status"], line["quantity_received"]) == ("partially_received", 4.0)
+    assert (row["total_ordered_quantity"], row["quantity_yet_to_receive"]) == (7.0, 3.0)
+    billed = zoho.control("PATCH", path, {"received_share": 1, "status": "billed"})["document"]
+    assert (billed["received_status"], billed["order_status"]) == ("received", "closed")
+    assert (stock(zoho, item_id), contact(zoho, order["vendor_id"])) == (held, owed)
+
+
+@pytest.mark.parametrize(
+    "given", [{"received_share": 2}, {"status": "sent"}, {"line_items": [{"item_id": "1"}]}], ids=str
+)
+def test_what_a_purchase_order_cannot_be_changes_nothing(zoho: Caller, given: dict[str, Any]) -> None:
+    order = created(zoho, "purchase_orders")
+    path = f"/documents/purchase_orders/{order['purchaseorder_id']}"
+    before = zoho.control("GET", path)
+    assert zoho.request("PATCH", f"/_simulator{path}", json={"notes": "x", **given}).status_code in (400, 409)
+    assert zoho.control("GET", path) == before
+
+
+def test_a_purchase_order_that_was_billed_cannot_be_deleted(zoho: Caller) -> None:
+    order = created(zoho, "purchase_orders", status="billed")
+    zoho.control("DELETE", f"/documents/purchase_orders/{order['purchaseorder_id']}", status=409)
+    zoho.control("PATCH", f"/documents/purchase_orders/{order['purchaseorder_id']}", {"status": "open"})
+    zoho.control("DELETE", f"/documents/purchase_orders/{order['purchaseorder_id']}")
+    assert zoho.get(f"/purchaseorders/{order['purchaseorder_id']}").json()["code"] == 1002
+
+
 # -- adjustments and transfers
 
 
@@ -269,6 +310,7 @@ def test_the_truth_is_what_the_documents_add_up_to(zoho: Caller) -> None:
         ("sales_orders", "/salesorders", "salesorders", "salesorder", ("total",)),
         ("credit_notes", "/creditnotes", "creditnotes", "creditnote", ("total", "balance")),
         ("bills", "/bills", "bills", "bill", ("total", "balance")),
+        ("purchase_orders", "/purchaseorders", "purchaseorders", "purchaseorder", ("total",)),
     ):
         totals: dict[str, dict[str, Decimal]] = {}
         rows = zoho.rows(path, key)

@@ -13,6 +13,7 @@ from cli.local.zoho_simulator.entities.locations import PLACES
 from cli.local.zoho_simulator.entities.payments import PAYMENTS
 from cli.local.zoho_simulator.entities.pricebooks import PRICEBOOKS
 from cli.local.zoho_simulator.entities.products import ITEMS
+from cli.local.zoho_simulator.entities.purchaseorders import PURCHASE_ORDERS
 from cli.local.zoho_simulator.entities.salesorders import ORDERS
 from cli.local.zoho_simulator.entities.transfers import TRANSFERS
 from cli.local.zoho_simulator.entities.users import USERS
@@ -28,6 +29,7 @@ SPECS: tuple[EntitySpec[Any], ...] = (
     PAYMENTS,
     ORDERS,
     BILLS,
+    PURCHASE_ORDERS,
     PRICEBOOKS,
     ADJUSTMENTS,
     TRANSFERS,
@@ -50,6 +52,7 @@ __all__ = [
     "PAYMENTS",
     "PLACES",
     "PRICEBOOKS",
+    "PURCHASE_ORDERS",
     "SPECS",
     "TRANSFERS",
     "USERS",

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.clock import zoho_date
-from cli.local.zoho_simulator.entities import bill_documents, contacts, products, trade
+from cli.local.zoho_simulator.entities import bill_documents, contacts, products, purchases, trade
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
-from cli.local.zoho_simulator.entities.products import ITEMS, Item
-from cli.local.zoho_simulator.entities.trade import Line, Trade
-from cli.local.zoho_simulator.money import ZERO, Currency, decimal
+from cli.local.zoho_simulator.entities.trade import Trade
+from cli.local.zoho_simulator.money import ZERO, decimal
 from cli.local.zoho_simulator.organisation import LOCATIONS
 from cli.local.zoho_simulator.records import (
     Below,
@@ -90,20 +89,6 @@ class Bill(Trade):
             self.status = "partially_paid" if self.paid else "open"
 
 
-def cost(item: Item, currency: Currency) -> Decimal:
-    """What the item is bought for, in the vendor's currency."""
-    return trade.converted(item.purchase_rate or item.rate, currency)
-
-
-def _lines(world: World, random: Random, currency: Currency, count: int) -> tuple[Line, ...]:
-    next_id, items = trade.line_ids(world), trade.sellable(world)
-    chosen = [random.choice(items) for _ in range(count)]
-    return tuple(
-        Line(next_id(), item.id, item.name, item.unit, Decimal(random.randrange(1, 40) * 10), cost(item, currency))
-        for item in chosen
-    )
-
-
 def _new(world: World, random: Random, vendor: Contact, *, index: int, at: int) -> Bill:
     day = zoho_date(at)
     bill = Bill(
@@ -117,7 +102,7 @@ def _new(world: World, random: Random, vendor: Contact, *, index: int, at: int) 
         date=day,
         due_date=(date.fromisoformat(day) + timedelta(days=vendor.terms)).isoformat(),
         terms=vendor.terms,
-        lines=_lines(world, random, vendor.currency, 1 + int(random.expovariate(0.15))),
+        lines=purchases.random_lines(world, random, vendor.currency),
         status="open",
         location=random.choices(range(len(LOCATIONS)), weights=(6, 1, 0, 3, 0))[0],
         reference=f"CTN-{random.randrange(10**4)}" if random.random() < 0.2 else "",
@@ -160,14 +145,9 @@ def generate(world: World, random: Random) -> Iterator[Bill]:
 
 
 SETTERS: dict[str, fields.Setter] = {
+    **trade.SETTERS,
     "bill_number": ("number", fields.text),
-    "date": ("date", fields.text),
     "due_date": ("due_date", fields.text),
-    "status": ("status", fields.text),
-    "reference_number": ("reference", fields.text),
-    "notes": ("notes", fields.text),
-    "adjustment": ("adjustment", decimal),
-    "exchange_rate": ("exchange_rate", decimal),
 }
 SPECIAL = ("vendor_id", "line_items", "payments")
 COMPUTED = frozenset({"bill_id", "balance", "balance_due", "total", "sub_total", "payment_made", "vendor_name"}) | {
@@ -176,12 +156,7 @@ COMPUTED = frozenset({"bill_id", "balance", "balance_due", "total", "sub_total",
     "created_time",
 }
 SHAPES = ("bill_row", "bill_document")
-
-
-def _check(given: Fields) -> Fields:
-    plain = trade.split(given, SPECIAL)
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
-    return plain
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
 def _paid(world: World, random: Random, bill: Bill, given: Fields) -> tuple[BillPayment, ...]:
@@ -208,18 +183,9 @@ def _post(world: World, bill: Bill, sign: int) -> None:
     contacts.post(world, bill.vendor_id, payable=bill.owed * sign)
 
 
-def _given_lines(world: World, bill: Bill, given: Any) -> tuple[Line, ...]:
-    priced = []
-    for entry in given:
-        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
-        rate = {"rate": str(cost(item, bill.currency))} if item is not None else {}
-        priced.append({**rate, **entry})
-    return trade.given_lines(world, bill.currency, priced)
-
-
 def create(world: World, random: Random, given: Fields) -> Bill:
     """A new bill of a random or given vendor; it brings stock unless its status is draft."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     vendor = contacts.somebody(world, random, "vendor", str(given.get("vendor_id", "")))
     number = 90_000 + len(world.table(BILLS)) + random.randrange(10**4)
     bill = _new(world, random, vendor, index=number, at=world.seconds())
@@ -232,8 +198,8 @@ def create(world: World, random: Random, given: Fields) -> Bill:
 
 def _set(world: World, bill: Bill, given: Fields, plain: Fields, paid: tuple[BillPayment, ...]) -> None:
     if "line_items" in given:
-        bill.lines = _given_lines(world, bill, given["line_items"])
-    fields.assign(bill, plain, SETTERS)
+        bill.lines = purchases.given_lines(world, bill.currency, given["line_items"])
+    FIELDS.assign(bill, plain)
     bill.payments = paid
     bill.add_up()
     if bill.paid > bill.total:
@@ -245,7 +211,7 @@ def _set(world: World, bill: Bill, given: Fields, plain: Fields, paid: tuple[Bil
 
 def edit(world: World, bill: Bill, given: Fields, version: bool) -> None:
     """Set fields, lines, or what was paid (`payments`)."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     if str(given.get("vendor_id", bill.vendor_id)) != bill.vendor_id:
         raise Refused("a bill keeps its vendor")
     planned = bill.snapshot()
@@ -253,7 +219,7 @@ def edit(world: World, bill: Bill, given: Fields, version: bool) -> None:
     _post(world, bill, -1)
     with world.editing(BILLS, bill, version=version):
         bill.lines, bill.payments = planned.lines, planned.payments
-        fields.assign(bill, plain, SETTERS)
+        FIELDS.assign(bill, plain)
         bill.add_up()
         bill.settle(world.today().isoformat())
     _post(world, bill, 1)
@@ -281,15 +247,6 @@ def delete(world: World, bill: Bill) -> None:
     _post(world, bill, -1)
     contacts.post(world, bill.vendor_id, documents=-1)
     world.bury(BILLS, bill)
-
-
-def age(world: World, today: str) -> None:
-    """Time alone makes open bills overdue; whether that moves their version is a quirk."""
-    moves = world.options.quirks.overdue_moves_version
-    for bill in list(world.table(BILLS).records.values()):
-        if bill.owed > 0 and bill.status != "overdue" and bill.due_date < today:
-            with world.editing(BILLS, bill, version=moves, announce=False):
-                bill.settle(today)
 
 
 def totals(bill: Bill) -> Totals:
@@ -323,27 +280,23 @@ BILLS: EntitySpec[Bill] = EntitySpec(
         sort_column="created_time",
         sort_order="D",
         sort_keys={
-            "created_time": lambda bill: bill.created,
+            **trade.SORT_KEYS,
             "last_modified_time": lambda bill: bill.modified,
-            "date": lambda bill: bill.date,
             "due_date": lambda bill: bill.due_date,
             "bill_number": lambda bill: bill.number,
-            "total": lambda bill: bill.total,
             "balance": lambda bill: bill.balance,
         },
         filters={
+            **trade.filters("bill_number", "vendor_id"),
             "status": lambda value: lambda bill: bill.status == value.lower(),
             "filter_by": _filter_by,
-            "vendor_id": lambda value: lambda bill: bill.vendor_id == value,
-            "bill_number": lambda value: lambda bill: bill.number == value,
-            **date_filters("date", lambda bill: bill.date),
             **date_filters("due_date", lambda bill: bill.due_date),
             **date_filters("created_date", lambda bill: zoho_date(bill.created)),
         },
         filters_by_modified=lambda world: True,
         inventory_filters=False,
     ),
-    views=(View(name="bills", shows=lambda bill: True, sizes={"small": 14, "tsh": 2400}),),
+    views=(View(name="bills", shows=lambda bill: True, sizes={"small": 14, "demo": 1000, "tsh": 2400}),),
     chosen_fields=("bill_id", "bill_number", "status", "total", "balance"),
     row=bill_documents.row,
     document=bill_documents.document,
@@ -355,5 +308,5 @@ BILLS: EntitySpec[Bill] = EntitySpec(
     delete=delete,
     may_delete=lambda bill: not bill.payments,
     below={"payments": Below(key="payments", values=bill_documents.payments)},
-    age=age,
+    age=lambda world, today: trade.age(world, BILLS, today),
 )

@@ -251,7 +251,7 @@ ITEMS: EntitySpec[Item] = EntitySpec(
         filters={"filter_by": _filter_by},
         filters_by_modified=lambda world: world.options.quirks.items_filter_by_modified,
     ),
-    views=(View(name="products", shows=lambda item: True, sizes={"small": 60, "tsh": 2221}),),
+    views=(View(name="products", shows=lambda item: True, sizes={"small": 60, "demo": 2221, "tsh": 2221}),),
     chosen_fields=("item_id", "name", "rate", "status"),
     row=product_documents.row,
     document=product_documents.document,

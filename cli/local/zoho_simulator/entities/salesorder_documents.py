@@ -111,7 +111,7 @@ def _line(world: World, order: Order, position: int) -> Json:
         "variant_id": line.item_id,
         "item_id": line.item_id,
         "product_id": line.item_id,
-        "sku": item.sku if item is not None else "",
+        "sku": line.sku,
         "name": line.name,
         "group_name": line.name,
         "item_order": position + 1,

@@ -189,7 +189,8 @@ def prepare_pass(database: Database, scan: str, *, since: datetime) -> None:
         VALUES (%(own)s, (SELECT w.walked_pages FROM tds.cursors AS w WHERE w.scan = %(scan)s))
         ON CONFLICT (scan) DO UPDATE SET walk_page = NULL, walk_end = NULL,
             walked_pages = coalesce(c.walked_pages, excluded.walked_pages)
-        WHERE c.walk_page IS NULL AND c.walked_pages IS NULL OR c.walk_started_at < %(since)s AND c.walk_page IS NOT NULL
+        WHERE c.walk_page IS NULL AND c.walked_pages IS NULL
+            OR c.walk_page IS NOT NULL AND c.walk_started_at < %(since)s
         """,
         {"own": cursor_name(scan), "scan": scan, "since": since},
     )

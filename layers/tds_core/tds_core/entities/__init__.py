@@ -8,6 +8,7 @@ from tds_core.entities.invoices import INVOICES
 from tds_core.entities.payments import PAYMENTS
 from tds_core.entities.price_lists import PRICE_LISTS
 from tds_core.entities.products import PRODUCTS
+from tds_core.entities.purchase_orders import PURCHASE_ORDERS
 from tds_core.entities.sales_orders import SALES_ORDERS
 from tds_core.entities.spec import EntitySpec
 from tds_core.entities.users import USERS
@@ -30,6 +31,7 @@ REGISTRY: dict[str, EntitySpec] = {
         SALES_ORDERS,
         CREDIT_NOTES,
         BILLS,
+        PURCHASE_ORDERS,
         INVENTORY,
     )
 }

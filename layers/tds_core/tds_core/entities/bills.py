@@ -61,6 +61,7 @@ BILLS = EntitySpec(
     volatile=frozenset({"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock"}),
     touches=(
         Touch(entity="products", path="line_items[].item_id"),
+        Touch(entity="purchase_orders", path="purchaseorders[].purchaseorder_id"),
         Touch(entity="vendors", path="vendor_id", refresh="walk"),
     ),
     webhook_modules=("bills",),

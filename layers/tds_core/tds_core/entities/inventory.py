@@ -74,6 +74,7 @@ LOCATIONS = EntitySpec(
     key="location_id",
     product="inventory",
     path="/locations",
+    scope="settings",
     list_key="locations",
     detail_key="",
     rows_are_documents=True,

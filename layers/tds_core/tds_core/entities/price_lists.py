@@ -55,6 +55,7 @@ PRICE_LISTS = EntitySpec(
     key="pricelist_id",
     product="books",
     path="/pricebooks",
+    scope="settings",
     list_key="pricebooks",
     detail_key="pricebook",
     changes=WholeList(),

@@ -93,7 +93,7 @@ PRODUCTS = EntitySpec(
     compared=("status", "rate", "purchase_rate", "stock_on_hand", "available_stock", "actual_available_stock"),
     totals=("stock_on_hand",),
     freshness=timedelta(minutes=15),
-    cadence="items",
+    cadence="slow_poll",
     slower=("stock per location", timedelta(hours=4)),
     refetch="stock",  # it moves without any version
     walk_sort="",

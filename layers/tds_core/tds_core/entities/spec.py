@@ -13,7 +13,7 @@ from tds_core.lossless_json import JsonObject as RawDocument
 
 Product = Literal["books", "inventory"]
 # what a call is made for by the clock; how often stands in one table
-Purpose = Literal["poll", "items", "stock", "balances", "prices", "daily", "deep"]
+Purpose = Literal["poll", "slow_poll", "stock", "balances", "prices", "daily", "deep"]
 ROWS_PER_PAGE = 200
 
 
@@ -40,7 +40,7 @@ class LookBack:
 
     date_column: str
     days: int
-    deeper: Purpose = "items"
+    deeper: Purpose = "slow_poll"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,8 @@ class EntitySpec:
     often the list is read whole or the documents are fetched anew, `refetch_only` which ones. `walk_sort` is the column
     by which a whole walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list
     shows all there is, so a record is fetched by reading its list, and is gone when the list shows others without it.
-    `paged` is False for a list that answers whole and without a page_context.
+    `paged` is False for a list that answers whole and without a page_context. `scope` is the part of Zoho's OAuth scope
+    that reads it, where that is not the path's own name.
     """
 
     name: str
@@ -184,6 +185,7 @@ class EntitySpec:
     touches: tuple[Touch, ...] = ()
     webhook_modules: tuple[str, ...] = ()
     list_parameters: Mapping[str, str] = field(default_factory=dict)
+    scope: str = ""
 
     def __post_init__(self) -> None:
         """Fill in the names that are the entity's own."""

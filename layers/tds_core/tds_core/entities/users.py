@@ -29,6 +29,7 @@ USERS = EntitySpec(
     key="user_id",
     product="books",
     path="/users",
+    scope="settings",
     list_key="users",
     detail_key="user",
     list_parameters={"filter_by": "Status.All"},

@@ -64,7 +64,7 @@ TABLE = (
         nights=1,
         paces={
             "poll": _every("5 min", "15 min"),
-            "items": _every("15 min", "60 min"),
+            "slow_poll": _every("15 min", "60 min"),
             "stock": _every("4 h"),
             "balances": _every("2 h", "2.8 h"),
             "prices": _every("4 h"),
@@ -76,7 +76,7 @@ TABLE = (
         nights=1,
         paces={
             "poll": _every("15 min", "60 min"),
-            "items": _every("30 min", "2 h"),
+            "slow_poll": _every("30 min", "2 h"),
             "stock": _every("12 h"),
             "balances": _every("5 h", "7 h"),
             "prices": _every("12 h"),
@@ -88,7 +88,7 @@ TABLE = (
         nights=4,
         paces={
             "poll": _every("60 min", "3.5 h"),
-            "items": _every("2.5 h", "7 h"),
+            "slow_poll": _every("2.5 h", "7 h"),
             "stock": _every("24 h"),
             "balances": _every("10 h", "14 h"),
             "prices": _every("24 h"),
@@ -101,7 +101,7 @@ TABLE = (
         headers_only=True,
         paces={
             "poll": _every("2 h", "7 h"),
-            "items": _every("5 h", "14 h"),
+            "slow_poll": _every("5 h", "14 h"),
             "stock": _every("24 h"),
             "balances": _every("24 h"),
             "prices": _every("24 h"),
@@ -139,7 +139,7 @@ class Cadence:
         row = row_of(day_limit)
         stated: dict[Purpose, float] = {
             "poll": settings.poll_interval_s,
-            "items": settings.items_interval_s,
+            "slow_poll": settings.slow_poll_interval_s,
             "stock": settings.stock_interval_s,
             "balances": settings.contacts_walk_interval_s,
             "prices": settings.prices_interval_s,

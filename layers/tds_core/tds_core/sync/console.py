@@ -10,13 +10,16 @@ from typing import Any
 
 from tds_core.database import announcements, backlog, census, deletions, probe, reckoning, runs, verifications
 from tds_core.database.connection import Database
-from tds_core.entities import REGISTRY, entity
+from tds_core.entities import REGISTRY, entity, scans
 from tds_core.entities.model import parse_instant
 from tds_core.errors import TdsError, UnknownCommand
 from tds_core.ids import parse_id
 from tds_core.priority import Priority
 from tds_core.settings import Settings
-from tds_core.sync import plan, silence
+from tds_core.sync import plan, poll, silence
+from tds_core.sync.dead_letters import LISTED, DeadLetters
+from tds_core.sync.image_commands import ImageCommands
+from tds_core.sync.places import Ending
 from tds_core.sync.queue import DrainWaker
 from tds_core.zoho import status as zoho_status
 
@@ -28,10 +31,12 @@ _DAY = timedelta(days=1)
 class Console:
     """The commands, by name; each takes its arguments by keyword and returns plain values."""
 
-    def __init__(self, settings: Settings, *, database: Database, waker: DrainWaker) -> None:
+    def __init__(self, settings: Settings, *, database: Database, waker: DrainWaker, dead: DeadLetters) -> None:
         self._settings = settings
         self._database = database
         self._waker = waker
+        self._images = ImageCommands(settings, database=database, waker=waker)
+        self._dead = dead
         self._commands: dict[str, Callable[..., Any]] = {
             "status": self.status,
             "backfill": self.backfill,
@@ -47,6 +52,13 @@ class Console:
             "approve_deletions": self.approve_deletions,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
+            "images_status": self._images.status,
+            "images_sync": self._images.sync,
+            "images_verify": self._images.verify,
+            "dlq_list": self.dlq_list,
+            "dlq_show": self.dlq_show,
+            "dlq_redrive": self.dlq_redrive,
+            "dlq_drop": self.dlq_drop,
         }
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,10 +82,13 @@ class Console:
 
     def status(self, *, since_s: float = _HOUR_S) -> dict[str, Any]:
         """Everything that people look at: counts, totals, backlog, scans, webhooks, calls left, runs."""
+        cursors = census.scan_figures(self._database)
         return {
             "entities": {name: census.entity_figures(self._database, spec) for name, spec in REGISTRY.items()},
+            "images": self._images.figures(),
             "backlog": census.backlog_figures(self._database),
-            "scans": census.scan_figures(self._database),
+            "scans": {name: figures for name, figures in cursors.items() if name in scans()},
+            "organization": cursors.get(poll.ORGANIZATION),
             "webhooks": census.webhook_latency(self._database, since_s=since_s),
             "silence": _plain(silence.measure(self._settings, self._database)),
             "outcomes": census.outcome_figures(self._database, since_s=since_s),
@@ -91,11 +106,11 @@ class Console:
     def backfill(self, *, entities: Sequence[str] = ()) -> dict[str, Any]:
         """Ask for a whole walk of these entities, or of all, and start it; the details follow by themselves."""
         wanted = [entity(name) for name in entities] or list(REGISTRY.values())
-        scans = sorted({spec.scan_name for spec in wanted})
-        for scan in scans:
+        asked = sorted({spec.scan_name for spec in wanted})
+        for scan in asked:
             runs.request_walk(self._database, scan)
         self._waker.start("walk")
-        return {"scans": scans}
+        return {"scans": asked}
 
     def poll(self) -> dict[str, Any]:
         """Start a round over every list at once."""
@@ -178,6 +193,31 @@ class Console:
             "busiest": by_day[busiest] if busiest else 0,
             "busiest_day": busiest.isoformat() if busiest else None,
             "entities": {name: round(count / days, 1) for name, count in by_entity.items()},
+        }
+
+    def dlq_list(self, *, limit: int = LISTED) -> dict[str, Any]:
+        """Every dead thing, at most so many of each place, and about how many each place holds."""
+        found = self._dead.list(limit)
+        return {"things": [thing.line for thing in found.things], "totals": found.totals}
+
+    def dlq_show(self, *, id: str) -> dict[str, Any]:
+        """One dead thing with what it carries, cut after 64 KiB."""
+        thing, payload = self._dead.show(id)
+        return {**thing.line, "payload": payload.text if payload else None, "bytes": payload.size if payload else 0}
+
+    def dlq_redrive(self, *, ids: Sequence[str], operator: str = "") -> dict[str, Any]:
+        """Bring dead things back: a message to its queue, an id to the backlog, a run to its function."""
+        return self._settle(ids, "redrive", operator)
+
+    def dlq_drop(self, *, ids: Sequence[str], operator: str = "") -> dict[str, Any]:
+        """Delete dead things; tds.operations keeps what and by whom."""
+        return self._settle(ids, "drop", operator)
+
+    def _settle(self, ids: Sequence[str], ending: Ending, operator: str) -> dict[str, Any]:
+        done = self._dead.settle([str(id) for id in ids], ending, operator=str(operator))
+        return {
+            "settled": [id for id, error in done.items() if error is None],
+            "stays": {id: f"{error.reason}: {error}" for id, error in done.items() if error is not None},
         }
 
 

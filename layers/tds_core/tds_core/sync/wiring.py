@@ -6,16 +6,21 @@ from typing import Any
 from psycopg.conninfo import make_conninfo
 
 from tds_core import lossless_json
-from tds_core.aws import publisher, secret_reader
+from tds_core.aws import Storage, publisher, secret_reader
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.errors import ConfigurationError, InvalidDocument
 from tds_core.settings import Settings
 from tds_core.sync import silence
 from tds_core.sync.alert import Alert
+from tds_core.sync.console import Console
+from tds_core.sync.dead_letters import DeadLetters, Places
 from tds_core.sync.deletion import DeletionGuard
 from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
+from tds_core.sync.health import Health
+from tds_core.sync.housekeeping import Housekeeping, steps
+from tds_core.sync.image_feed import ImageFeed
 from tds_core.sync.poll import Poll
 from tds_core.sync.queue import DrainWaker
 from tds_core.sync.verify import Verify
@@ -89,6 +94,21 @@ def client(settings: Settings) -> UnifiedZohoClient:
     return UnifiedZohoClient(settings, database(settings), credentials)
 
 
+def console(settings: Settings) -> Console:
+    """The commands of `tds`."""
+    connected, starter = database(settings.require("unrouted_bucket")), DrainWaker(settings)
+    places = Places.of(settings, database=connected, starter=starter)
+    return Console(settings, database=connected, waker=starter, dead=DeadLetters(places.all, connected))
+
+
+def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> Housekeeping:
+    """What runs every minute; `gauge` sends one metric."""
+    connected = database(settings)
+    places = Places.of(settings, database=connected)
+    health = Health(settings, database=connected, places=places, gauge=gauge)
+    return Housekeeping(settings, connected, steps(settings, database=connected, places=places, health=health))
+
+
 def verify(settings: Settings, *, gauge: Callable[[str, float], None]) -> Verify:
     """Verification, which calls Zoho for lists, and for suspicions that it may not heal."""
     connected, zoho = database(settings), client(settings)
@@ -115,6 +135,7 @@ class Backfill:
         self.poll = Poll(settings, database=connected, mirror=written, client=zoho)
         self.walk = Walk(settings, database=connected, mirror=written, client=zoho)
         self.drain = Drain(settings, database=connected, mirror=written, fetcher=Fetcher(zoho, guard))
+        self.images = ImageFeed(settings, database=connected, sender=Storage())
         self._work_s = settings.work_s
         self._settings = settings
         self._database = connected
@@ -123,8 +144,16 @@ class Backfill:
     def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, int]:
         """Run the event's mode, for `work_s` at most and never past the function's own time.
 
+        Images are handed on before and after it: they need not wait for a long drain, nor for the tick after a walk.
         Raises ConfigurationError for an unknown mode.
         """
+        self.images.run()
+        try:
+            return self._run(event, left_s)
+        finally:
+            self.images.run()
+
+    def _run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, int]:
         until = min(self._work_s, left_s())
         started = left_s()
 

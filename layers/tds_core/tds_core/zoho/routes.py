@@ -95,6 +95,13 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
                 title="Bills",
             ),
             Route(
+                module="purchaseorders",
+                envelope="purchaseorder",
+                id_key="purchaseorder_id",
+                entities=("purchase_orders",),
+                title="Purchase Orders",
+            ),
+            Route(
                 module="inventoryadjustments",
                 envelope="inventory_adjustment",
                 id_key="inventory_adjustment_id",
