@@ -1,6 +1,8 @@
 """Verification: what differs is found, confirmed by a fetch and healed; what is in motion or lags is no drift."""
 
 import json
+import random
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -421,3 +423,60 @@ def test_a_list_that_may_not_be_read_costs_no_other_one_its_verification(road: R
     assert report["entities"]["bills"]["error"].startswith("ScopeMissing")
     assert report["entities"]["invoices"]["zoho"] == 2
     assert any("bills" in text for _, _, text in road.told) or not road.settings.critical_topic_arn
+
+
+# -- at random
+
+DAMAGES = (
+    ("missing", "invoices", "DELETE FROM erp.invoices WHERE invoice_id = %s"),
+    ("missing", "invoices", "UPDATE erp.invoices SET deleted_at = now() WHERE invoice_id = %s"),
+    ("extra", "payments", "INSERT INTO erp.payments (payment_id, amount) VALUES ('9' || %s, 5)"),
+    ("mismatched", "invoices", "UPDATE erp.invoices SET total = total + 0.01 WHERE invoice_id = %s"),
+    ("mismatched", "invoices", "UPDATE erp.invoices SET status = 'imagined' WHERE invoice_id = %s"),
+    ("mismatched", "payments", "UPDATE erp.payments SET amount = NULL WHERE payment_id = %s"),
+    (
+        "mismatched",
+        "invoices",
+        "UPDATE erp.invoices SET line_items = line_items - 0 || jsonb_build_array(line_items -> 0) WHERE invoice_id = %s",
+    ),
+    ("mismatched", "payments", "UPDATE erp.payments SET zoho = zoho || '{\"amount\": 1}' WHERE payment_id = %s"),
+    ("mismatched", "payments", "DELETE FROM erp.payment_invoices WHERE payment_id = %s"),
+    ("mismatched", "products", "UPDATE erp.stock_levels SET stock_on_hand = stock_on_hand - 7 WHERE product_id = %s"),
+    ("mismatched", "products", "UPDATE erp.products SET stock_on_hand = 123456 WHERE product_id = %s"),
+)
+
+
+def test_two_hundred_random_corruptions_are_found_and_healed_in_one_run_and_nothing_else_is_touched(
+    connect: Connect, zoho: Zoho
+) -> None:
+    road = Road(connect, zoho.http, deletion_share=0.5)
+    ids = {"invoices": range(10_000, 10_200), "payments": range(20_000, 20_150), "products": range(30_000, 30_100)}
+    for entity, numbers in ids.items():
+        fill(road, zoho, entity, *numbers)
+
+    def held() -> list[Any]:
+        names = {"invoices": "total, status, line_items, zoho", "payments": "amount, zoho", "products": "stock_on_hand"}
+        rows = [
+            road.database.execute(
+                f"SELECT {REGISTRY[entity].key}, {columns} FROM erp.{entity} WHERE deleted_at IS NULL ORDER BY 1"
+            )
+            for entity, columns in names.items()
+        ]
+        children = ("stock_levels", "payment_invoices")
+        return [*rows, *(road.database.execute(f"SELECT * FROM erp.{one} ORDER BY 1, 2") for one in children)]
+
+    before, chance = held(), random.Random(20_261_122)
+    victims = chance.sample([(entity, str(one)) for entity, numbers in ids.items() for one in numbers], 200)
+    expected: Counter[tuple[str, str]] = Counter()
+    for entity, victim in victims:
+        kind, _, statement = chance.choice([damage for damage in DAMAGES if damage[1] == entity])
+        road.database.execute(statement, (victim,))
+        expected[entity, kind] += 1
+    report = verify(road, *ids)
+    parts = report["entities"]
+    assert {(e, k): parts[e][k] for e in ids for k in ("missing", "extra", "mismatched") if parts[e][k]} == expected
+    assert sum(part["healed"] for part in parts.values()) == 200
+    assert report["ok"] is True
+    assert held() == before, "nothing is healed wrongly"
+    again = verify(road, *ids)
+    assert (again["ok"], kinds(road, again)) == (True, [])
