@@ -72,6 +72,10 @@ def _sentences(made: Mapping[str, Any]) -> list[str]:
             f"lines are equal as of their last fetch, the oldest {oldest['oldest_days']} days ago; "
             f"fetching all {oldest['documents']:,} anew takes {cycle}"
         )
+    if images := made.get("images"):
+        said.append(
+            f"images: {images['expected']:,} expected, {images['stored']:,} stored, {images['reachable']:,} reachable"
+        )
     return [*said, f"{made['zoho_calls']:,} Zoho calls, {duration(made['seconds'])}"]
 
 

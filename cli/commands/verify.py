@@ -33,6 +33,10 @@ def verify(
     )
     with screen:
         made = follow(deployment.ask, run, screen.show, timeout_s=timeout)
+    if not entities:
+        images = deployment.ask("images_verify", {"heal": heal})
+        made["images"] = {name: images[name] for name in ("expected", "stored", "reachable")}
+        made["ok"] = made["ok"] and images["ok"]
     written = write(report, made, differences(deployment.ask, run)) if report else []
     if as_json:
         output.print_json(made)

@@ -437,7 +437,7 @@ DAMAGES = (
     (
         "mismatched",
         "invoices",
-        "UPDATE erp.invoices SET line_items = line_items - 0 || jsonb_build_array(line_items -> 0) WHERE invoice_id = %s",
+        "UPDATE erp.invoices SET line_items = line_items - 0 || (line_items -> 0) WHERE invoice_id = %s",
     ),
     ("mismatched", "payments", "UPDATE erp.payments SET zoho = zoho || '{\"amount\": 1}' WHERE payment_id = %s"),
     ("mismatched", "payments", "DELETE FROM erp.payment_invoices WHERE payment_id = %s"),
