@@ -14,6 +14,7 @@ import pytest
 from tds_core.database import reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
+from tds_core.errors import TdsError
 from tests.integration.road import Connect, Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
 from tests.zoho_fakes import error
 
@@ -480,3 +481,75 @@ def test_two_hundred_random_corruptions_are_found_and_healed_in_one_run_and_noth
     assert held() == before, "nothing is healed wrongly"
     again = verify(road, *ids)
     assert (again["ok"], kinds(road, again)) == (True, [])
+
+
+# -- what must delete and heal nothing, and what people are told
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        pytest.param(error(57, status=401), id="401"),
+        pytest.param(error(1000, status=500), id="500"),
+        pytest.param(httpx.Response(200, text="<html>maintenance</html>"), id="html"),
+        pytest.param(httpx.Response(200, json={"code": 0}), id="no-list"),
+        pytest.param(httpx.Response(200, json={"code": 0, "invoices": []}), id="no-page-context"),
+    ],
+)
+def test_a_list_that_is_none_makes_nothing_extra(road: Road, zoho: Zoho, answered: httpx.Response) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.answer("/invoices", answered)
+    verifications.request(road.database, ["invoices"], cause="manual", heal=True)
+    for _ in range(3):
+        with suppress(TdsError):
+            road.verify.run(lambda: 30.0)
+        road.work()
+    assert list(mirrored(road.database, "invoices")) == ["901", "902"]
+    assert road.database.execute("SELECT count(*) FROM tds.drift") == [(0,)]
+
+
+def test_an_empty_list_deletes_nothing_while_the_records_answer(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", *range(901, 911))
+    zoho.listing("invoices", [])
+    report = verify(road, "invoices")
+    assert (found(report, "invoices"), len(mirrored(road.database, "invoices"))) == ({}, 10)
+    assert report["ok"] is True
+
+
+def test_another_organisations_data_deletes_nothing_and_is_told(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, critical_topic_arn="critical", warning_topic_arn="warning")
+    fill(road, zoho, "invoices", *range(901, 911))
+    zoho.forget("invoices", *map(str, range(901, 911)))
+    zoho.put("invoices", *(document("invoices", str(n)) for n in range(501, 511)))
+    relist(zoho, "invoices")
+    report = verify(road, "invoices", heal=False)
+    assert list(mirrored(road.database, "invoices")) == [str(n) for n in range(901, 911)]
+    assert report["ok"] is False
+    assert report["entities"]["invoices"]["remaining"] == 20
+    [(_, _, text)] = [one for one in road.told if one[0] == "critical"]
+    assert "invoices: 100.0% of the records differed" in text
+    assert road.gauges["DriftRemaining"] == 20
+
+
+def test_deletions_that_the_brake_holds_back_are_told_with_what_to_do(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, critical_topic_arn="critical", warning_topic_arn="warning")
+    fill(road, zoho, "invoices", *range(901, 921))
+    zoho.forget("invoices", *map(str, range(901, 911)))
+    relist(zoho, "invoices")
+    report = verify(road, "invoices")
+    assert found(report, "invoices") == {"extra": 10, "healed": 5, "remaining": 5}
+    [(_, _, text)] = [one for one in road.told if one[0] == "critical"]
+    assert "Deletions are held back: invoices 9" in text
+    assert "tds deletions approve" in text
+
+
+def test_people_are_told_of_stock_and_orphans_with_ids_and_what_to_do(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, critical_topic_arn="critical", warning_topic_arn="warning")
+    fill(road, zoho, "products", 101, 102)
+    fill(road, zoho, "invoices", 901)
+    spoil(road, "UPDATE erp.stock_levels SET stock_on_hand = stock_on_hand + 51 WHERE product_id = '102'")
+    verify(road, "products", "invoices")
+    warnings = [text for topic, _, text in road.told if topic == "warning"]
+    assert len(warnings) == 1, "once a run"
+    assert "Stock differed by more than 50 units: 102 stock_levels." in warnings[0]
+    assert "references to records that are not there (901 -> " in warnings[0]

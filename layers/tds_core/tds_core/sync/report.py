@@ -62,7 +62,7 @@ def _entity(database: Database, run: Verification, spec: EntitySpec, tally: Mapp
     return {
         **counts,
         **found,
-        "mismatch_ratio": round(differing / max(counts["zoho"], counts["erp"], 1), 6),
+        "mismatch_ratio": round(differing / max(counts["zoho"] + found["extra"], counts["erp"], 1), 6),
         "details_pending": figures["details_pending"],
         "nulls": figures["nulls"],
         "totals": reckoning.totals(database, run.run_id, spec) if spec.totals else [],
