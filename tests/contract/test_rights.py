@@ -144,6 +144,7 @@ def expected() -> dict[str, Rights]:
             (SECRET, "DatabaseSecret"),
             (SEND, "FailedRunsQueue"),
             ("sqs:GetQueueAttributes", "UnroutedQueue"),
+            ("events:PutEvents", "EventBus"),
             *redriver("FailedRunsQueue"),
         },
         "ConsoleRole": {

@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from cli import webhooks
 from tds_core.settings import Settings
-from tds_core.sync import alert, health, image_feed, image_store, silence
+from tds_core.sync import alert, health, image_feed, image_store, publish, silence
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
@@ -48,6 +48,7 @@ OWN = {
     "unrouted_queue_url": {"webhook_receiver", "console", "housekeeping"},
     "unrouted_bucket": {"webhook_receiver", "console"},
     "failed_runs_queue_url": {"console", "housekeeping"},
+    "event_bus": {"housekeeping"},
     "queue_url": {"processor", "image_sync"},
     "dead_letter_queue_url": {"processor", "image_sync"},
     "queue_urls": {"webhook_receiver", "console", "housekeeping"},
@@ -118,6 +119,7 @@ def test_nothing_has_a_fixed_name() -> None:
         for logical_id, resource in resources().items()
         if resource["Type"] != "AWS::Lambda::EventSourceMapping"  # names the function that it serves
         for name in names & set(resource.get("Properties", {}))
+        if resource["Properties"][name] != {"Ref": "AWS::StackName"}  # an event bus must have one
     ]
     assert given == []
 
@@ -194,6 +196,7 @@ def test_health_is_an_alarm_by_every_figure_and_a_missing_one_is_critical() -> N
         health.DEAD_THINGS: "CriticalAlarms",
         health.TOKEN_REFUSED: "CriticalAlarms",
         health.PARKED: "WarningAlarms",
+        publish.METRIC: "WarningAlarms",
         health.CIRCUIT_OPEN: "WarningAlarms",
         health.DAY_LEFT: "WarningAlarms",
     }
@@ -245,3 +248,13 @@ def test_an_entry_point_is_short_and_does_nothing_itself(function: str) -> None:
     text = (ROOT / "functions" / function / "app.py").read_text("utf-8")
     assert len(text.splitlines()) <= 40
     assert not re.search(r"\b(os\.environ|psycopg|httpx|boto3|SELECT|cli)\b", text)
+
+
+def test_the_layer_describes_every_service_that_is_called() -> None:
+    """The layer's build takes the others out of botocore, so a client of one would fail in the cloud alone."""
+    package = ROOT / "layers" / "tds_core"
+    kept = re.search(r"^AWS_SERVICES := (.*)$", (package / "Makefile").read_text("utf-8"), re.MULTILINE)
+    sources = [path.read_text("utf-8") for path in (package / "tds_core").rglob("*.py")]
+    called = {name for text in sources for name in re.findall(r"\bclient\(\s*\"(\w+)\"", text)}
+    assert kept is not None and {"events", "lambda", "sqs"} <= called
+    assert called <= set(kept[1].split())

@@ -9,6 +9,7 @@ TdsError
 │   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
 │   ├── QueueUnavailable        SQS or S3 did not store or give what it was asked to
+│   ├── BusUnavailable          EventBridge did not say that it has the events
 │   └── StepsFailed             some steps of a run failed, the others were done
 ├── PermanentError          the same input fails again; dead letter or parked, with its reason
 │   ├── InvalidDocument         cannot be understood as a document of its entity
@@ -87,6 +88,10 @@ class QueueUnavailable(RetriableError):
 
 class StepsFailed(RetriableError):
     """Some steps of a run failed, each told by name; the others were done."""
+
+
+class BusUnavailable(RetriableError):
+    """EventBridge did not say that it has the events; they stay in the outbox."""
 
 
 class PermanentError(TdsError):

@@ -100,6 +100,9 @@ class Settings:
     image_distribution_id: str = ""
     image_base_url: str = ""
 
+    # events
+    event_bus: str = ""
+
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Read the TDS_ variables.

@@ -91,6 +91,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "webhooks": {"count": 0, "seconds": {}},
         "silence": {"invoices": silence()},
         "outcomes": {},
+        "outbox": {"waiting": 0, "age_s": 0.0},
         "working": [],
         "runs": [],
         "zoho": zoho,

@@ -151,3 +151,9 @@ def test_status_tells_what_is_wrong_with_the_token_and_what_to_do() -> None:
     text = shown_status(zoho=status()["zoho"] | {"token_expires_in_s": None} | troubles)
     for told in ("none yet", *troubles.values()):
         assert told in text
+
+
+def test_status_shows_events_that_wait() -> None:
+    assert "all published" in line_with(shown_status(), "events")
+    line = line_with(shown_status(outbox={"waiting": 75_000, "age_s": 190.0}), "events")
+    assert "75,000 wait to be published, the oldest for 3 min" in line

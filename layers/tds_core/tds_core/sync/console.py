@@ -8,7 +8,17 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tds_core.database import announcements, backlog, census, deletions, probe, reckoning, runs, verifications
+from tds_core.database import (
+    announcements,
+    backlog,
+    census,
+    deletions,
+    outbox,
+    probe,
+    reckoning,
+    runs,
+    verifications,
+)
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity, scans
 from tds_core.entities.model import parse_instant
@@ -21,6 +31,7 @@ from tds_core.sync.dead_letters import LISTED, DeadLetters
 from tds_core.sync.image_commands import ImageCommands
 from tds_core.sync.places import Ending
 from tds_core.sync.queue import DrainWaker
+from tds_core.sync.trace import trace
 from tds_core.zoho import status as zoho_status
 
 _log = logging.getLogger(__name__)
@@ -52,6 +63,7 @@ class Console:
             "approve_deletions": self.approve_deletions,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
+            "trace": self.trace,
             "images_status": self._images.status,
             "images_sync": self._images.sync,
             "images_verify": self._images.verify,
@@ -92,6 +104,7 @@ class Console:
             "webhooks": census.webhook_latency(self._database, since_s=since_s),
             "silence": _plain(silence.measure(self._settings, self._database)),
             "outcomes": census.outcome_figures(self._database, since_s=since_s),
+            "outbox": outbox.figures(self._database),
             "working": census.working(self._database),
             "runs": census.recent_runs(self._database),
             "zoho": _plain(zoho_status.read(self._settings, self._database)),
@@ -125,6 +138,11 @@ class Console:
             backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch", forced=True)
         self._waker.wake()
         return {"requested": len(wanted)}
+
+    def trace(self, *, name: str, record: str) -> dict[str, Any]:
+        """One record's story, by its id or by what people call it; times are UTC, `time_zone` is the organisation's."""
+        told: dict[str, Any] = _plain(trace(self._database, entity(name), record))
+        return told | {"time_zone": self._settings.zoho_time_zone}
 
     def wake(self, *, modes: Sequence[str] = ("walk", "drain")) -> dict[str, Any]:
         """Start walk and drain now: what waits is worked off without waiting for a schedule."""

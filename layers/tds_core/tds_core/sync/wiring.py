@@ -22,6 +22,7 @@ from tds_core.sync.health import Health
 from tds_core.sync.housekeeping import Housekeeping, steps
 from tds_core.sync.image_feed import ImageFeed
 from tds_core.sync.poll import Poll
+from tds_core.sync.publish import EventBridge, Publisher
 from tds_core.sync.queue import DrainWaker
 from tds_core.sync.verify import Verify
 from tds_core.sync.walk import Walk
@@ -106,7 +107,9 @@ def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> 
     connected = database(settings)
     places = Places.of(settings, database=connected)
     health = Health(settings, database=connected, places=places, gauge=gauge)
-    return Housekeeping(settings, connected, steps(settings, database=connected, places=places, health=health))
+    publisher = Publisher(settings, database=connected, bus=EventBridge(settings), gauge=gauge)
+    tidy = steps(settings, database=connected, places=places, health=health)
+    return Housekeeping(settings, connected, tidy | {"publish": publisher.run})
 
 
 def verify(settings: Settings, *, gauge: Callable[[str, float], None]) -> Verify:
