@@ -22,7 +22,9 @@ def spoil(dsn: str, *, each: int) -> int:
         for table, key, statement in _DAMAGES:
             victims = connection.execute(
                 sql.SQL(
-                    "SELECT {key} FROM {table} WHERE deleted_at IS NULL AND jsonb_array_length({full}) > 0 LIMIT %s"
+                    "SELECT {key} FROM {table} WHERE deleted_at IS NULL AND jsonb_array_length({full}) > 0"
+                    # what Zoho has changed just now is in motion, and may differ for that reason
+                    " AND coalesce(last_modified_time, '-infinity') < now() - interval '1 hour' LIMIT %s"
                 ).format(
                     key=sql.Identifier(key),
                     table=sql.Identifier("erp", table),

@@ -186,7 +186,7 @@ def _settle_query(name: str) -> sql.Composed:
     )
 
 
-# Somebody told of the record about then: it was changed or deleted, not wrong.
+# Somebody told of the record since: it was changed or deleted, not wrong.
 _ANNOUNCED = """
     UPDATE tds.drift AS d SET status = 'dismissed', how = 'announced meanwhile'
     WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.status = 'confirmed' AND d.healed_at IS NOT NULL
@@ -194,7 +194,8 @@ _ANNOUNCED = """
         AND EXISTS (
             SELECT FROM tds.change_log AS c
             WHERE c.entity = d.entity AND c.id = d.id AND c.source IN ('webhook', 'poll')
-                AND c.at > d.suspected_at - %(margin)s
+                -- what was applied before the comparison is no reason to differ from it
+                AND c.at > d.suspected_at
                 -- a balance that a list shows anew is no news of the record's own
                 AND (c.source = 'webhook' OR c.version > d.suspected_at - %(margin)s)
         )
