@@ -19,7 +19,7 @@ from rich.console import Console
 from cli import output, render
 from cli.commands.simulate import target
 from cli.deployment import Deployment
-from cli.display import Display
+from cli.display import Display, Screen
 from cli.failure import CommandFailed, ExitCode
 from cli.follow import Follower
 from cli.local.stack import LocalStack, Wish
@@ -27,12 +27,15 @@ from cli.local.state import StackState, StateDirectory
 from cli.progress import Snapshot, duration
 from cli.reckoning import Account, accounts, least_calls
 from cli.simulation import Simulation
+from cli.spoil import spoil
+from cli.verification import Stage, follow
 from tds_core.entities import REGISTRY
 
 CHANGES = 300
 RATE, IN_FLIGHT, REAL_RATE = 6_000, 10, 100
 DAY_LIMIT = 20_000  # a history with its images is more than a day of 10,000 leaves it beside webhooks and polls
 PATIENCE_S = 300.0
+_SPOILED_EACH = 3
 _LOOK_S = 0.5
 _MIX = {"create": 25, "edit": 53, "pay": 20, "delete": 2}
 _FIRST = {"events": 24, "per_second": 0, "seed": 2, "mix": _MIX}
@@ -64,6 +67,13 @@ class Result:
     dead_letters: Mapping[str, int]
     images: Mapping[str, Any]
     image_url: str
+    spoiled: int
+    verification: Mapping[str, Any]
+
+    @property
+    def healed(self) -> int:
+        """The records that the verification found wrong and set right."""
+        return sum(part["healed"] for part in self.verification["entities"].values())
 
     @property
     def faults(self) -> list[str]:
@@ -73,6 +83,10 @@ class Result:
         found += [f"{count} dead letters in {queue}" for queue, count in self.dead_letters.items()]
         if not self.images["ok"]:
             found.append("images are missing or wrong")
+        if not self.verification["ok"]:
+            found.append("the verification says not equal")
+        if self.healed != self.spoiled:
+            found.append(f"{self.spoiled} records were spoiled and {self.healed} healed")
         bad = self.deliveries.get("refused", 0) + self.deliveries.get("failed", 0)
         return found + ([f"{bad} webhooks were not taken"] if bad else [])
 
@@ -103,6 +117,9 @@ class Demo:
         deliveries, latency = self._work(_DAY)
         self._say("looking for what no webhook announces: stock and balances")
         snapshot = self._catch_up()
+        spoiled = self._spoil()
+        self._say(f"{spoiled} records are spoiled in PostgreSQL: lost, changed, invented; a verification heals them")
+        verification = self._verify()
         figures = self.deployment.ask("status", {})
         self._say("looking at every image over its public address")
         images = self.deployment.ask("images_verify", {})
@@ -117,6 +134,8 @@ class Demo:
             parked=snapshot.parked,
             dead_letters=self.deployment.dead_letters(),
             images=images,
+            spoiled=spoiled,
+            verification=verification,
             image_url=self.deployment.ask("images_status", {})["example"] or "none",
         )
 
@@ -148,6 +167,17 @@ class Demo:
             raise CommandFailed(f"the poll failed: {run.error}", ExitCode.NOT_OK)
         return self._walk([name for name, spec in REGISTRY.items() if spec.walk == "balances"])
 
+    def _spoil(self) -> int:
+        """Do damage that no webhook and no poll would find."""
+        assert self.deployment.local is not None
+        return spoil(self.deployment.local.database_dsn, each=_SPOILED_EACH)
+
+    def _verify(self) -> Mapping[str, Any]:
+        """Hold everything against Zoho and have it healed; the report."""
+        run = self.deployment.ask("verify", {"heal": True})["run"]
+        with Screen[Stage](self.screen, lambda stage: stage.sentence, lambda stage: stage.sentence) as screen:
+            return follow(self.deployment.ask, run, screen.show, timeout_s=PATIENCE_S)
+
     def _wait(self) -> Snapshot:
         with Display(self.screen) as display:
             return self.follower.until_over(display.show)
@@ -171,6 +201,8 @@ def report(result: Result, *, set_up_s: float | None, run_s: float) -> list[Any]
         f"these calls take {duration(calls / REAL_RATE * 60)}",
         "images": f"{result.images['expected']:,} in Zoho, {result.images['stored']:,} stored, "
         f"{result.images['reachable']:,} reachable; one of them: {result.image_url}",
+        "verified": f"{result.spoiled} records were spoiled, {result.healed} found and healed with "
+        f"{result.verification['zoho_calls']} calls in {duration(result.verification['seconds'])}",
         "time": f"set-up {_seconds(set_up_s)}, run {_seconds(run_s)}",
     }
     lines = [f"{name:12} {text}" for name, text in rows.items()]

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import dlq, images, simulate, webhook
+from cli.commands import deletions, dlq, images, simulate, webhook
 from cli.commands.backfill import backfill
 from cli.commands.doctor import doctor
 from cli.commands.down import down
@@ -15,6 +15,7 @@ from cli.commands.simulator import simulator
 from cli.commands.status import status
 from cli.commands.trace import trace
 from cli.commands.up import up
+from cli.commands.verify import verify
 
 app = typer.Typer(
     name="tds",
@@ -24,12 +25,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (up, down, info, backfill, poll, status, plan, doctor, trace, refetch, migrate):
+for command in (up, down, info, backfill, poll, verify, status, plan, doctor, trace, refetch, migrate):
     app.command()(command)
 # the simulator reads its own options
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
     simulator
 )
+app.add_typer(deletions.app, name="deletions")
 app.add_typer(images.app, name="images")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(webhook.app, name="webhook")

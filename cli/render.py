@@ -95,8 +95,8 @@ def _entities(figures: Mapping[str, Any], *, now: datetime) -> Table:
         made.add_row(
             name,
             f"{part['erp']:,}",
-            _warned(part["details_pending"]),
-            _warned(part["nulls"]),
+            warned(part["details_pending"]),
+            warned(part["nulls"]),
             _ago(part["last_modified_time"], now=now),
             duration(part["freshness_s"]),
             amounts(part["totals"]),
@@ -111,7 +111,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
         sum(part[name] for part in backlog) for name in ("requests", "due", "parked", "held_ripples")
     )
     made.add_row("backlog", Text(f"{waiting:,} to fetch, {due:,} of them due, {held:,} collected for later"))
-    made.add_row("parked", _warned(parked))
+    made.add_row("parked", warned(parked))
     images = figures["images"]
     made.add_row("images", Text(f"{images['stored']:,} of {images['expected']:,} stored, {images['linked']:,} linked"))
     dead = ", ".join(f"{queue} {count:,}" for queue, count in dead_letters.items())
@@ -237,7 +237,8 @@ def _ago(moment: str | None, *, now: datetime) -> str:
     return "never" if age is None else f"{duration(max(age, 0))} ago"
 
 
-def _warned(count: int) -> Text:
+def warned(count: int) -> Text:
+    """A count that should be 0."""
     return Text(f"{count:,}", style=_BAD if count else _GOOD)
 
 
@@ -259,8 +260,8 @@ def comparison(accounts: Sequence[Account]) -> Table:
             part.entity,
             f"{part.zoho:,}",
             f"{part.erp:,}",
-            _warned(part.difference),
-            _warned(part.details_pending),
+            warned(part.difference),
+            warned(part.details_pending),
             "\n".join(f"{column} {currency}".strip() for currency, column, _, _ in part.sums),
             "\n".join(amount(str(theirs)) for _, _, theirs, _ in part.sums),
             Text("\n").join(

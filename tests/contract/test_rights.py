@@ -19,7 +19,13 @@ SECRET, SEND, INVOKE = "secretsmanager:GetSecretValue", "sqs:SendMessage", "lamb
 CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility")
 DISTRIBUTION = "arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${ImageDistribution}"
 LOGS_AND_TRACES = {"AWSLambdaBasicExecutionRole", "AWSXrayWriteOnlyAccess"}
-SCHEDULES = ("BackfillPollRole", "BackfillWalkRole", "BackfillDrainRole", "HousekeepingTickRole")
+SCHEDULES = (
+    "BackfillPollRole",
+    "BackfillWalkRole",
+    "BackfillDrainRole",
+    "VerificationTickRole",
+    "HousekeepingTickRole",
+)
 Rights = set[tuple[str, str]]
 
 
@@ -127,6 +133,12 @@ def expected() -> dict[str, Rights]:
         "BackfillPollRole": schedule,
         "BackfillWalkRole": schedule,
         "BackfillDrainRole": schedule,
+        "VerificationTickRole": {(INVOKE, "Verification"), (SEND, "FailedRunsQueue")},
+        "VerificationRole": {
+            *((SECRET, name) for name in ("DatabaseSecret", "ZohoSecretArn")),
+            *(("sns:Publish", topic) for topic in ("CriticalAlarms", "WarningAlarms")),
+            *((INVOKE, "Backfill"), (SEND, "FailedRunsQueue")),
+        },
         "HousekeepingTickRole": {(INVOKE, "Housekeeping"), (SEND, "FailedRunsQueue")},
         "HousekeepingRole": {
             (SECRET, "DatabaseSecret"),
@@ -136,8 +148,8 @@ def expected() -> dict[str, Rights]:
             *redriver("FailedRunsQueue"),
         },
         "ConsoleRole": {
-            *((SECRET, "DatabaseSecret"), (INVOKE, "Backfill"), ("s3:ListBucket", "ImageBucket")),
-            (INVOKE, "WebhookReceiver"),
+            *((INVOKE, function) for function in ("Backfill", "Verification", "WebhookReceiver")),
+            *((SECRET, "DatabaseSecret"), ("s3:ListBucket", "ImageBucket")),
             *(("scheduler:GetSchedule", role.removesuffix("Role")) for role in SCHEDULES),
             *(("sns:GetTopicAttributes", topic) for topic in ("CriticalAlarms", "WarningAlarms")),
             # CloudWatch lists alarms of all stacks or none
@@ -166,7 +178,7 @@ def test_every_function_has_a_role_of_its_own() -> None:
     roles = {name: properties["Role"]["Fn::GetAtt"][0] for name, properties in of_type("AWS::Lambda::Function").items()}
     assert roles == {name: f"{name}Role" for name in roles}
     assert set(roles) == {
-        *("Migrate", "WebhookReceiver", "Backfill", "Console", "ImageSync", "Housekeeping"),
+        *("Migrate", "WebhookReceiver", "Backfill", "Verification", "Console", "ImageSync", "Housekeeping"),
         *(f"{entity}Processor" for entity in entities()),
     }
 

@@ -12,12 +12,13 @@ from samtranslator.yaml_helper import yaml_parse
 
 from cli import webhooks
 from tds_core.settings import Settings
-from tds_core.sync import health, image_feed, image_store, publish, silence
+from tds_core.sync import alert, health, image_feed, image_store, publish, silence
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "webhook_receiver": "WebhookReceiver",
     "backfill": "Backfill",
+    "verification": "Verification",
     "console": "Console",
     "image_sync": "ImageSync",
     "housekeeping": "Housekeeping",
@@ -28,13 +29,24 @@ FUNCTIONS = {
 OWN = {
     "function": set(FUNCTIONS),
     "entity": {"processor"},
-    "backfill_function": {"processor", "console"},
+    "backfill_function": {"processor", "console", "verification"},
     "webhook_receiver_function": {"console"},
     "schedules": {"console"},
     "alarm_topics": {"console"},
-    "database_secret_arn": {"processor", "backfill", "console", "housekeeping", "migrate", "image_sync"},
+    "verification_function": {"console"},
+    "critical_topic_arn": {"verification"},
+    "warning_topic_arn": {"verification"},
+    "database_secret_arn": {
+        "processor",
+        "backfill",
+        "verification",
+        "console",
+        "housekeeping",
+        "migrate",
+        "image_sync",
+    },
     "database_owner_secret_arn": {"migrate"},
-    "zoho_secret_arn": {"backfill", "image_sync"},
+    "zoho_secret_arn": {"backfill", "verification", "image_sync"},
     "webhook_secret_arn": {"webhook_receiver"},
     "unrouted_queue_url": {"webhook_receiver", "console", "housekeeping"},
     "unrouted_bucket": {"webhook_receiver", "console"},
@@ -216,6 +228,17 @@ def test_a_functions_environment_fits_into_four_kilobytes(function: str) -> None
     own = [name for name in variables if not name.startswith("Fn::ForEach")]
     looped = [f"TDS_QUEUE_URL_{name}" for loop in set(variables) - set(own) for name in variables[loop][1]]
     assert sum(map(len, shared)) + 8 * len(shared) + sum(len(name) + len(address) for name in own + looped) < 4_096
+
+
+def test_what_a_verification_measures_is_an_alarm() -> None:
+    alarms = {
+        alarm["Properties"]["MetricName"]: alarm["Properties"]
+        for alarm in resources().values()
+        if alarm.get("Properties", {}).get("Namespace") == "TDS"
+    }
+    for metric in (alert.RATIO, alert.REMAINING, alert.AGE):
+        service = own_variables("verification")["TDS_FUNCTION"]
+        assert alarms[metric]["Dimensions"] == [{"Name": "service", "Value": service}]
 
 
 def test_functions_wait_for_the_migrations() -> None:

@@ -19,11 +19,13 @@ from tds_core.entities import REGISTRY, queued
 from tds_core.entities.spec import EntitySpec
 from tds_core.errors import QueueUnavailable
 from tds_core.priority import Priority
+from tds_core.sync.alert import Alert
 from tds_core.sync.deletion import DeletionGuard
 from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
 from tds_core.sync.poll import Poll
 from tds_core.sync.process import Processor
+from tds_core.sync.verify import Verify
 from tds_core.sync.walk import Walk
 from tds_core.zoho.client import VERSIONS, UnifiedZohoClient
 from tds_core.zoho.retry import RetryPolicy
@@ -267,6 +269,18 @@ class Road:
         self.poll = Poll(self.settings, **parts, client=self.client, clock=lambda: self.clock)
         self.walk = Walk(self.settings, **parts, client=self.client, clock=lambda: self.clock)
         self.drain = Drain(self.settings, **parts, fetcher=self.fetcher, patience_s=patience_s, sleep=self._sleep)
+        self.told: list[tuple[str, str, str]] = []
+        self.gauges: dict[str, float] = {}
+        alert = Alert(self.settings, publish=lambda *parts: self.told.append(parts), gauge=self.gauges.__setitem__)
+        self.verify = Verify(
+            self.settings,
+            **parts,
+            client=self.client,
+            fetcher=self.fetcher,
+            waker=Waker(),
+            alert=alert,
+            clock=lambda: self.clock,
+        )
         self.slept_s = 0.0
         self.know_organization()
 

@@ -1,10 +1,11 @@
-"""Simulated days: poll and walk tick as they do, Zoho only counts, and a history takes what the budget leaves it."""
+"""Simulated days: the schedules tick as they do, Zoho only counts, and a history takes what the budget leaves it."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from tds_core.database.mirror import Mirror
 from tds_core.entities import REGISTRY, scans
 from tds_core.entities.spec import EntitySpec, LookBack, WholeList
 from tds_core.priority import Priority
-from tds_core.sync import poll, walk
+from tds_core.sync import poll, verify, walk
 from tds_core.sync.cadence import TABLE, pages, row_of
 from tds_core.zoho.client import ListPage
 from tds_core.zoho.organization import Organization
@@ -120,6 +121,8 @@ class Clockwork:
             "clock": lambda: self.company.now,
         }
         self.poll, self.walk = poll.Poll(settings, **parts), walk.Walk(settings, **parts)
+        idle: Any = SimpleNamespace(calls=0, wake=lambda: None, tell=lambda _: None, gauge=lambda *_: None)
+        self.verify = verify.Verify(settings, **parts, fetcher=idle, waker=idle, alert=idle)
         for scan, rows in LISTED.items():
             self.database.execute(
                 "INSERT INTO tds.cursors (scan, walked_at, walked_rows) VALUES (%s, %s, %s)",
@@ -137,6 +140,7 @@ class Clockwork:
                 self.poll.run()
                 self._refetch()
                 self.walk.run(lambda: 60.0)
+                self.verify.run(lambda: 60.0)
                 changes += CHANGES / (timedelta(days=1) / TICK)
                 while changes >= 1:
                     changes -= 1
@@ -166,6 +170,7 @@ class Clockwork:
 def clockwork(request: pytest.FixtureRequest, database: Database, monkeypatch: pytest.MonkeyPatch) -> Clockwork:
     for module in (poll, walk):
         monkeypatch.setattr(module, "apply_page", lambda *_, **__: False)
+    monkeypatch.setattr(verify, "read_page", lambda *_, **__: [])
     return Clockwork(Company(request.param), database)
 
 

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from tds_core.database import deletions
 from tds_core.database.connection import Database
 from tds_core.errors import ScopeMissing
 from tds_core.priority import Priority
@@ -251,3 +252,41 @@ def test_a_deletion_by_webhook_is_confirmed_before_it_deletes(road: Road, zoho: 
     zoho.forget("invoices", GONE)
     queued.handle(record(message("invoices", document("invoices", GONE), op="delete")))
     assert road.work() == {"invoices.deleted": 1}
+
+
+# -- evidence and approval
+
+
+def test_a_tombstone_says_who_said_so_and_which_record_answered(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    lose(road, zoho, GONE)
+    [(evidence,)] = road.database.execute("SELECT evidence FROM tds.tombstones")
+    assert evidence == {"code": 1002, "witness": "902", "asked_for": "webhook"}
+
+
+def test_what_the_brake_holds_back_is_listed_and_goes_when_a_person_approves_it(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(901, 921))
+    lose(road, zoho, *(str(901 + n) for n in range(8)))
+    assert [one["id"] for one in deletions.withheld(road.database)] == ["906", "907", "908"]
+    assert deletions.approve(road.database, "invoices", by="somebody") == 3
+    assert road.work()["invoices.deleted"] == 3
+    assert deletions.withheld(road.database) == []
+    assert len(deletions.done(road.database, limit=99)) == 8
+
+
+def test_an_approval_is_for_what_was_held_back_and_for_a_day(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(901, 921))
+    lose(road, zoho, *(str(901 + n) for n in range(6)))
+    deletions.approve(road.database, "invoices", by="somebody")
+    lose(road, zoho, "906", "907")
+    assert len(tombstones(road.database)) == 6
+    road.database.execute("UPDATE tds.deletion_approvals SET approved_at = now() - interval '25 hours'")
+    assert deletions.allowed(road.database, "invoices") == 0
+
+
+def test_an_approved_deletion_still_needs_a_live_witness(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(901, 921))
+    lose(road, zoho, *(str(901 + n) for n in range(20)))
+    deletions.approve(road.database, "invoices", by="somebody")
+    road.work()
+    assert len(mirrored(road.database, "invoices")) == 20

@@ -248,58 +248,7 @@ def test_a_touch_during_the_first_pass_ever_is_kept_too(road: Road, zoho: Zoho, 
     assert cursor(road, "contacts").touched_at is not None
 
 
-# -- nights
-
-
-NIGHT = datetime(2027, 3, 14, 23, 30, tzinfo=UTC)  # half past two in Baghdad, and later than any request
-
-
-def walked(road: Road, *scans: str) -> None:
-    for scan in scans:
-        runs.cursor(road.database, scan)
-        road.database.execute(
-            "UPDATE tds.cursors SET walked_at = %s, walked_rows = 2 WHERE scan = %s", (NIGHT - timedelta(days=1), scan)
-        )
-
-
-def test_at_night_every_list_that_has_a_history_is_walked_and_what_it_finds_is_verification(
-    road: Road, zoho: Zoho
-) -> None:
-    zoho.listing("invoices", *pages("invoices", 2))
-    walked(road, "invoices", "bills")
-    road.clock = NIGHT - timedelta(hours=3)
-    assert walk(road) == {}
-    road.clock = NIGHT
-    assert walk(road) == {"invoices.created": 4}
-    assert sorted(zoho.paths()) == ["/bills", "/invoices", "/invoices"]
-    assert {one["priority"] for one in road.backlog("invoices").values()} == {3}
-    road.clock = NIGHT + timedelta(minutes=40)
-    assert walk(road) == {}
-
-
-def test_a_nights_walk_that_is_cut_off_goes_on_as_what_it_was_though_the_night_is_over(road: Road, zoho: Zoho) -> None:
-    zoho.listing("invoices", *pages("invoices", 2))
-    walked(road, "invoices")
-    road.clock = NIGHT
-    left = iter([1.0, 1.0, 0.0])
-    walk(road, lambda: next(left, 0.0))
-    road.clock = NIGHT + timedelta(hours=5)
-    walk(road)
-    assert asked(zoho, "/invoices") == ["1", "2"]
-    assert {one["priority"] for one in road.backlog("invoices").values()} == {3}
-
-
-def test_a_small_limit_spreads_the_lists_over_the_nights(connect: Connect) -> None:
-    zoho = Zoho()
-    road = Road(connect, zoho.http, day_limit=1_000)
-    walked(road, "invoices", "bills", "payments")
-    road.database.execute("UPDATE tds.cursors SET walked_at = walked_at - interval '10 days'")
-    found = []
-    for night in range(9):
-        road.clock = NIGHT + timedelta(days=night)
-        walk(road)
-        found.append(len(zoho.calls))
-    assert found == [1, 2, 3, 3, 3, 3, 3, 4, 5]
+# -- failures
 
 
 def test_a_failing_walk_is_told_of_its_list_until_its_end_is_reached(road: Road, zoho: Zoho) -> None:
@@ -453,7 +402,7 @@ def test_a_worker_that_wakes_late_moves_no_page_of_a_pass_that_went_on_without_i
     runs.request_walk(road.database, "invoices")
     left = iter([1.0, 1.0, 0.0])
     walk(road, lambda: next(left, 0.0))
-    stalled = passes.resume(cursor(road))
+    stalled = passes.resume(cursor(road), scans()["invoices"])
     assert stalled is not None and stalled.page == 2
     third = stalled.after(rows=2, has_more=True)
     over = stalled.after(rows=2, has_more=False)
@@ -474,12 +423,12 @@ def test_a_worker_that_wakes_in_the_next_pass_moves_nothing_of_it(road: Road, zo
     runs.request_walk(road.database, "invoices")
     left = iter([1.0, 1.0, 0.0])
     walk(road, lambda: next(left, 0.0))
-    stalled = passes.resume(cursor(road))
+    stalled = passes.resume(cursor(road), scans()["invoices"])
     assert stalled is not None
     third = stalled.after(rows=2, has_more=True)
     over = stalled.after(rows=2, has_more=False)
     walk(road)
-    assert passes.begin(road.database, before, priority=Priority.BACKFILL) is None
+    assert passes.begin(road.database, before, scans()["invoices"], priority=Priority.BACKFILL) is None
     assert cursor(road).walk_page is None
 
     runs.request_walk(road.database, "invoices")

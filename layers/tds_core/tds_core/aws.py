@@ -77,6 +77,19 @@ class Storage:
             raise QueueUnavailable(f"{what} not stored: {cause(exc)}") from exc
 
 
+def publisher() -> Callable[[str, str, str], None]:
+    """A function that sends a text to people: topic, subject, text; it raises QueueUnavailable when nobody took it."""
+    topics = client("sns")
+
+    def publish(topic_arn: str, subject: str, text: str) -> None:
+        try:
+            topics.publish(TopicArn=topic_arn, Subject=subject, Message=text)
+        except (BotoCoreError, ClientError) as exc:
+            raise QueueUnavailable(f"alert not sent: {cause(exc)}") from exc
+
+    return publish
+
+
 def secret_reader(arn: str, *, max_age_s: int = 0) -> Callable[[], str]:
     """A function that reads a secret's text, anew when it is older; it raises ConfigurationError."""
     provider = SecretsProvider(boto3_client=boto3.client("secretsmanager", config=_PATIENCE))

@@ -28,6 +28,7 @@ class Settings:
     webhook_receiver_function: str = ""
     schedules: str = ""
     alarm_topics: str = ""
+    verification_function: str = ""
 
     # PostgreSQL
     database_host: str = ""
@@ -71,6 +72,15 @@ class Settings:
     lease_s: float = 120.0
     deletion_floor: int = 5
     deletion_share: float = 0.02
+
+    # verification
+    verification_margin_s: float = 120.0
+    verification_fetches: int = 500
+    verification_share: float = 0.05
+    drift_alarm_ratio: float = 0.01
+    stock_alarm_units: float = 50.0
+    critical_topic_arn: str = ""
+    warning_topic_arn: str = ""
 
     # webhooks and queues
     webhook_secret_arn: str = ""

@@ -26,6 +26,13 @@ GOOD = Result(
     dead_letters={},
     images={"ok": True, "expected": 1_621, "stored": 1_621, "reachable": 1_621},
     image_url="http://127.0.0.1:1/product-images/7.jpg",
+    spoiled=21,
+    verification={
+        "ok": True,
+        "entities": {"bills": {"healed": 20}, "users": {"healed": 1}},
+        "zoho_calls": 60,
+        "seconds": 3,
+    },
 )
 
 
@@ -49,6 +56,7 @@ def test_equal_sides_have_no_faults_and_all_figures_are_told() -> None:
         "set-up 41 s, run 92 s",
         "30 min",
         "equal: every",
+        "21 records were spoiled, 21 found and healed",
     ):
         assert told in text
 
@@ -56,6 +64,8 @@ def test_equal_sides_have_no_faults_and_all_figures_are_told() -> None:
 @pytest.mark.parametrize(
     "change",
     [
+        {"spoiled": 22},
+        {"verification": {**GOOD.verification, "ok": False}},
         {"accounts": accounts(TRUTH, FIGURES | {"vendors": entity(erp=2)})},
         {"accounts": accounts(TRUTH, FIGURES | {"vendors": entity(erp=3, totals={"USD": {"total": "1.51"}})})},
         {"accounts": accounts(TRUTH, FIGURES | {"vendors": FIGURES["vendors"] | {"details_pending": 1}})},
@@ -65,6 +75,8 @@ def test_equal_sides_have_no_faults_and_all_figures_are_told() -> None:
         {"deliveries": {"accepted": 339, "refused": 1}},
     ],
     ids=[
+        "a spoiled record",
+        "a verification",
         "a row",
         "a cent",
         "a pending detail",

@@ -24,6 +24,7 @@ class Candidate:
     columns: Mapping[str, Any] = field(default_factory=dict)
     zoho: JsonObject | None = None
     children: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
     source: str = "drain"
     trace_id: str = ""
     webhook: str = ""
@@ -114,10 +115,10 @@ def mention(document_id: str, *, moment: Moment, source: str, trace_id: str = ""
     )
 
 
-def gone(document_id: str, *, observed_at: datetime) -> Candidate:
-    """Zoho's word, by a detail fetch begun at `observed_at`, that there is no such record."""
-    moment = Moment(at=observed_at, clock=Clock.FETCH)
-    return Candidate(id=parse_id(document_id), observation=Observation(kind=Kind.GONE, observed=moment))
+def gone(document_id: str, *, observed_at: datetime, evidence: Mapping[str, Any] | None = None) -> Candidate:
+    """Zoho's word, by a fetch begun at `observed_at`, that there is no such record; `evidence` is kept with it."""
+    observation = Observation(kind=Kind.GONE, observed=Moment(at=observed_at, clock=Clock.FETCH))
+    return Candidate(id=parse_id(document_id), observation=observation, evidence=evidence or {"code": 1002})
 
 
 def _shared(spec: EntitySpec, columns: Mapping[str, Any]) -> dict[str, Any]:

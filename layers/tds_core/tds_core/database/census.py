@@ -54,7 +54,8 @@ def scan_figures(database: Database) -> dict[str, Any]:
     rows = database.execute(
         """
         SELECT scan, changed_since, polled_at, walk_requested_at, walk_page, walk_rows, walked_at, walked_rows,
-            touched_at, refetched_at, poll_error, walk_error FROM tds.cursors ORDER BY scan
+            touched_at, refetched_at, poll_error, walk_error
+        FROM tds.cursors WHERE NOT starts_with(scan, 'verification:') ORDER BY scan
         """
     )
     progress = ("changed_since", "polled_at", "walk_requested_at", "walk_page", "walk_rows", "walked_at", "walked_rows")

@@ -131,7 +131,7 @@ class Mirror:
         before = ripples.referenced(connection, spec, changed)
         nested = tables.upsert(connection, spec, plan.rows, stored=plan.before.keys())
         children = tables.replace_children(connection, spec, plan.documents.values())
-        tables.bury(connection, spec, {gone: plan.buried[gone].observation.observed.at for gone in plan.buried})
+        tables.bury(connection, spec, plan.buried)
         tables.raise_dead(connection, spec, plan.raised)
         if plan.requests:
             backlog.request(connection, spec.name, plan.requests, priority=priority, cause="ordering")

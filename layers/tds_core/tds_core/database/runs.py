@@ -1,6 +1,6 @@
 """Runs, leases and cursors: who is at work, what each run did, and how far change detection has come."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -115,22 +115,21 @@ class Cursor:
     walked_rows: int
 
 
-def cursors(database: Database, scans: Collection[str], *, at: datetime | None = None) -> dict[str, Cursor]:
+def cursors(database: Database, scans: Iterable[str], *, at: datetime | None = None) -> dict[str, Cursor]:
     """The scans' cursors, made when they are not there yet, at the database's time or the given one."""
+    wanted = list(scans)
     query = """
         SELECT scan, coalesce(%s, now()), changed_since, polled_at, poll_retry_at, refetched_at, touched_at,
             walk_requested_at, walk_started_at, walk_page, walk_end, walk_priority, walked_at, walked_pages,
             coalesce(walked_rows, 0)
         FROM tds.cursors WHERE scan = ANY(%s)
         """
-    rows = database.execute(query, (at, list(scans)))
-    if len(rows) < len(scans):
-        database.execute(
-            "INSERT INTO tds.cursors (scan) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING", (list(scans),)
-        )
-        rows = database.execute(query, (at, list(scans)))
+    rows = database.execute(query, (at, wanted))
+    if len(rows) < len(wanted):
+        database.execute("INSERT INTO tds.cursors (scan) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING", (wanted,))
+        rows = database.execute(query, (at, wanted))
     found = {row[0]: _cursor(row) for row in rows}
-    return {scan: found[scan] for scan in scans}
+    return {scan: found[scan] for scan in wanted}
 
 
 def cursor(database: Database, scan: str, *, at: datetime | None = None) -> Cursor:

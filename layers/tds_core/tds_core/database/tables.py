@@ -96,12 +96,13 @@ def replace_children(connection: Connection, spec: EntitySpec, documents: Iterab
     return replaced
 
 
-def bury(connection: Connection, spec: EntitySpec, deaths: Mapping[str, datetime]) -> None:
+def bury(connection: Connection, spec: EntitySpec, deaths: Mapping[str, Candidate]) -> None:
     """Mark rows as deleted, empty their children and keep the evidence, also of ids that never had a row."""
     if not deaths:
         return
     ids = sorted(deaths)
-    times = [deaths[document_id] for document_id in ids]
+    times = [deaths[document_id].observation.observed.at for document_id in ids]
+    evidence = [Jsonb(dict(deaths[document_id].evidence)) for document_id in ids]
     connection.execute(
         sql.SQL(
             """
@@ -116,10 +117,11 @@ def bury(connection: Connection, spec: EntitySpec, deaths: Mapping[str, datetime
     connection.execute(
         """
         INSERT INTO tds.tombstones (entity, id, deleted_at, evidence)
-        SELECT %s, d.id, d.at, %s FROM unnest(%s::text[], %s::timestamptz[]) AS d (id, at)
+        SELECT %s, d.id, d.at, d.evidence
+        FROM unnest(%s::text[], %s::timestamptz[], %s::jsonb[]) AS d (id, at, evidence)
         ON CONFLICT (entity, id) DO UPDATE SET deleted_at = excluded.deleted_at, evidence = excluded.evidence
         """,
-        (spec.name, Jsonb({"code": 1002}), ids, times),
+        (spec.name, ids, times, evidence),
     )
 
 
@@ -193,7 +195,7 @@ def _read_query(table: str, key: str, names: tuple[str, ...]) -> sql.Composed:
     columns = [sql.Identifier("m", name) for name in (*_TRACKS, *names)]
     return sql.SQL(
         """
-        SELECT i.id, m.{key} IS NOT NULL, t.deleted_at, {columns}
+        SELECT i.id, m.{key} IS NOT NULL, coalesce(t.deleted_at, m.deleted_at), {columns}
         FROM (SELECT %s AS entity, unnest(%s::text[]) AS id) AS i
         LEFT JOIN {mirror} AS m ON m.{key} = i.id
         LEFT JOIN tds.tombstones AS t ON t.entity = i.entity AND t.id = i.id

@@ -237,6 +237,13 @@ class EntitySpec:
         return self.header_columns - self._marked(ListOnly)
 
     @cached_property
+    def verified_columns(self) -> tuple[str, ...]:
+        """What verification holds against the list: all of it where nothing else shows it, and always the version."""
+        if self.rows_are_documents:
+            return tuple(sorted(self.header_columns | {"last_modified_time"}))
+        return tuple(sorted({*self.compared, *self._marked(ListOnly), "last_modified_time"}))
+
+    @cached_property
     def plain_columns(self) -> frozenset[str]:
         """Columns of one value each: all but the key, the version and those of JSON."""
         return (self.header_columns | self.detail_columns) - self.json_columns - {self.key}

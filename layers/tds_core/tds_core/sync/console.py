@@ -5,9 +5,20 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from tds_core.database import announcements, backlog, census, outbox, probe, runs
+from tds_core.database import (
+    announcements,
+    backlog,
+    census,
+    deletions,
+    outbox,
+    probe,
+    reckoning,
+    runs,
+    verifications,
+)
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity, scans
 from tds_core.entities.model import parse_instant
@@ -49,6 +60,11 @@ class Console:
             "wake": self.wake,
             "probe": self.probe,
             "plan": self.plan,
+            "verify": self.verify,
+            "verification": self.verification,
+            "differences": self.differences,
+            "deletions": self.deletions,
+            "approve_deletions": self.approve_deletions,
             "doctor": self.doctor,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
@@ -145,6 +161,37 @@ class Console:
             self._waker.start(mode)
         return {}
 
+    def verify(self, *, entities: Sequence[str] = (), heal: bool = False) -> dict[str, Any]:
+        """Ask for a verification of these entities, or of all, and start it; `heal` has what differs set right."""
+        names = [name for name in REGISTRY if not entities or name in {entity(one).name for one in entities}]
+        run = verifications.request(self._database, names, cause="manual", heal=heal)
+        self._waker.start("verification")
+        return {"run": run}
+
+    def verification(self, *, run: int | None = None) -> dict[str, Any]:
+        """A verification as it stands, or the newest one: its phase, what it is at, and its report once it is over."""
+        shown = verifications.read(self._database, run)
+        if shown is None:
+            raise UnknownCommand("nothing was verified yet" if run is None else f"no verification {run}")
+        progress = verifications.progress(self._database, shown["run_id"])
+        return dict(_plain(_numbers(shown | {"progress": progress} | {"place": None})))
+
+    def differences(self, *, run: int, after: Sequence[str] = (), limit: int = 1_000) -> list[dict[str, Any]]:
+        """What a verification found to differ, with both values, from behind a key (entity, id, kind, field) on."""
+        found = reckoning.differences(self._database, run, after=tuple(after), limit=min(limit, 1_000))
+        return [dict(_plain(one)) for one in found]
+
+    def deletions(self, *, limit: int = 50) -> dict[str, Any]:
+        """What Zoho says is gone and is not believed yet, and the newest deletions with their evidence."""
+        done = deletions.done(self._database, limit=min(limit, 1_000))
+        return dict(_plain({"withheld": deletions.withheld(self._database), "done": done}))
+
+    def approve_deletions(self, *, name: str, by: str) -> dict[str, Any]:
+        """Let what is held back of an entity be deleted, if Zoho says so again and a live record answers."""
+        approved = deletions.approve(self._database, entity(name).name, by=by)
+        self._waker.wake()
+        return {"approved": approved}
+
     def probe(self) -> dict[str, Any]:
         """Whether the probe webhook has become a row; if so the row is taken away again."""
         return {"seen": probe.take_away(self._database)}
@@ -203,6 +250,15 @@ class Console:
             "settled": [id for id, error in done.items() if error is None],
             "stays": {id: f"{error.reason}: {error}" for id, error in done.items() if error is not None},
         }
+
+
+def _numbers(value: Any) -> Any:
+    """A report with its shares and ages as JSON numbers; its amounts are text already."""
+    if isinstance(value, Mapping):
+        return {name: _numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_numbers(item) for item in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _plain(value: Any) -> Any:

@@ -7,9 +7,11 @@ makes a known live record answer with its own id.
 import threading
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
 from psycopg import sql
 
+from tds_core.database import deletions
 from tds_core.database.connection import Database
 from tds_core.entities.spec import EntitySpec
 from tds_core.errors import DeletionUnconfirmed, DocumentNotFound
@@ -38,6 +40,7 @@ class DeletionGuard:
         self._client = client
         self._clock = clock
         self._alive_at: dict[str, float] = {}
+        self._witness: dict[str, str] = {}
         self._confirmed: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
 
@@ -49,20 +52,22 @@ class DeletionGuard:
         priority: Priority,
         wait_s: float,
         shown: Collection[str] | None = None,
-    ) -> None:
-        """Return if the deletion is proved; raises DeletionUnconfirmed otherwise.
+    ) -> dict[str, Any]:
+        """Return the evidence if the deletion is proved; raises DeletionUnconfirmed otherwise.
 
         An id that has no live row has nothing to lose and needs no proof. `shown` are the ids of a whole list that
         lacks this one, for an entity whose records stand nowhere else: then it is this list that has to show another.
         """
+        said = {"code": 1002} if shown is None else {"absent_from": spec.path, "rows": len(shown)}
         if not self._is_live(spec, document_id):
-            return
+            return said | {"witness": None, "asked_for": priority.name.lower()}
         with self._lock:
             self._brake(spec, document_id)
             seen = self._alive_at.get(spec.name)
             if shown is not None or seen is None or self._clock() - seen > _FRESH_S:
                 self._ask_witness(spec, document_id, priority=priority, wait_s=wait_s, shown=shown)
             self._confirmed.setdefault(spec.name, {})[document_id] = self._clock()
+            return said | {"witness": self._witness[spec.name], "asked_for": priority.name.lower()}
 
     def _is_live(self, spec: EntitySpec, document_id: str) -> bool:
         query = sql.SQL("SELECT 1 FROM {mirror} WHERE {key} = %s AND deleted_at IS NULL")
@@ -86,7 +91,11 @@ class DeletionGuard:
         gone, rows = self._database.execute(_of(query, spec), (list(lately), document_id))[0]
         limit = max(self._settings.deletion_floor, int(rows * self._settings.deletion_share))
         if gone >= limit:
-            raise DeletionUnconfirmed(f"{gone} of {rows} {spec.name} went within 24 hours, the limit is {limit}")
+            limit += deletions.allowed(self._database, spec.name)
+        if gone >= limit:
+            raise DeletionUnconfirmed(
+                f"{gone} of {rows} {spec.name} went within 24 hours, the limit is {limit}: tds deletions"
+            )
 
     def _ask_witness(
         self,
@@ -115,6 +124,7 @@ class DeletionGuard:
             except DocumentNotFound:
                 continue
             self._alive_at[spec.name] = self._clock()
+            self._witness[spec.name] = witness
             return
         raise DeletionUnconfirmed(f"no live record of {spec.name} answered")
 

@@ -113,10 +113,12 @@ class Fetcher:
         shown: Collection[str] | None = None,
     ) -> Fetch:
         try:
-            self._guard.confirm(spec, document_id, priority=priority, wait_s=wait_s(), shown=shown)
+            evidence = self._guard.confirm(spec, document_id, priority=priority, wait_s=wait_s(), shown=shown)
         except TdsError as error:
             return Fetch(id=document_id, error=error)
-        return Fetch(id=document_id, began_at=began_at, candidate=gone(document_id, observed_at=began_at))
+        return Fetch(
+            id=document_id, began_at=began_at, candidate=gone(document_id, observed_at=began_at, evidence=evidence)
+        )
 
     def _read(self, spec: EntitySpec, document_id: str, document: JsonObject, began_at: datetime) -> Fetch:
         if not spec.is_own(document):

@@ -42,10 +42,11 @@ class EntityQueue:
 
 
 class DrainWaker:
-    """Invokes the backfill function's drain without waiting for it."""
+    """Invokes the backfill function's modes, the drain above all, or verification, without waiting for them."""
 
     def __init__(self, settings: Settings) -> None:
         self._function = settings.require("backfill_function").backfill_function
+        self._others = {"verification": settings.verification_function}
         self._client = aws.client("lambda")
 
     def wake(self) -> None:
@@ -56,10 +57,12 @@ class DrainWaker:
             _log.warning("drain not woken", extra={"cause": str(exc)})
 
     def start(self, mode: str, **event: Any) -> None:
-        """Start a mode of the backfill function; raises QueueUnavailable when nobody took the call."""
+        """Start a mode of the backfill function, or verification; raises QueueUnavailable when nobody took the call."""
         payload = json.dumps({"mode": mode, **event})
         try:
-            self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=payload)
+            self._client.invoke(
+                FunctionName=self._others.get(mode) or self._function, InvocationType="Event", Payload=payload
+            )
         except _FAILURES as exc:
             raise QueueUnavailable(f"{mode} not started: {type(exc).__name__}") from exc
 

@@ -6,12 +6,13 @@ from typing import Any
 from psycopg.conninfo import make_conninfo
 
 from tds_core import lossless_json
-from tds_core.aws import Storage, secret_reader
+from tds_core.aws import Storage, publisher, secret_reader
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.errors import ConfigurationError, InvalidDocument
 from tds_core.settings import Settings
 from tds_core.sync import silence
+from tds_core.sync.alert import Alert
 from tds_core.sync.console import Console
 from tds_core.sync.dead_letters import DeadLetters, Places
 from tds_core.sync.deletion import DeletionGuard
@@ -25,6 +26,7 @@ from tds_core.sync.image_feed import ImageFeed
 from tds_core.sync.poll import Poll
 from tds_core.sync.publish import EventBridge, Publisher
 from tds_core.sync.queue import DrainWaker
+from tds_core.sync.verify import Verify
 from tds_core.sync.walk import Walk
 from tds_core.zoho.auth import ZohoCredentials
 from tds_core.zoho.client import UnifiedZohoClient
@@ -112,6 +114,21 @@ def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> 
     publisher = Publisher(settings, database=connected, bus=EventBridge(settings), gauge=gauge)
     tidy = steps(settings, database=connected, places=places, health=health)
     return Housekeeping(settings, connected, tidy | {"publish": publisher.run})
+
+
+def verify(settings: Settings, *, gauge: Callable[[str, float], None]) -> Verify:
+    """Verification, which calls Zoho for lists, and for suspicions that it may not heal."""
+    connected, zoho = database(settings), client(settings)
+    guard = DeletionGuard(settings, database=connected, client=zoho)
+    return Verify(
+        settings,
+        database=connected,
+        mirror=mirror(settings, connected),
+        client=zoho,
+        fetcher=Fetcher(zoho, guard),
+        waker=DrainWaker(settings),
+        alert=Alert(settings, publish=publisher(), gauge=gauge),
+    )
 
 
 class Backfill:

@@ -1,0 +1,51 @@
+"""tds deletions: what Zoho says is gone, what of it is believed, and a person's word on it."""
+
+import getpass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group
+
+from cli import output
+from cli.deployment import Deployment
+from cli.failure import ExitCode
+from cli.options import AsJson, Region, Stack
+from cli.outcome import requested
+from cli.render import table
+
+app = typer.Typer(help="Deletions held back by the brake, and those done.", no_args_is_help=True)
+
+
+@app.command("list")
+@output.command
+def show(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> None:
+    """Show the deletions that are held back, and the newest ones with their evidence."""
+    found = Deployment.find(stack, region).ask("deletions", {})
+    if as_json:
+        output.print_json(found)
+        return
+    held = table("held back", "id", "since", "why")
+    for one in found["withheld"]:
+        held.add_row(one["entity"], one["id"], one["requested_at"][:19], one["reason"])
+    done = table("deleted", "id", "when", "live witness")
+    for one in found["done"]:
+        done.add_row(one["entity"], one["id"], one["deleted_at"][:19], _witness(one["evidence"]))
+    output.console().print(Group(held, done))
+
+
+@app.command()
+@output.command
+def approve(
+    entity: Annotated[str, typer.Argument(help="As `tds status` names it: invoices, payments, ...")],
+    as_json: AsJson = False,
+    stack: Stack = "",
+    region: Region = "",
+) -> ExitCode:
+    """Let what is held back of an entity now be deleted; Zoho is asked again for each."""
+    asked = {"name": entity, "by": getpass.getuser()}
+    result = Deployment.find(stack, region).ask("approve_deletions", asked)
+    return requested(result, f"{result['approved']} deletions of {entity} approved", as_json=as_json)
+
+
+def _witness(evidence: dict[str, Any]) -> str:
+    return str(evidence.get("witness") or "had no live row")

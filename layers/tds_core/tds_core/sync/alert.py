@@ -1,0 +1,115 @@
+"""Tell people what a verification found, in plain words, with ids, and with what to do; once a run, not once a row."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tds_core.settings import Settings
+
+_log = logging.getLogger(__name__)
+Severity = Literal["warning", "critical"]
+Publish = Callable[[str, str, str], None]
+# the alarms read these names: a run's largest share of differing records, how many of them are not healed, and how
+# long ago the last run ended
+RATIO, REMAINING, AGE = "DriftRatio", "DriftRemaining", "VerificationAgeHours"
+_IDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One sentence that people get, and what they should do."""
+
+    severity: Severity
+    text: str
+    advice: str
+
+
+class Alert:
+    """Sends a run's findings to the topics of their severity, and its figures as metrics.
+
+    `publish` takes topic, subject and text and raises when nobody took them; `gauge` takes a metric's name and value.
+    """
+
+    def __init__(self, settings: Settings, *, publish: Publish, gauge: Callable[[str, float], None]) -> None:
+        self._topics = {"critical": settings.critical_topic_arn, "warning": settings.warning_topic_arn}
+        self._publish = publish
+        self.gauge = gauge
+        self._ratio = settings.drift_alarm_ratio
+        self._units = settings.stock_alarm_units
+
+    def tell(self, report: Mapping[str, Any]) -> None:
+        """Send what there is to say of a report; nothing where all is well."""
+        parts = report["entities"].values()
+        self.gauge(RATIO, float(max((part["mismatch_ratio"] for part in parts), default=0)))
+        self.gauge(REMAINING, sum(part["remaining"] for part in parts))
+        found = list(findings(report, ratio=self._ratio, units=self._units))
+        for severity, topic in self._topics.items():
+            lines = [f"- {one.text}\n  {one.advice}" for one in found if one.severity == severity]
+            if lines and topic:
+                subject = f"TDS Core: verification {report['run_id']} found differences"
+                self._publish(topic, subject, "\n\n".join(lines))
+        if found:
+            _log.warning("verification found differences", extra={"run": report["run_id"], "findings": len(found)})
+
+
+def findings(report: Mapping[str, Any], *, ratio: float, units: float) -> Iterator[Finding]:
+    """What a report gives cause to say."""
+    for name, part in report["entities"].items():
+        if part["mismatch_ratio"] > ratio:
+            yield Finding(
+                severity="critical",
+                text=f"{name}: {part['mismatch_ratio']:.1%} of the records differed from Zoho "
+                f"({part['missing']} missing, {part['extra']} extra, {part['mismatched']} different).",
+                advice="Run `tds verify --heal`, then see which road lost them with `tds status`.",
+            )
+        if part["error"]:
+            yield Finding(
+                severity="critical",
+                text=f"{name}: the list could not be verified: {part['error']}.",
+                advice="Mend what the error names; the next run reads the list again.",
+            )
+        if part["orphans"]["count"]:
+            samples = ", ".join(f"{one['id']} -> {one['refers_to']}" for one in part["orphans"]["samples"][:_IDS])
+            yield Finding(
+                severity="warning",
+                text=f"{name}: {part['orphans']['count']} references to records that are not there ({samples}).",
+                advice="If Zoho still has those records, fetch them with `tds refetch`; if not, Zoho deleted them.",
+            )
+        if part["freshness"]["is_stale"]:
+            yield Finding(
+                severity="warning",
+                text=f"{name}: the list was not polled in the promised time.",
+                advice="See the list's last error in `tds status`.",
+            )
+    yield from _remaining(report)
+    if report["stock_differences"]:
+        shown = ", ".join(
+            f"{one['id']} {one['field']}: Zoho {one['zoho']}, ERP {one['erp']}"
+            for one in report["stock_differences"][:_IDS]
+        )
+        yield Finding(
+            severity="warning",
+            text=f"Stock differed by more than {units:g} units: {shown}.",
+            advice="It is fetched anew; count the shelf if it comes back.",
+        )
+
+
+def _remaining(report: Mapping[str, Any]) -> Iterator[Finding]:
+    count = sum(part["remaining"] for part in report["entities"].values())
+    withheld = [one for one in report["remaining"] if (one["how"] or "").startswith("withheld")]
+    if count:
+        shown = ", ".join(
+            f"{one['entity']} {one['id']} {one['field'] or one['kind']}" for one in report["remaining"][:_IDS]
+        )
+        yield Finding(
+            severity="critical" if report["heal"] else "warning",
+            text=f"{count} records differ from Zoho and are not healed: {shown}.",
+            advice="See why in the differences of `tds verify --report DIR`; heal with `tds verify --heal`.",
+        )
+    if withheld:
+        yield Finding(
+            severity="critical",
+            text=f"Deletions are held back: {', '.join(one['entity'] + ' ' + one['id'] for one in withheld[:_IDS])}.",
+            advice="See them with `tds deletions list`; if they are right, `tds deletions approve`.",
+        )

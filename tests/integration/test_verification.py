@@ -1,0 +1,555 @@
+"""Verification: what differs is found, confirmed by a fetch and healed; what is in motion or lags is no drift."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import httpx
+import pytest
+
+from tds_core.database import reckoning, runs, verifications
+from tds_core.database.connection import Database
+from tds_core.entities import REGISTRY
+from tds_core.errors import TdsError
+from tests.integration.road import Connect, Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
+from tests.zoho_fakes import error
+
+Report = dict[str, Any]
+
+
+@pytest.fixture
+def zoho() -> Zoho:
+    return Zoho()
+
+
+@pytest.fixture
+def road(connect: Connect, zoho: Zoho) -> Road:
+    return Road(connect, zoho.http)
+
+
+def fill(road: Road, zoho: Zoho, entity: str, *ids: int, **changes: Any) -> None:
+    """Let these records exist at Zoho, in its list and in the mirror, and nothing be in motion."""
+    zoho.put(entity, *(document(entity, str(one), **changes) for one in ids))
+    relist(zoho, entity)
+    road.request(entity, *map(str, ids))
+    road.work()
+    road.database.execute("DELETE FROM tds.backlog")
+
+
+def relist(zoho: Zoho, entity: str) -> None:
+    """Let the list show what the documents say."""
+    path = next(path for path in zoho.documents if path.endswith(REGISTRY[entity].path))
+    zoho.listing(entity, [listed(entity, one) for one in zoho.documents[path].values()])
+
+
+def listed(entity: str, whole: Json) -> Json:
+    keys = row(entity, "1").keys()
+    return {name: value for name, value in whole.items() if name in keys}
+
+
+def verify(road: Road, *entities: str, heal: bool = True, drains: bool = True) -> Report:
+    """A whole run, with the drain at work beside it."""
+    names = entities or tuple(REGISTRY)
+    number = verifications.request(road.database, names, cause="manual", heal=heal)
+    for _ in range(20):
+        road.verify.run(lambda: 30.0)
+        shown = verifications.read(road.database, number)
+        assert shown is not None
+        if shown["ended_at"]:
+            report: Report = json.loads(json.dumps(shown["report"], default=str))
+            return report
+        if drains:
+            road.work()
+            road.hurry()
+    raise AssertionError(f"the run did not end: {shown}")
+
+
+def spoil(road: Road, statement: str, *parameters: Any) -> None:
+    """Corrupt the mirror."""
+    road.database.execute(statement, parameters)
+
+
+def found(report: Report, entity: str) -> dict[str, int]:
+    return {
+        name: n
+        for name in ("missing", "extra", "mismatched", "healed", "remaining")
+        if (n := report["entities"][entity][name])
+    }
+
+
+def kinds(road: Road, report: Report) -> list[tuple[str, str, str, str]]:
+    rows = reckoning.differences(road.database, report["run_id"])
+    return [(one["id"], one["kind"], one["field"], one["status"]) for one in rows]
+
+
+def test_an_equal_mirror_is_ok_and_costs_the_lists_only(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    fill(road, zoho, "products", 101, 102)
+    zoho.calls.clear()
+    report = verify(road, "invoices", "products")
+    assert report["ok"] is True, report
+    assert kinds(road, report) == []
+    assert zoho.paths() == ["/items", "/invoices"]
+    assert report["zoho_calls"] == 2
+    assert (report["entities"]["invoices"]["zoho"], report["entities"]["invoices"]["erp"]) == (2, 2)
+    assert road.told == []
+
+
+def test_an_empty_mirror_of_an_empty_zoho_is_ok(road: Road) -> None:
+    assert verify(road)["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected", "kind"),
+    [
+        ("DELETE FROM erp.invoices WHERE invoice_id = '901'", {"missing": 1, "healed": 1}, "missing"),
+        (
+            "UPDATE erp.invoices SET deleted_at = '2026-01-01' WHERE invoice_id = '901'",
+            {"missing": 1, "healed": 1},
+            "missing",
+        ),
+        (
+            "UPDATE erp.invoices SET total = total + 1 WHERE invoice_id = '901'",
+            {"mismatched": 1, "healed": 1},
+            "mismatched",
+        ),
+        (
+            "UPDATE erp.invoices SET balance = NULL WHERE invoice_id = '901'",
+            {"mismatched": 1, "healed": 1},
+            "mismatched",
+        ),
+        ("UPDATE erp.invoices SET tax_total = 77 WHERE invoice_id = '901'", {"mismatched": 1, "healed": 1}, "local"),
+        (
+            "UPDATE erp.invoices SET line_items = line_items - 0 WHERE invoice_id = '901'",
+            {"mismatched": 1, "healed": 1},
+            "local",
+        ),
+        ("UPDATE erp.invoices SET zoho = NULL WHERE invoice_id = '901'", {"mismatched": 1, "healed": 1}, "local"),
+        (
+            "UPDATE erp.invoices SET zoho = jsonb_set(zoho, '{notes}', '\"x\"'), notes = 'x' WHERE invoice_id = '901'",
+            {"mismatched": 1, "healed": 1},
+            "local",
+        ),
+    ],
+    ids=["lost", "buried", "total", "balance-gone", "tax", "line-lost", "document-lost", "document-edited"],
+)
+def test_what_was_spoiled_is_found_and_healed(
+    road: Road, zoho: Zoho, statement: str, expected: dict[str, int], kind: str
+) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    before = mirrored(road.database, "invoices", "total", "balance", "tax_total", "line_items", "zoho", "notes")
+    spoil(road, statement)
+    report = verify(road, "invoices")
+    assert found(report, "invoices") == expected, kinds(road, report)
+    assert {part[1] for part in kinds(road, report)} >= {kind}
+    assert report["ok"] is True, report
+    assert mirrored(road.database, "invoices", "total", "balance", "tax_total", "line_items", "zoho", "notes") == before
+    again = verify(road, "invoices")
+    assert (again["ok"], kinds(road, again)) == (True, [])
+
+
+def test_a_row_that_zoho_does_not_know_is_extra_and_is_deleted(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    spoil(road, "INSERT INTO erp.invoices (invoice_id, total) VALUES ('999', 5)")
+    report = verify(road, "invoices")
+    assert found(report, "invoices") == {"extra": 1, "healed": 1}
+    assert list(mirrored(road.database, "invoices")) == ["901", "902"]
+
+
+def test_child_rows_are_proved_against_their_document(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "products", 101, 102)
+    fill(road, zoho, "payments", 701, 702)
+    before = road.database.execute("SELECT * FROM erp.stock_levels ORDER BY 1, 2")
+    spoil(road, "UPDATE erp.stock_levels SET stock_on_hand = stock_on_hand + 60 WHERE product_id = '101'")
+    spoil(road, "DELETE FROM erp.payment_invoices WHERE payment_id = '702'")
+    report = verify(road, "products", "payments")
+    assert found(report, "products") == {"mismatched": 1, "healed": 1}
+    assert found(report, "payments") == {"mismatched": 1, "healed": 1}
+    assert road.database.execute("SELECT * FROM erp.stock_levels ORDER BY 1, 2") == before
+    assert report["stock_differences"][0]["id"] == "101"
+    stock = report["entities"]["products"]["children"]["stock_levels"]
+    assert stock["zoho"]["count"] == stock["erp"]["count"]
+    assert stock["zoho"]["totals"] != stock["erp"]["totals"]
+
+
+def test_without_healing_nothing_is_written_and_every_suspicion_is_asked(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902, 903)
+    spoil(road, "UPDATE erp.invoices SET total = 1 WHERE invoice_id = '901'")
+    spoil(road, "UPDATE erp.invoices SET tax_total = 1 WHERE invoice_id = '903'")
+    spoil(road, "INSERT INTO erp.invoices (invoice_id) VALUES ('999')")
+    zoho.calls.clear()
+    before = road.database.execute("SELECT * FROM erp.invoices ORDER BY 1")
+    report = verify(road, "invoices", heal=False, drains=False)
+    assert found(report, "invoices") == {"extra": 1, "mismatched": 2, "remaining": 3}
+    assert report["ok"] is False
+    assert road.database.execute("SELECT * FROM erp.invoices ORDER BY 1") == before
+    assert road.backlog("invoices") == {}
+    # the list, two suspicions, and a live witness of the deletion
+    assert len(zoho.calls) == 4
+    assert {"/invoices", "/invoices/901", "/invoices/999"} < {*zoho.paths()}
+
+
+def test_beyond_the_bound_suspicions_stay_suspicions(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, verification_fetches=1)
+    fill(road, zoho, "invoices", 901, 902, 903)
+    spoil(road, "UPDATE erp.invoices SET total = 1")
+    report = verify(road, "invoices", heal=False, drains=False)
+    assert found(report, "invoices") == {"mismatched": 3, "remaining": 3}
+    assert sorted(one[3] for one in kinds(road, report)).count("confirmed") < 6
+    assert report["ok"] is False
+
+
+@pytest.mark.parametrize("heal", [True, False])
+def test_a_list_that_lags_is_no_drift(road: Road, zoho: Zoho, heal: bool) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.listing("invoices", [row("invoices", "901", total=1), row("invoices", "555")])
+    report = verify(road, "invoices", heal=heal)
+    assert found(report, "invoices") == {}, kinds(road, report)
+    assert {part[3] for part in kinds(road, report)} == {"dismissed"}
+    assert report["ok"] is True, report
+    assert (report["entities"]["invoices"]["zoho"], report["entities"]["invoices"]["erp"]) == (2, 2)
+    totals = report["entities"]["invoices"]["totals"]
+    assert totals and all(float(one["zoho"]) == float(one["erp"]) for one in totals)
+
+
+# -- while things move
+
+
+def now(seconds: float = 0) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S+0000")
+
+
+def test_what_zoho_changed_just_now_is_in_motion_and_no_suspicion(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.put("invoices", document("invoices", "901", total=5, last_modified_time=now(-3)), document("invoices", "903"))
+    relist(zoho, "invoices")
+    zoho.lists["/books/v3/invoices"][0][2]["last_modified_time"] = now(-3)
+    report = verify(road, "invoices", heal=False)
+    assert kinds(road, report) == []
+    assert report["entities"]["invoices"]["in_motion"] == 2
+
+
+def test_a_version_that_the_mirror_has_seen_excuses_no_difference(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902, last_modified_time=now(-3))
+    spoil(road, "UPDATE erp.invoices SET total = 5 WHERE invoice_id = '901'")
+    assert found(verify(road, "invoices"), "invoices") == {"mismatched": 1, "healed": 1}
+
+
+def test_what_waits_on_the_backlog_is_in_motion_and_pending(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.listing("invoices", [row("invoices", "901", total=5), row("invoices", "902")])
+    road.request("invoices", "901")
+    report = verify(road, "invoices", heal=False, drains=False)
+    assert kinds(road, report) == []
+    assert report["ok"] is False
+    assert report["entities"]["invoices"]["details_pending"] == 1
+
+
+def test_a_webhook_that_comes_while_it_is_compared_explains_the_difference(
+    road: Road, zoho: Zoho, connect: Connect
+) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    changed = document("invoices", "901", total=5, last_modified_time=later(9))
+    zoho.put("invoices", changed)
+    relist(zoho, "invoices")
+
+    def announced(request: httpx.Request) -> httpx.Response:
+        Queued("invoices", connect()).handle(record(message("invoices", changed)))
+        return zoho.usual(request)
+
+    zoho.answer("/invoices/901", announced, zoho.usual)
+    report = verify(road, "invoices")
+    assert {part[3] for part in kinds(road, report)} == {"dismissed"}
+    assert (report["ok"], found(report, "invoices")) == (True, {})
+
+
+def test_a_balance_that_a_later_payment_moved_is_explained_by_it(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "customers", 801, 802)
+    customer = document("customers", "801")["contact_id"]
+    for table in ("customers", "payments"):
+        road.database.execute(
+            f"UPDATE erp.{table} SET observed_at = now() - interval '1 h', detail_observed_at = now() - interval '1 h'"
+        )
+    fill(road, zoho, "payments", 701, customer_id=customer, updated_time=now(-300))
+    zoho.put("customers", document("customers", "801", outstanding_receivable_amount=77))
+    relist(zoho, "customers")
+    report = verify(road, "customers")
+    assert kinds(road, report) == [("801", "mismatched", "outstanding_receivable_amount", "dismissed")]
+    assert mirrored(road.database, "customers", "outstanding_receivable_amount")["801"] == (77,)
+
+
+def test_a_balance_that_nothing_moved_is_drift(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "customers", 801, 802)
+    spoil(road, "UPDATE erp.customers SET outstanding_receivable_amount = 77 WHERE customer_id = '801'")
+    assert found(verify(road, "customers"), "customers") == {"mismatched": 1, "healed": 1}
+
+
+# -- killed
+
+
+class Mortal(Database):
+    """A connection whose process is killed at its n-th use."""
+
+    left: ClassVar[int] = 10**9
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        self._live()
+        return super().execute(*args, **kwargs)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        self._live()
+        with super().transaction() as connection:
+            yield connection
+            self._live()
+
+    def _live(self) -> None:
+        Mortal.left -= 1
+        if Mortal.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("share", [n / 12 for n in range(1, 13)])
+def test_killed_anywhere_a_run_goes_on_and_reports_the_same(
+    connect: Connect, conninfo: str, zoho: Zoho, share: float
+) -> None:
+    def mortal() -> Database:
+        return Mortal(lambda: conninfo, application_name="mortal")
+
+    road = Road(connect, zoho.http)
+    fill(road, zoho, "invoices", 901, 902, 903, 904)
+    fill(road, zoho, "products", 101, 102)
+
+    def damage() -> None:
+        spoil(road, "UPDATE erp.invoices SET total = 1 WHERE invoice_id = '901'")
+        spoil(road, "DELETE FROM erp.invoices WHERE invoice_id = '902'")
+        spoil(road, "DELETE FROM tds.tombstones")
+        spoil(road, "DELETE FROM erp.invoices WHERE invoice_id = '999'")
+        spoil(road, "INSERT INTO erp.invoices (invoice_id) VALUES ('999')")
+        spoil(road, "UPDATE erp.stock_levels SET stock_on_hand = 1 WHERE product_id = '101'")
+
+    expected = {"missing": 1, "extra": 1, "mismatched": 1, "healed": 3}
+    damage()
+    Mortal.left = uses = 10**6
+    assert found(verify(Road(mortal, zoho.http), "invoices", "products"), "invoices") == expected
+    uses -= Mortal.left
+    damage()
+    killed = Road(mortal, zoho.http)
+    number = verifications.request(road.database, ["products", "invoices"], cause="manual", heal=True)
+    Mortal.left = int(uses * share) or 1
+    with suppress(KeyboardInterrupt):
+        for _ in range(20):
+            killed.verify.run(lambda: 30.0)
+            road.work()
+    road.database.execute("DELETE FROM tds.leases")
+    for _ in range(20):
+        road.verify.run(lambda: 30.0)
+        road.work()
+    shown = verifications.read(road.database, number)
+    assert shown is not None and shown["ended_at"] is not None
+    assert found(shown["report"], "invoices") == expected, kinds(road, shown["report"])
+    assert found(shown["report"], "products") == {"mismatched": 1, "healed": 1}
+    assert shown["report"]["ok"] is True
+
+
+# -- nights
+
+
+NIGHT = datetime(2027, 3, 15, 0, 30, tzinfo=UTC)  # half past three in Baghdad, and later than any request
+
+
+def walked(road: Road, *scans: str) -> None:
+    for scan in scans:
+        runs.cursor(road.database, scan)
+        road.database.execute(
+            "UPDATE tds.cursors SET walked_at = %s, walked_rows = 2 WHERE scan = %s", (NIGHT - timedelta(days=1), scan)
+        )
+
+
+def tick(road: Road, at: datetime) -> None:
+    road.clock = at
+    for _ in range(3):
+        road.verify.run(lambda: 30.0)
+        road.work()
+
+
+def test_at_night_every_list_that_has_a_history_is_verified_and_healed_once(road: Road, zoho: Zoho) -> None:
+    zoho.put("invoices", document("invoices", "901"))
+    relist(zoho, "invoices")
+    walked(road, "invoices", "bills", "contacts")
+    tick(road, NIGHT - timedelta(hours=1))
+    assert verifications.read(road.database) is None
+    tick(road, NIGHT)
+    assert sorted(zoho.paths()) == ["/bills", "/contacts", "/invoices", "/invoices/901"]
+    shown = verifications.read(road.database)
+    assert shown is not None
+    assert (shown["cause"], shown["heal"], shown["report"]["ok"]) == ("night", True, True)
+    assert found(shown["report"], "invoices") == {"missing": 1, "healed": 1}
+    tick(road, NIGHT + timedelta(minutes=40))
+    assert len(zoho.calls) == 4
+    assert runs.cursor(road.database, "invoices").walked_at == NIGHT, "it was the walk of that list, too"
+
+
+def test_a_nights_run_that_is_cut_off_goes_on_though_the_night_is_over(road: Road, zoho: Zoho) -> None:
+    zoho.listing("invoices", [row("invoices", "901")], [row("invoices", "902")])
+    walked(road, "invoices")
+    road.clock = NIGHT
+    left = iter([1.0] * 3)
+    road.verify.run(lambda: next(left, 0.0))
+    assert zoho.paths() == ["/invoices"]
+    tick(road, NIGHT + timedelta(hours=5))
+    assert [url.params.get("page") for url in zoho.calls if url.path.endswith("/invoices")][:2] == ["1", "2"]
+
+
+def test_a_small_limit_spreads_the_lists_over_the_nights(connect: Connect) -> None:
+    zoho = Zoho()
+    road = Road(connect, zoho.http, day_limit=1_000)
+    walked(road, "invoices", "bills", "payments")
+    asked = []
+    for night in range(9):
+        tick(road, NIGHT + timedelta(days=night))
+        asked.append(len(zoho.calls))
+    assert asked == [1, 2, 3, 3, 3, 3, 3, 4, 5]
+
+
+def test_a_list_that_may_not_be_read_costs_no_other_one_its_verification(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.answer("/bills", error(57, status=401))
+    report = verify(road, "invoices", "bills")
+    assert report["ok"] is False
+    assert report["entities"]["bills"]["error"].startswith("ScopeMissing")
+    assert report["entities"]["invoices"]["zoho"] == 2
+    assert any("bills" in text for _, _, text in road.told) or not road.settings.critical_topic_arn
+
+
+# -- at random
+
+DAMAGES = (
+    ("missing", "invoices", "DELETE FROM erp.invoices WHERE invoice_id = %s"),
+    ("missing", "invoices", "UPDATE erp.invoices SET deleted_at = now() WHERE invoice_id = %s"),
+    ("extra", "payments", "INSERT INTO erp.payments (payment_id, amount) VALUES ('9' || %s, 5)"),
+    ("mismatched", "invoices", "UPDATE erp.invoices SET total = total + 0.01 WHERE invoice_id = %s"),
+    ("mismatched", "invoices", "UPDATE erp.invoices SET status = 'imagined' WHERE invoice_id = %s"),
+    ("mismatched", "payments", "UPDATE erp.payments SET amount = NULL WHERE payment_id = %s"),
+    (
+        "mismatched",
+        "invoices",
+        "UPDATE erp.invoices SET line_items = line_items - 0 || (line_items -> 0) WHERE invoice_id = %s",
+    ),
+    ("mismatched", "payments", "UPDATE erp.payments SET zoho = zoho || '{\"amount\": 1}' WHERE payment_id = %s"),
+    ("mismatched", "payments", "DELETE FROM erp.payment_invoices WHERE payment_id = %s"),
+    ("mismatched", "products", "UPDATE erp.stock_levels SET stock_on_hand = stock_on_hand - 7 WHERE product_id = %s"),
+    ("mismatched", "products", "UPDATE erp.products SET stock_on_hand = 123456 WHERE product_id = %s"),
+)
+
+
+def test_two_hundred_random_corruptions_are_found_and_healed_in_one_run_and_nothing_else_is_touched(
+    connect: Connect, zoho: Zoho
+) -> None:
+    road = Road(connect, zoho.http, deletion_share=0.5)
+    ids = {"invoices": range(10_000, 10_200), "payments": range(20_000, 20_150), "products": range(30_000, 30_100)}
+    for entity, numbers in ids.items():
+        fill(road, zoho, entity, *numbers)
+
+    def held() -> list[Any]:
+        names = {"invoices": "total, status, line_items, zoho", "payments": "amount, zoho", "products": "stock_on_hand"}
+        rows = [
+            road.database.execute(
+                f"SELECT {REGISTRY[entity].key}, {columns} FROM erp.{entity} WHERE deleted_at IS NULL ORDER BY 1"
+            )
+            for entity, columns in names.items()
+        ]
+        children = ("stock_levels", "payment_invoices")
+        return [*rows, *(road.database.execute(f"SELECT * FROM erp.{one} ORDER BY 1, 2") for one in children)]
+
+    before, chance = held(), random.Random(20_261_122)
+    victims = chance.sample([(entity, str(one)) for entity, numbers in ids.items() for one in numbers], 200)
+    expected: Counter[tuple[str, str]] = Counter()
+    for entity, victim in victims:
+        kind, _, statement = chance.choice([damage for damage in DAMAGES if damage[1] == entity])
+        road.database.execute(statement, (victim,))
+        expected[entity, kind] += 1
+    report = verify(road, *ids)
+    parts = report["entities"]
+    assert {(e, k): parts[e][k] for e in ids for k in ("missing", "extra", "mismatched") if parts[e][k]} == expected
+    assert sum(part["healed"] for part in parts.values()) == 200
+    assert report["ok"] is True
+    assert held() == before, "nothing is healed wrongly"
+    again = verify(road, *ids)
+    assert (again["ok"], kinds(road, again)) == (True, [])
+
+
+# -- what must delete and heal nothing, and what people are told
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        pytest.param(error(57, status=401), id="401"),
+        pytest.param(error(1000, status=500), id="500"),
+        pytest.param(httpx.Response(200, text="<html>maintenance</html>"), id="html"),
+        pytest.param(httpx.Response(200, json={"code": 0}), id="no-list"),
+        pytest.param(httpx.Response(200, json={"code": 0, "invoices": []}), id="no-page-context"),
+    ],
+)
+def test_a_list_that_is_none_makes_nothing_extra(road: Road, zoho: Zoho, answered: httpx.Response) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.answer("/invoices", answered)
+    verifications.request(road.database, ["invoices"], cause="manual", heal=True)
+    for _ in range(3):
+        with suppress(TdsError):
+            road.verify.run(lambda: 30.0)
+        road.work()
+    assert list(mirrored(road.database, "invoices")) == ["901", "902"]
+    assert road.database.execute("SELECT count(*) FROM tds.drift") == [(0,)]
+
+
+def test_an_empty_list_deletes_nothing_while_the_records_answer(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", *range(901, 911))
+    zoho.listing("invoices", [])
+    report = verify(road, "invoices")
+    assert (found(report, "invoices"), len(mirrored(road.database, "invoices"))) == ({}, 10)
+    assert report["ok"] is True
+
+
+def test_another_organisations_data_deletes_nothing_and_is_told(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, critical_topic_arn="critical", warning_topic_arn="warning")
+    fill(road, zoho, "invoices", *range(901, 911))
+    zoho.forget("invoices", *map(str, range(901, 911)))
+    zoho.put("invoices", *(document("invoices", str(n)) for n in range(501, 511)))
+    relist(zoho, "invoices")
+    report = verify(road, "invoices", heal=False)
+    assert list(mirrored(road.database, "invoices")) == [str(n) for n in range(901, 911)]
+    assert report["ok"] is False
+    assert report["entities"]["invoices"]["remaining"] == 20
+    [(_, _, text)] = [one for one in road.told if one[0] == "critical"]
+    assert "invoices: 100.0% of the records differed" in text
+    assert road.gauges["DriftRemaining"] == 20
+
+
+def test_deletions_that_the_brake_holds_back_are_told_with_what_to_do(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, critical_topic_arn="critical", warning_topic_arn="warning")
+    fill(road, zoho, "invoices", *range(901, 921))
+    zoho.forget("invoices", *map(str, range(901, 911)))
+    relist(zoho, "invoices")
+    report = verify(road, "invoices")
+    assert found(report, "invoices") == {"extra": 10, "healed": 5, "remaining": 5}
+    [(_, _, text)] = [one for one in road.told if one[0] == "critical"]
+    assert "Deletions are held back: invoices 9" in text
+    assert "tds deletions approve" in text
+
+
+def test_people_are_told_of_stock_and_orphans_with_ids_and_what_to_do(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, critical_topic_arn="critical", warning_topic_arn="warning")
+    fill(road, zoho, "products", 101, 102)
+    fill(road, zoho, "invoices", 901)
+    spoil(road, "UPDATE erp.stock_levels SET stock_on_hand = stock_on_hand + 51 WHERE product_id = '102'")
+    verify(road, "products", "invoices")
+    warnings = [text for topic, _, text in road.told if topic == "warning"]
+    assert len(warnings) == 1, "once a run"
+    assert "Stock differed by more than 50 units: 102 stock_levels." in warnings[0]
+    assert "references to records that are not there (901 -> " in warnings[0]

@@ -1,0 +1,22 @@
+"""tds verify on the deployed stack: what was spoiled in PostgreSQL is found, then healed, and the exit codes say so."""
+
+from cli.spoil import spoil
+from cli.verification import follow
+from tests.stack.running import Json, Stack
+
+
+def verify(stack: Stack, *, heal: bool) -> Json:
+    run = stack.deployment.ask("verify", {"heal": heal})["run"]
+    return follow(stack.deployment.ask, run, lambda _: None, timeout_s=60)
+
+
+def test_spoiled_records_are_found_and_healed(stack: Stack) -> None:
+    stack.backfill()
+    spoiled = spoil(stack.state.database_dsn, each=1)
+    assert spoiled >= 5
+    found = verify(stack, heal=False)["entities"].values()
+    assert sum(part["remaining"] for part in found) == spoiled
+    healed = verify(stack, heal=True)
+    assert healed["ok"] is True, healed
+    assert sum(part["healed"] for part in healed["entities"].values()) == spoiled
+    assert verify(stack, heal=False)["ok"] is True
