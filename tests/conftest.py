@@ -13,8 +13,8 @@ settings.load_profile("tds")
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give all tests of the stack to one worker, at once: there is one stack, and its outages are everybody's.
 
-    The faults have a stack of their own, so another worker may take them. The other tests go singly to whoever is free. `--dist loadgroup` would do, but pytest-xdist 3.8 does not group with
-    pytest 9.2 (pytest-xdist issue 1386).
+    The faults have a stack of their own, so another worker may take them. The other tests go singly to whoever is free.
+    `--dist loadgroup` would do, but pytest-xdist 3.8 does not group with pytest 9.2 (pytest-xdist issue 1386).
     """
     from xdist.scheduler.loadscope import LoadScopeScheduling
 

@@ -97,7 +97,7 @@ def _figures(name: str, rounds: list[list[float]]) -> dict[str, float]:
 
 
 def _environment(url: str) -> dict[str, str]:
-    return {f"TDS_QUEUE_URL_{entity}": f"{url}/1/{entity}" for entity in ENTITIES} | {
+    return {f"TDS_QUEUE_NAME_{entity}": entity for entity in ENTITIES} | {
         "TDS_WEBHOOK_SECRET_ARN": "webhook",
         "TDS_UNROUTED_QUEUE_URL": f"{url}/1/unrouted",
         "TDS_UNROUTED_BUCKET": "unrouted",

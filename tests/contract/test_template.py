@@ -76,7 +76,7 @@ def resources() -> dict[str, Any]:
 
 def own_variables(function: str) -> dict[str, Any]:
     variables: dict[str, Any] = resources()[FUNCTIONS[function]]["Properties"]["Environment"]["Variables"]
-    queues = {name for name in variables if name.startswith(("Fn::ForEach", "TDS_QUEUE_URL_"))}
+    queues = {name for name in variables if name.startswith(("Fn::ForEach", "TDS_QUEUE_NAME_"))}
     return {name: value for name, value in variables.items() if name not in queues} | (
         {"TDS_QUEUE_URLS": "one for each queue"} if queues else {}
     )
@@ -226,8 +226,13 @@ def test_a_functions_environment_fits_into_four_kilobytes(function: str) -> None
     address = "https://sqs.eu-central-1.amazonaws.com/123456789012/tds-core-staging-PurchaseOrdersQueue-ABCDEFGHIJKL"
     variables: dict[str, Any] = resources()[FUNCTIONS[function]]["Properties"]["Environment"]["Variables"]
     own = [name for name in variables if not name.startswith("Fn::ForEach")]
-    looped = [f"TDS_QUEUE_URL_{name}" for loop in set(variables) - set(own) for name in variables[loop][1]]
-    assert sum(map(len, shared)) + 8 * len(shared) + sum(len(name) + len(address) for name in own + looped) < 4_096
+    looped = [f"TDS_QUEUE_NAME_{name}" for loop in set(variables) - set(own) for name in variables[loop][1]]
+    queues = [*looped, *(name for name in own if name.startswith("TDS_QUEUE_NAME_"))]
+    arn = len("arn:aws:sns:eu-central-1:123456789012:tds-core-staging-CriticalAlarms-ABCDEFGHIJKL,")
+    joined = {name: arn * len(variables[name]["Fn::Join"][1]) for name in own if "Fn::Join" in variables[name]}
+    longest = {name: joined.get(name, len(address)) for name in set(own) - set(queues)}
+    longest |= dict.fromkeys(queues, len(address.rpartition("/")[2]))
+    assert sum(map(len, shared)) + 8 * len(shared) + sum(len(name) + size for name, size in longest.items()) < 4_096
 
 
 def test_what_a_verification_measures_is_an_alarm() -> None:

@@ -36,7 +36,7 @@ print(" ".join(sys.modules))
 
 
 def start(secret: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    variables = {f"TDS_QUEUE_URL_{entity}": f"queue/{entity}" for entity in ENTITIES} | {
+    variables = {f"TDS_QUEUE_NAME_{entity}": entity for entity in ENTITIES} | {
         "TDS_WEBHOOK_SECRET_ARN": "arn",
         "TDS_UNROUTED_QUEUE_URL": "queue/unrouted",
         "TDS_UNROUTED_BUCKET": "bucket",
@@ -109,7 +109,7 @@ def test_without_a_secret_it_refuses_to_start(secret: str) -> None:
 
 @pytest.mark.parametrize(
     "variable",
-    ["TDS_WEBHOOK_SECRET_ARN", "TDS_UNROUTED_BUCKET", "TDS_ZOHO_ORGANIZATION_ID", "TDS_QUEUE_URL_invoices"],
+    ["TDS_WEBHOOK_SECRET_ARN", "TDS_UNROUTED_BUCKET", "TDS_ZOHO_ORGANIZATION_ID", "TDS_QUEUE_NAME_invoices"],
 )
 def test_without_a_setting_it_refuses_to_start(variable: str) -> None:
     done = start('{"current": "someSecret01"}', **{variable: ""})

@@ -69,7 +69,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         text = json.dumps({"current": SECRET, "previous": PREVIOUS})
         arn = secrets.create_secret(Name="webhook", SecretString=text)["ARN"]
         for entity in ENTITIES:
-            monkeypatch.setenv(f"TDS_QUEUE_URL_{entity.capitalize()}", queue_urls[entity])
+            monkeypatch.setenv(f"TDS_QUEUE_NAME_{entity.capitalize()}", entity)
         monkeypatch.setenv("TDS_UNROUTED_QUEUE_URL", queue_urls["unrouted"])
         monkeypatch.setenv("TDS_UNROUTED_BUCKET", BUCKET)
         monkeypatch.setenv("TDS_WEBHOOK_SECRET_ARN", arn)

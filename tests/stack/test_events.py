@@ -69,14 +69,15 @@ class Receiver:
 def receiver(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
     arn = stack.cloud.create_secret("events-webhook-secret", {"current": SIGNED_WITH})
     create = stack.cloud.client("sqs").create_queue
-    variables = [name for name in stack.environment("WebhookReceiver") if name.startswith("TDS_QUEUE_URL_")]
-    queues = {name: create(QueueName=f"events-{name}")["QueueUrl"] for name in (*variables, "TDS_UNROUTED_QUEUE_URL")}
-    changed = {"TDS_WEBHOOK_SECRET_ARN": arn, "TDS_ZOHO_ORGANIZATION_ID": ORGANIZATION, **queues}
+    variables = [name for name in stack.environment("WebhookReceiver") if name.startswith("TDS_QUEUE_NAME_")]
+    queues = {name.rpartition("_")[2]: create(QueueName=f"events-{name}")["QueueUrl"] for name in variables}
+    unrouted = create(QueueName="events-unrouted")["QueueUrl"]
+    changed = {name: f"events-{name}" for name in variables} | {"TDS_UNROUTED_QUEUE_URL": unrouted}
+    changed |= {"TDS_WEBHOOK_SECRET_ARN": arn, "TDS_ZOHO_ORGANIZATION_ID": ORGANIZATION}
     with started(
         stack, tmp_path_factory.mktemp("receiver"), "webhook_receiver", "WebhookReceiver", **changed
     ) as running:
-        short = {name.removeprefix("TDS_QUEUE_URL_").removeprefix("TDS_"): url for name, url in queues.items()}
-        yield Receiver(running=running, cloud=stack.cloud, queues=short)
+        yield Receiver(running=running, cloud=stack.cloud, queues=queues | {"UNROUTED_QUEUE_URL": unrouted})
 
 
 # file of events/webhook_receiver -> queue, operation, id, whether the message carries the document

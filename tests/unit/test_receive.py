@@ -248,7 +248,7 @@ def test_a_missing_queue_stops_it_at_its_start() -> None:
 def test_the_templates_variables_are_the_settings() -> None:
     names = ["".join(part.title() for part in entity.split("_")) for entity in ENTITIES]
     assert "SalesOrders" in names
-    environment = {f"TDS_QUEUE_URL_{name}": f"queue/{name}" for name in names} | {
+    environment = {f"TDS_QUEUE_NAME_{name}": name for name in names} | {
         "TDS_WEBHOOK_SECRET_ARN": "a",
         "TDS_UNROUTED_QUEUE_URL": "b",
         "TDS_UNROUTED_BUCKET": "c",

@@ -16,9 +16,11 @@ def test_an_empty_variable_is_an_absent_one() -> None:
     assert Settings.load({"TDS_MINUTE_LIMIT": ""}) == Settings.load({})
 
 
-def test_queue_urls_are_found_by_the_template_ids_of_their_entities() -> None:
-    settings = Settings.load({"TDS_QUEUE_URL_PriceLists": "p", "TDS_QUEUE_URL_Bills": "b", "TDS_QUEUE_URL": "own"})
-    assert (settings.queue_urls, settings.queue_url) == ((("bills", "b"), ("price_lists", "p")), "own")
+def test_queues_lie_beside_the_unrouted_one_by_the_template_ids_of_their_entities() -> None:
+    beside = {"TDS_UNROUTED_QUEUE_URL": "https://sqs/1/unrouted", "TDS_QUEUE_URL": "own"}
+    settings = Settings.load({"TDS_QUEUE_NAME_PriceLists": "p", "TDS_QUEUE_NAME_Bills": "b"} | beside)
+    assert settings.queue_urls == (("bills", "https://sqs/1/b"), ("price_lists", "https://sqs/1/p"))
+    assert settings.queue_url == "own"
 
 
 def test_a_value_that_does_not_fit_is_named_without_being_shown() -> None:

@@ -45,8 +45,14 @@ def loads(data: bytes | str) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Write JSON text that `loads` reads back to the same value."""
-    return _encoder.encode(value).decode()
+    """Write JSON text that `loads` reads back to the same value.
+
+    Raises InvalidDocument when the value is nested too deeply: how deep that is depends on the caller's own depth.
+    """
+    try:
+        return _encoder.encode(value).decode()
+    except RecursionError as exc:
+        raise InvalidDocument("nested too deeply") from exc
 
 
 def digest(value: Any, *, skip: frozenset[str] = frozenset()) -> bytes:

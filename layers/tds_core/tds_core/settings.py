@@ -120,10 +120,12 @@ class Settings:
                 assert field.default is not MISSING
                 values[field.name] = _parse(field.name, text, like=field.default)
         values["entity"] = snake_case(values.get("entity", ""))
+        # names, because the addresses of all queues would not fit into a function's environment of 4 KB
+        beside = values.get("unrouted_queue_url", "").rpartition("/")[0]
         values["queue_urls"] = tuple(
-            (snake_case(name.removeprefix(_PREFIX + "QUEUE_URL_")), url)
-            for name, url in sorted(environment.items())
-            if name.startswith(_PREFIX + "QUEUE_URL_")
+            (snake_case(name.removeprefix(_PREFIX + "QUEUE_NAME_")), f"{beside}/{queue}" if queue else "")
+            for name, queue in sorted(environment.items())
+            if name.startswith(_PREFIX + "QUEUE_NAME_")
         )
         return cls(**values)
 

@@ -96,19 +96,20 @@ class Receiver:
     def _store(self, webhook: Webhook, route: Route, observed_at: datetime) -> tuple[HTTPStatus, bool]:
         try:
             changes = understand(webhook, route, organization_id=self._settings.zoho_organization_id)
+            limit = self._settings.message_limit_bytes
+            messages = [fitted(change, webhook, observed_at, limit_bytes=limit) for change in changes or ()]
         except (InvalidDocument, InvalidId) as exc:
             self._keep(webhook, observed_at, cause=exc)
             return HTTPStatus.ACCEPTED, True
         if changes is None:
             return HTTPStatus.FORBIDDEN, False
-        for change in changes:
-            self._send(change, webhook, observed_at)
+        for change, text in messages:
+            self._send(change, text, webhook)
         return HTTPStatus.ACCEPTED, False
 
-    def _send(self, change: Change, webhook: Webhook, observed_at: datetime) -> None:
-        sent, text = fitted(change, webhook, observed_at, limit_bytes=self._settings.message_limit_bytes)
+    def _send(self, change: Change, text: str, webhook: Webhook) -> None:
         self._storage.send(self._queue_urls[change.entity], text)
-        fields = {"entity": sent.entity, "id": sent.id, "operation": sent.operation, "trace_id": webhook.trace_id}
+        fields = {"entity": change.entity, "id": change.id, "operation": change.operation, "trace_id": webhook.trace_id}
         _log.info("webhook stored", extra=fields)
 
     def _keep(self, webhook: Webhook, observed_at: datetime, *, cause: TdsError) -> None:

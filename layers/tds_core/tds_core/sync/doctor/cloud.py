@@ -7,6 +7,7 @@ from typing import Any
 from tds_core import aws
 from tds_core.sync.doctor.deployment import Deployment
 from tds_core.sync.doctor.findings import Finding, broken, good, unchecked, worth_a_look
+from tds_core.zoho.routes import ROUTES
 
 _BACKFILL_S, _START_S = 40, 15
 _ON = "ENABLED"
@@ -15,9 +16,10 @@ _ONLY_ON_AWS = {
     "network": "an emulator has no VPC, NAT gateway or security group",
     "alarms firing": "an emulator publishes no figures of SQS and API Gateway",
 }
+_MODULE = next(iter(ROUTES))
 _UNSIGNED: dict[str, Any] = {
-    "path": "/webhooks/zoho/invoices",
-    "pathParameters": {"module": "invoices"},
+    "path": f"/webhooks/zoho/{_MODULE}",
+    "pathParameters": {"module": _MODULE},
     "httpMethod": "POST",
     "headers": {},
     "multiValueQueryStringParameters": None,
