@@ -113,14 +113,21 @@ def settle(connection: Connection, run_id: int, spec: EntitySpec, *, margin_s: f
 
 
 def judge(
-    connection: Connection, run_id: int, spec: EntitySpec, fetched: Mapping[str, Mapping[str, Any] | None]
+    connection: Connection,
+    run_id: int,
+    spec: EntitySpec,
+    fetched: Mapping[str, Mapping[str, Any] | None],
+    *,
+    margin_s: float,
 ) -> None:
     """Close suspicions by what a fetch showed that is not applied: the document's columns, or None for a record gone.
 
-    A confirmed one is not healed.
+    A confirmed one is not healed; what a webhook announced since its suspicion is dismissed.
     """
     told = [{"id": id, "columns": columns} for id, columns in fetched.items()]
     connection.execute(_judge_query(spec.name), {"run": run_id, "entity": spec.name, "told": Jsonb(told)})
+    margin = timedelta(seconds=margin_s)
+    connection.execute(_ANNOUNCED, {"run": run_id, "entity": spec.name, "margin": margin})
     connection.execute(_correct_query(spec.name), {"run": run_id, "entity": spec.name})
 
 
@@ -189,7 +196,8 @@ def _settle_query(name: str) -> sql.Composed:
 # Somebody told of the record since: it was changed or deleted, not wrong.
 _ANNOUNCED = """
     UPDATE tds.drift AS d SET status = 'dismissed', how = 'announced meanwhile'
-    WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.status = 'confirmed' AND d.healed_at IS NOT NULL
+    WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.status = 'confirmed'
+        AND (d.healed_at IS NOT NULL OR d.how = 'confirmed, not to be healed')
         AND d.kind IN ('missing', 'extra', 'mismatched', 'unannounced')
         AND EXISTS (
             SELECT FROM tds.change_log AS c

@@ -268,7 +268,8 @@ class Verify:
             if isinstance(fetch.error, (*_STOPS, DatabaseUnavailable)):
                 raise fetch.error
         with self._database.transaction() as connection:
-            drift.judge(connection, run.run_id, spec, {one.id: _shown(one) for one in fetches if one.error is None})
+            shown = {one.id: _shown(one) for one in fetches if one.error is None}
+            drift.judge(connection, run.run_id, spec, shown, margin_s=self._settings.verification_margin_s)
             for fetch in fetches:
                 if fetch.error is not None:
                     drift.leave(connection, run.run_id, f"{fetch.error.reason}: {fetch.error}", ids=[fetch.id])
