@@ -1,5 +1,6 @@
 """The deployed stack that a command speaks to: the local one, or one on AWS by its name."""
 
+import getpass
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,6 +88,15 @@ class Deployment:
             told = result.get("errorMessage", "no message") if isinstance(result, dict) else result
             raise CommandFailed(f"{function} failed: {told}")
         return dict(result or {})
+
+    def caller(self) -> str:
+        """Who asks, for the books: on AWS the caller's ARN, else the name of the user on this machine."""
+        if self.local is None:
+            return str(self._call("sts", "get_caller_identity")["Arn"])
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError):  # a user without a name
+            return "unknown"
 
     def dead_letters(self) -> dict[str, int]:
         """How many messages each queue of dead things holds; empty ones are left out."""

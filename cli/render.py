@@ -125,7 +125,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
         "this minute",
         f"{zoho['minute_used']} of {zoho['minute_limit']}, in flight {zoho['in_flight']} of {zoho['in_flight_limit']}",
     )
-    made.add_row("circuit", Text(zoho["circuit"], style=_GOOD if zoho["circuit"] == "closed" else _BAD))
+    made.add_row("circuit", _circuit(zoho, now=now))
     made.add_row("token", _token(zoho))
     return made
 
@@ -171,12 +171,26 @@ def _silence(silence: Mapping[str, Any], *, now: datetime) -> Text:
     return Text("\n").join(lines) if lines else Text("nothing that polls found", style=_GOOD)
 
 
-def _token(zoho: Mapping[str, Any]) -> str:
-    if zoho["token_refusal"]:
-        return f"refused: {zoho['token_refusal']}"
+def _circuit(zoho: Mapping[str, Any], *, now: datetime) -> Text:
+    """The state, since when, and when Zoho is asked next."""
+    if zoho["circuit"] == "closed":
+        return Text("closed", style=_GOOD)
+    ahead_s = -(age_s(zoho["circuit_retry_at"], now=now) or 0)
+    probe = f"next probe in {duration(ahead_s)}" if ahead_s > 0 else "the next call is the probe"
+    if zoho["circuit"] == "half_open":
+        probe = "a probe is under way"
+    lasts = duration(max(age_s(zoho["circuit_changed_at"], now=now) or 0, 0))
+    return Text(f"{zoho['circuit']} for {lasts}, {zoho['circuit_failures']} failures, {probe}", style=_BAD)
+
+
+def _token(zoho: Mapping[str, Any]) -> Text:
+    shown = Text(f"valid for {duration(zoho['token_expires_in_s'] or 0)}, {zoho['token_mints']} minted in 10 min")
     if zoho["token_expires_in_s"] is None:
-        return "none yet"
-    return f"valid for {duration(zoho['token_expires_in_s'])}, {zoho['token_mints']} minted in 10 min"
+        shown = Text("none yet")
+    for trouble in (zoho["token_refusal"], zoho["data_centre"]):
+        if trouble:
+            shown.append(f"\n{trouble}", style=_BAD)
+    return shown
 
 
 def _took(run: Mapping[str, Any], *, now: datetime) -> str:

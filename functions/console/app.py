@@ -7,12 +7,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tds_core.observability import logger
 from tds_core.settings import Settings
 from tds_core.sync import wiring
-from tds_core.sync.console import Console
-from tds_core.sync.queue import DrainWaker
 
 settings = Settings.load()
 log = logger(settings.function)
-console = Console(settings, database=wiring.database(settings), waker=DrainWaker(settings))
+console = wiring.console(settings)
 
 
 @log.inject_lambda_context

@@ -12,13 +12,14 @@ from samtranslator.yaml_helper import yaml_parse
 
 from cli import webhooks
 from tds_core.settings import Settings
-from tds_core.sync import silence
+from tds_core.sync import health, silence
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "webhook_receiver": "WebhookReceiver",
     "backfill": "Backfill",
     "console": "Console",
+    "housekeeping": "Housekeeping",
     "migrate": "Migrate",
     "processor": "${Entity}Processor",
 }
@@ -27,15 +28,16 @@ OWN = {
     "function": set(FUNCTIONS),
     "entity": {"processor"},
     "backfill_function": {"processor", "console"},
-    "database_secret_arn": {"processor", "backfill", "console", "migrate"},
+    "database_secret_arn": {"processor", "backfill", "console", "housekeeping", "migrate"},
     "database_owner_secret_arn": {"migrate"},
     "zoho_secret_arn": {"backfill"},
     "webhook_secret_arn": {"webhook_receiver"},
-    "unrouted_queue_url": {"webhook_receiver"},
-    "unrouted_bucket": {"webhook_receiver"},
+    "unrouted_queue_url": {"webhook_receiver", "console", "housekeeping"},
+    "unrouted_bucket": {"webhook_receiver", "console"},
+    "failed_runs_queue_url": {"console", "housekeeping"},
     "queue_url": {"processor"},
     "dead_letter_queue_url": {"processor"},
-    "queue_urls": {"webhook_receiver"},
+    "queue_urls": {"webhook_receiver", "console", "housekeeping"},
 }
 
 
@@ -127,6 +129,48 @@ def test_silent_webhooks_are_an_alarm_in_both_severities() -> None:
             assert properties["Dimensions"] == [{"Name": "service", "Value": own_variables("backfill")["TDS_FUNCTION"]}]
             topics[properties["AlarmActions"][0]["Ref"]] = properties["Threshold"]["Ref"]
     assert topics == {"WarningAlarms": "WebhookSilenceHours", "CriticalAlarms": "SilenceCriticalHours"}
+
+
+def test_health_is_an_alarm_by_every_figure_and_a_missing_one_is_critical() -> None:
+    alarms = [each["Properties"] for each in resources().values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    told = {
+        alarm["MetricName"]: alarm
+        for alarm in alarms
+        if {"Name": "service", "Value": "housekeeping"} in alarm["Dimensions"]
+    }
+    severities = {metric: alarm["AlarmActions"][0]["Ref"] for metric, alarm in told.items()}
+    assert severities == {
+        health.DEAD_THINGS: "CriticalAlarms",
+        health.TOKEN_REFUSED: "CriticalAlarms",
+        health.PARKED: "WarningAlarms",
+        health.CIRCUIT_OPEN: "WarningAlarms",
+        health.DAY_LEFT: "WarningAlarms",
+    }
+    assert own_variables("housekeeping")["TDS_FUNCTION"] == "housekeeping"
+    assert told[health.DEAD_THINGS]["TreatMissingData"] == {"Fn::If": ["RunsBySchedule", "breaching", "notBreaching"]}
+
+
+def test_a_single_dead_letter_is_a_warning() -> None:
+    alarm = resources()["${Entity}DeadLetterAlarm"]["Properties"]
+    assert (alarm["Threshold"], alarm["AlarmActions"]) == (0, [{"Ref": "WarningAlarms"}])
+
+
+def test_an_outage_never_makes_dead_letters_and_a_killer_always_does() -> None:
+    queue = resources()["${Entity}Queue"]["Properties"]
+    parameters, lives_s = template()["Parameters"], queue["MessageRetentionPeriod"]
+    outage = lives_s / parameters["VisibilityLimitS"]["Default"]
+    killed = lives_s / parameters["QueueVisibilityS"]["Default"]
+    assert outage < queue["RedrivePolicy"]["maxReceiveCount"] < killed
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_functions_environment_fits_into_four_kilobytes(function: str) -> None:
+    shared = template()["Globals"]["Function"]["Environment"]["Variables"]
+    address = "https://sqs.eu-central-1.amazonaws.com/123456789012/tds-core-staging-PurchaseOrdersQueue-ABCDEFGHIJKL"
+    variables: dict[str, Any] = resources()[FUNCTIONS[function]]["Properties"]["Environment"]["Variables"]
+    own = [name for name in variables if not name.startswith("Fn::ForEach")]
+    looped = [f"TDS_QUEUE_URL_{name}" for loop in set(variables) - set(own) for name in variables[loop][1]]
+    assert sum(map(len, shared)) + 8 * len(shared) + sum(len(name) + len(address) for name in own + looped) < 4_096
 
 
 def test_functions_wait_for_the_migrations() -> None:

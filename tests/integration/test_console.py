@@ -11,6 +11,7 @@ from tds_core.database import probe, runs, sizes
 from tds_core.entities import REGISTRY, scans
 from tds_core.priority import Priority
 from tds_core.sync.console import Console
+from tds_core.sync.dead_letters import DeadLetters
 from tests.integration.road import (
     Connect,
     Queued,
@@ -43,7 +44,8 @@ def waker() -> Waker:
 
 @pytest.fixture
 def console(road: Road, waker: Waker) -> Console:
-    return Console(road.settings, database=road.database, waker=waker)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {"database": road.database, "waker": waker, "dead": DeadLetters([], road.database)}
+    return Console(road.settings, **parts)
 
 
 def ask(console: Console, command: Any, **arguments: Any) -> Any:

@@ -103,6 +103,79 @@ def test_ids_that_are_none_are_dead_lettered_and_reach_no_key(invoices: Queued, 
     assert backlog_of(database, "invoices") == {}
 
 
+@pytest.mark.parametrize("entity", [["invoices"], {"a": 1}, None, 7], ids=str)
+def test_an_entity_that_is_no_name_costs_its_neighbours_nothing(
+    invoices: Queued, database: Database, entity: Any
+) -> None:
+    good = record(message("invoices", document("invoices", "902")))
+    strange = message("invoices", document("invoices", "901")) | {"entity": entity}
+    assert invoices.handle(record(strange), good) == []
+    assert len(invoices.queue.buried) == 1
+    assert list(mirrored(database, "invoices")) == ["902"]
+
+
+def walked(database: Database, *, days_ago: float, started_days_ago: float | None = None) -> None:
+    """Let the last walk of the invoices have begun so long ago, and one be under way."""
+    began = timedelta(days=days_ago if started_days_ago is None else started_days_ago)
+    database.execute(
+        """
+        INSERT INTO tds.cursors (scan, walked_at, walk_started_at, walked_rows)
+        VALUES ('invoices', now() - %s, now() - %s, 0)
+        """,
+        (timedelta(days=days_ago), began),
+    )
+
+
+@pytest.mark.parametrize(
+    "nameless",
+    [
+        pytest.param("not json", id="unreadable"),
+        pytest.param({"ids": ["90x"], "schema": 1}, id="no id"),
+        pytest.param({"ids": ["901"], "entity": "moons", "schema": 1}, id="of nothing known"),
+    ],
+)
+def test_a_message_that_names_no_record_has_its_list_walked(
+    invoices: Queued, database: Database, nameless: Json | str
+) -> None:
+    walked(database, days_ago=2)
+    seen = {"first_seen": datetime.now(UTC).isoformat()}
+    invoices.handle(record(nameless, attributes=seen), record(nameless, attributes=seen))
+    assert len(invoices.queue.buried) == 2
+    [(requested_at,)] = database.execute("SELECT walk_requested_at FROM tds.cursors WHERE scan = 'invoices'")
+    assert requested_at is not None
+    assert invoices.waker.wakes == 0
+
+
+def test_a_message_that_names_its_record_costs_no_walk(invoices: Queued, database: Database) -> None:
+    walked(database, days_ago=2)
+    invoices.handle(record(message("invoices", document("invoices", "901", date="31/12/2026"))))
+    assert database.execute("SELECT walk_requested_at FROM tds.cursors") == [(None,)]
+    assert list(backlog_of(database, "invoices")) == ["901"]
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "started_days_ago", "first_seen_days_ago"),
+    [
+        pytest.param(0.5, None, 0, id="walked within a day"),
+        pytest.param(9, 0.5, 0, id="a walk is under way"),
+        pytest.param(2, None, 3, id="walked since it was first seen"),
+    ],
+)
+def test_messages_that_name_no_record_cost_one_walk_a_day_at_most(
+    invoices: Queued, database: Database, days_ago: float, started_days_ago: float | None, first_seen_days_ago: float
+) -> None:
+    walked(database, days_ago=days_ago, started_days_ago=started_days_ago)
+    first_seen = (datetime.now(UTC) - timedelta(days=first_seen_days_ago)).isoformat()
+    invoices.handle(record("not json", attributes={"first_seen": first_seen}))
+    assert database.execute("SELECT walk_requested_at FROM tds.cursors") == [(None,)]
+
+
+def test_a_message_that_names_no_record_begins_no_history(invoices: Queued, database: Database) -> None:
+    database.execute("INSERT INTO tds.cursors (scan) VALUES ('invoices')")
+    invoices.handle(record("not json"))
+    assert database.execute("SELECT walk_requested_at FROM tds.cursors") == [(None,)]
+
+
 def test_an_id_beside_one_that_is_none_is_requested_all_the_same(invoices: Queued, database: Database) -> None:
     assert invoices.handle(record(message("invoices", ids=["90x", "901"]))) == []
     assert len(invoices.queue.buried) == 1

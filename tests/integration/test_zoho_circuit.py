@@ -1,10 +1,14 @@
 """The shared circuit: when it opens, whom it lets through, and what closes it."""
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
+from tds_core.database.connection import Database
 from tds_core.errors import PermitDenied
 from tds_core.priority import Priority
 from tds_core.zoho import status
@@ -163,3 +167,37 @@ def test_a_refused_probe_leaves_the_circuit_as_it_was(calls: Calls) -> None:
         narrow.take("books", Priority.POLL, until=time.monotonic() - 1)
     assert caught.value.limit == "minute"
     assert calls.state == "open"
+
+
+def test_of_many_workers_at_once_one_probes(calls: Calls) -> None:
+    calls.open()
+    calls.clock.advance(60)
+    fleet = [calls.clock.connect() for _ in range(12)]
+    begun = threading.Barrier(len(fleet))
+
+    def take(database: Database) -> Permit | PermitDenied:
+        begun.wait(10)
+        try:
+            return Budget(calls.settings, database).take("books", Priority.POLL, until=time.monotonic() - 1)
+        except PermitDenied as denied:
+            return denied
+
+    with ThreadPoolExecutor(len(fleet)) as pool:
+        for successes in (0, 1):
+            took = list(pool.map(take, fleet))
+            [probe] = [one for one in took if isinstance(one, Permit)]
+            assert {one.limit for one in took if isinstance(one, PermitDenied)} == {"circuit"}
+            assert (calls.state, successes) == ("half_open", successes)
+            calls.end(probe, "success")
+    assert calls.state == "closed"
+    for database in fleet:
+        database.close()
+
+
+def test_the_status_tells_since_when_and_when_the_next_probe_goes(calls: Calls) -> None:
+    calls.open()
+    shown = status.read(calls.settings, calls.database)
+    assert (shown.circuit, shown.circuit_failures, shown.circuit_changed_at) == ("open", 5, calls.clock.now)
+    assert shown.circuit_retry_at == calls.clock.now + timedelta(seconds=60)
+    calls.clock.advance(61)
+    assert status.read(calls.settings, calls.database).circuit_retry_at is None

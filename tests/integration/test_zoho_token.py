@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 
 from tds_core.database.connection import Database
 from tds_core.errors import CredentialsRejected, ScopeMissing, TdsError, TokenUnavailable
+from tds_core.zoho import status as zoho_status
 from tds_core.zoho.auth import Tokens, ZohoCredentials
 from tests import zoho_fakes
 from tests.zoho_fakes import FakeZoho, answer
@@ -209,6 +211,87 @@ def test_new_credentials_are_tried_at_once_and_never_served_anothers_token(conne
     zoho.token = None
     fresh = tokens(zoho, connect(), renewed).current()
     assert tokens(zoho, connect()).current().value != fresh.value
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize(
+    ("error", "expected", "advice"),
+    [
+        ("invalid_code", CredentialsRejected, "make a new one in Zoho's API console"),
+        ("invalid_client", CredentialsRejected, "set ZohoAccountsUrl to its data centre"),
+        ("invalid_client_secret", CredentialsRejected, "copy it from Zoho's API console"),
+        ("Access Denied", TokenUnavailable, "give this deployment a refresh token of its own"),
+    ],
+)
+def test_each_refusal_says_what_to_do_in_its_error_and_in_the_status(
+    database: Database, status: int, error: str, expected: type[TdsError], advice: str
+) -> None:
+    zoho = FakeZoho(answer(), token=httpx.Response(status, json={"error": error}))
+    with pytest.raises(expected, match=advice):
+        tokens(zoho, database).current()
+    shown = zoho_status.read(zoho_fakes.settings(), database)
+    assert advice in (shown.token_refusal or "")
+    assert shown.token_expires_in_s is None
+
+
+def test_a_refusal_that_zoho_names_otherwise_is_told_by_its_name(database: Database) -> None:
+    zoho = FakeZoho(answer(), token=httpx.Response(200, json={"error": "general_error"}))
+    with pytest.raises(TokenUnavailable, match="HTTP 200 and general_error without a token"):
+        tokens(zoho, database).current()
+
+
+def test_the_wrong_data_centre_is_told_by_the_status(database: Database) -> None:
+    settings = zoho_fakes.settings(zoho_api_url="https://www.zohoapis.com")
+    for domain, told in (("https://www.zohoapis.eu", True), ("https://www.zohoapis.com", False), (7, False)):
+        token = httpx.Response(200, json={"access_token": "t", "expires_in": 3600, "api_domain": domain})
+        Tokens(settings, database, zoho_fakes.credentials, FakeZoho(answer(), token=token).http).current()
+        shown = zoho_status.read(settings, database).data_centre
+        assert ("www.zohoapis.eu" in (shown or "")) is told
+        age(database, 61)
+
+
+def test_whatever_the_token_host_says_it_is_asked_seven_times_in_ten_minutes(connect: Connect) -> None:
+    """Failing, refusing, minting, to new credentials and after a 401: the eighth is refused."""
+    database, zoho = connect(), FakeZoho(answer())
+    script: list[Any] = [
+        httpx.Response(503),
+        httpx.Response(200, json={"error": "invalid_code"}),
+        httpx.ConnectError("refused"),
+        httpx.Response(400, json={"error": "Access Denied"}),
+        None,
+    ]
+    for number in range(30):
+        zoho.token = script[number % len(script)]
+
+        def changed(number: int = number) -> ZohoCredentials:
+            return ZohoCredentials(client_id="the-client-id", client_secret="x", refresh_token=f"number {number % 3}")
+
+        with suppress(TdsError):
+            tokens(zoho, database, changed, patience_s=0).current()
+        age(database, 61)
+        database.execute("UPDATE tds.oauth_token SET leased_until = '-infinity'")
+    assert len(zoho.mints) == 7
+    shown = zoho_status.read(zoho_fakes.settings(), database)
+    assert shown.token_mints == 7
+    assert shown.token_refusal is not None
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "scope"),
+    [
+        ("books/bills", "ZohoBooks.bills.READ"),
+        ("books/invoices/{id}", "ZohoBooks.invoices.READ"),
+        ("books/users", "ZohoBooks.settings.READ"),
+        ("books/items", "ZohoBooks.settings.READ"),
+        ("inventory/itemdetails", "ZohoInventory.items.READ"),
+        ("inventory/items", "ZohoInventory.items.READ"),
+        ("inventory/inventoryadjustments/{id}", "ZohoInventory.inventoryadjustments.READ"),
+    ],
+)
+def test_a_missing_scope_is_named(database: Database, endpoint: str, scope: str) -> None:
+    own = tokens(FakeZoho(answer()), database)
+    with pytest.raises(ScopeMissing, match=scope):
+        own.replace(own.current(), endpoint=endpoint)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ PARAMETERS = {
     "MessageLimitBytes": "400000",
     "OverlapS": "60",
     "ProcessorTimeoutS": "20",
+    "RedriveBaseS": "2",
     "QueueVisibilityS": "20",
     "RippleHoldS": "1",
     "VisibilityBaseS": "1",

@@ -85,6 +85,14 @@ def test_a_console_event_is_answered(stack: Stack, tmp_path: Path, name: str) ->
     assert answer["ok"], answer
 
 
+@pytest.mark.parametrize("name", names("housekeeping"))
+def test_a_housekeeping_event_is_done(stack: Stack, tmp_path: Path, name: str) -> None:
+    with started(stack, tmp_path, "housekeeping", "Housekeeping") as housekeeping:
+        answer, _ = housekeeping.invoke(event("housekeeping", name))
+    assert isinstance(answer, dict)
+    assert not [outcome for outcome in answer if outcome.endswith(".failed")], answer
+
+
 @pytest.mark.parametrize("name", names("migrate"))
 def test_a_migrate_event_answers_cloudformation(stack: Stack, tmp_path: Path, name: str) -> None:
     with cloudformation() as (url, answers), started(stack, tmp_path, "migrate", "Migrate") as migrate:
@@ -93,7 +101,7 @@ def test_a_migrate_event_answers_cloudformation(stack: Stack, tmp_path: Path, na
 
 
 def test_no_event_is_left_out() -> None:
-    run = {"webhook_receiver", "processor", "backfill", "console", "migrate"}
+    run = {"webhook_receiver", "processor", "backfill", "console", "housekeeping", "migrate"}
     assert {path.name for path in EVENTS.iterdir() if path.is_dir()} == run
 
 

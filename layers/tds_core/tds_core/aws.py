@@ -47,6 +47,14 @@ class Storage:
             ),
         )
 
+    def read(self, bucket: str, key: str, *, limit_bytes: int) -> tuple[bytes, int]:
+        """An object's content up to the limit, and its whole length; raises QueueUnavailable."""
+        try:
+            answer = self._objects.get_object(Bucket=bucket, Key=key)
+            return answer["Body"].read(limit_bytes), answer["ContentLength"]
+        except (BotoCoreError, ClientError) as exc:
+            raise QueueUnavailable(f"object not read: {_cause(exc)}") from exc
+
     def _store(self, what: str, store: Callable[[], Any]) -> None:
         try:
             store()

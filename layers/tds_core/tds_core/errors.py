@@ -8,12 +8,14 @@ TdsError
 │   ├── ZohoUnavailable         5xx, HTML, truncated or no answer; counts for the circuit breaker
 │   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
-│   └── QueueUnavailable        SQS or S3 did not store the message
+│   ├── QueueUnavailable        SQS or S3 did not store or give what it was asked to
+│   └── StepsFailed             some steps of a run failed, the others were done
 ├── PermanentError          the same input fails again; dead letter or parked, with its reason
 │   ├── InvalidDocument         cannot be understood as a document of its entity
 │   ├── InvalidId               not 1 to 25 ASCII digits
 │   ├── UnknownEntity           a name that is in no registry
 │   ├── UnknownCommand          the console has no such command, or not with these arguments
+│   ├── NoDeadLetter            nothing dead has this id, or has it any more
 │   ├── DocumentNotFound        Zoho says code 1002: does not exist
 │   └── ZohoRejected            any other 4xx answer; `code` is Zoho's own
 └── ConfigurationError      a person has to act; functions fail at their start
@@ -79,7 +81,11 @@ class DeletionUnconfirmed(RetriableError):
 
 
 class QueueUnavailable(RetriableError):
-    """SQS or S3 did not confirm that it stored the message."""
+    """SQS or S3 did not confirm that it stored the message, or did not give it."""
+
+
+class StepsFailed(RetriableError):
+    """Some steps of a run failed, each told by name; the others were done."""
 
 
 class PermanentError(TdsError):
@@ -100,6 +106,10 @@ class UnknownEntity(PermanentError):
 
 class UnknownCommand(PermanentError):
     """The console has no such command, or not with these arguments."""
+
+
+class NoDeadLetter(PermanentError):
+    """Nothing dead has this id, or has it any more."""
 
 
 @dataclass(eq=False)
@@ -141,3 +151,12 @@ class OrganizationRejected(ConfigurationError):
 
 class FilterIgnored(ConfigurationError):
     """A list returned rows that its filter excludes, so it cannot be used to find changes."""
+
+
+def is_permanent(reason: str) -> bool:
+    """Whether a stored reason ("InvalidDocument: cannot read date") says that the same input fails again.
+
+    What nobody gave a reason for was not refused, only never finished; a reason that no class here has is permanent.
+    """
+    kind = globals().get(reason.partition(":")[0])
+    return bool(reason) and not (isinstance(kind, type) and issubclass(kind, RetriableError))

@@ -78,8 +78,10 @@ class Settings:
     webhook_silence_hours: float = 4.0
     visibility_base_s: int = 60
     visibility_limit_s: int = 900
+    redrive_base_s: float = 900.0
     queue_url: str = ""
     dead_letter_queue_url: str = ""
+    failed_runs_queue_url: str = ""
     queue_urls: tuple[tuple[str, str], ...] = ()
 
     @classmethod

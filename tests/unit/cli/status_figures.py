@@ -80,6 +80,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "token_expires_in_s": 3_540.0,
         "token_mints": 1,
         "token_refusal": None,
+        "data_centre": None,
     }
     whole = {
         "entities": {"invoices": entity()},

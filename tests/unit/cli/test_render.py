@@ -117,3 +117,31 @@ def test_status_names_what_failed_of_each_list() -> None:
     text = shown_status(scans={"invoices": broken, "bills": scan(walked=2)})
     line = line_with(text, "FilterIgnored")
     assert "invoices: polled" in line
+
+
+@pytest.mark.parametrize(
+    ("circuit", "told"),
+    [
+        ({}, "circuit closed"),
+        (
+            {"circuit": "open", "circuit_retry_at": "2026-01-02T03:06:35+00:00"},
+            "circuit open for 6 min, 5 failures, next probe in 30 s",
+        ),
+        ({"circuit": "open", "circuit_retry_at": None}, "the next call is the probe"),
+        (
+            {"circuit": "half_open", "circuit_retry_at": None},
+            "half_open for 6 min, 5 failures, a probe is under way",
+        ),
+    ],
+    ids=["closed", "open", "due", "half open"],
+)
+def test_status_tells_the_circuits_state_since_when_and_the_next_probe(circuit: dict[str, Any], told: str) -> None:
+    zoho = status()["zoho"] | {"circuit_failures": 5} | circuit
+    assert told in " ".join(shown_status(zoho=zoho).split())
+
+
+def test_status_tells_what_is_wrong_with_the_token_and_what_to_do() -> None:
+    troubles = {"token_refusal": "invalid_code: make a new one", "data_centre": "the token is for www.zohoapis.eu"}
+    text = shown_status(zoho=status()["zoho"] | {"token_expires_in_s": None} | troubles)
+    for told in ("none yet", *troubles.values()):
+        assert told in text

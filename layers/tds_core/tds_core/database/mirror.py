@@ -9,13 +9,14 @@ costs its neighbours.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-from tds_core.database import backlog, ripples, story, tables
+from tds_core.database import backlog, ripples, runs, story, tables
 from tds_core.database.candidates import Candidate, Result
 from tds_core.database.connection import REFUSED, Database
 from tds_core.database.ordering import Decision, Kind, Outcome, Record, advance, decide
@@ -78,6 +79,13 @@ class Mirror:
             if len(candidates) > 1:
                 return self._apply_apart(spec, candidates, priority, completion)
             return self._reject(spec, candidates, exc, completion)
+
+    def request_walk(self, scan: str, *, since: datetime) -> bool:
+        """Have a whole list walked because of something unknown that happened to it; returns whether it was asked for.
+
+        Raises DatabaseUnavailable.
+        """
+        return runs.request_walk_since(self._database, scan, since=since)
 
     def _apply_apart(
         self, spec: EntitySpec, candidates: Sequence[Candidate], priority: Priority, completion: Completion | None

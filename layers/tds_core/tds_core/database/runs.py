@@ -195,6 +195,24 @@ def request_walk(database: Database, scan: str) -> None:
     )
 
 
+def request_walk_since(database: Database, scan: str, *, since: datetime) -> bool:
+    """Ask for a whole pass unless one began after `since`, or began within a day; returns whether it was asked for.
+
+    At most one a day, however much gives rise to it. A list that was never walked is left alone: its history begins
+    when somebody asks for it, and until then polls find what changes.
+    """
+    rows = database.execute(
+        """
+        UPDATE tds.cursors SET walk_requested_at = now()
+        WHERE scan = %s AND walked_at IS NOT NULL AND walk_requested_at IS NULL
+            AND greatest(walked_at, walk_started_at) < least(%s, now() - interval '1 day')
+        RETURNING scan
+        """,
+        (scan, since),
+    )
+    return bool(rows)
+
+
 def fail_walk(database: Database, scan: str, *, error: TdsError) -> None:
     """A page failed: people see why, and the pass goes on there."""
     database.execute("UPDATE tds.cursors SET walk_error = %s WHERE scan = %s", (f"{error.reason}: {error}", scan))

@@ -16,6 +16,8 @@ from tds_core.ids import parse_id
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import plan, silence
+from tds_core.sync.dead_letters import LISTED, DeadLetters
+from tds_core.sync.places import Ending
 from tds_core.sync.queue import DrainWaker
 from tds_core.zoho import status as zoho_status
 
@@ -27,10 +29,11 @@ _DAY = timedelta(days=1)
 class Console:
     """The commands, by name; each takes its arguments by keyword and returns plain values."""
 
-    def __init__(self, settings: Settings, *, database: Database, waker: DrainWaker) -> None:
+    def __init__(self, settings: Settings, *, database: Database, waker: DrainWaker, dead: DeadLetters) -> None:
         self._settings = settings
         self._database = database
         self._waker = waker
+        self._dead = dead
         self._commands: dict[str, Callable[..., Any]] = {
             "status": self.status,
             "backfill": self.backfill,
@@ -41,6 +44,10 @@ class Console:
             "plan": self.plan,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
+            "dlq_list": self.dlq_list,
+            "dlq_show": self.dlq_show,
+            "dlq_redrive": self.dlq_redrive,
+            "dlq_drop": self.dlq_drop,
         }
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,6 +148,31 @@ class Console:
             "busiest": by_day[busiest] if busiest else 0,
             "busiest_day": busiest.isoformat() if busiest else None,
             "entities": {name: round(count / days, 1) for name, count in by_entity.items()},
+        }
+
+    def dlq_list(self, *, limit: int = LISTED) -> dict[str, Any]:
+        """Every dead thing, at most so many of each place, and about how many each place holds."""
+        found = self._dead.list(limit)
+        return {"things": [thing.line for thing in found.things], "totals": found.totals}
+
+    def dlq_show(self, *, id: str) -> dict[str, Any]:
+        """One dead thing with what it carries, cut after 64 KiB."""
+        thing, payload = self._dead.show(id)
+        return {**thing.line, "payload": payload.text if payload else None, "bytes": payload.size if payload else 0}
+
+    def dlq_redrive(self, *, ids: Sequence[str], operator: str = "") -> dict[str, Any]:
+        """Bring dead things back: a message to its queue, an id to the backlog, a run to its function."""
+        return self._settle(ids, "redrive", operator)
+
+    def dlq_drop(self, *, ids: Sequence[str], operator: str = "") -> dict[str, Any]:
+        """Delete dead things; tds.operations keeps what and by whom."""
+        return self._settle(ids, "drop", operator)
+
+    def _settle(self, ids: Sequence[str], ending: Ending, operator: str) -> dict[str, Any]:
+        done = self._dead.settle([str(id) for id in ids], ending, operator=str(operator))
+        return {
+            "settled": [id for id, error in done.items() if error is None],
+            "stays": {id: f"{error.reason}: {error}" for id, error in done.items() if error is not None},
         }
 
 

@@ -65,7 +65,8 @@ class Message:
             if fields["schema"] != SCHEMA or fields["op"] not in ("upsert", "delete", "request"):
                 raise InvalidDocument("unknown schema or op")
             observed_at = parse_instant(fields["observed_at"])
-            if observed_at is None or not isinstance(fields["ids"], list) or not fields["ids"]:
+            named = isinstance(fields["entity"], str) and isinstance(fields["ids"], list)
+            if observed_at is None or not named or not fields["ids"]:
                 raise InvalidDocument("not a message of this schema")
             return cls(
                 entity=fields["entity"],
@@ -155,31 +156,37 @@ class Processor:
 
     def _bury(self, record: Mapping[str, Any], exc: TdsError, batch: Batch) -> None:
         """Dead-letter a message that will never be applied, and ask Zoho for what it was about."""
-        fields = _fields(record)
-        ids = _ids(fields)
+        fields = fields_of(record["body"])
+        ids, named = ids_of(fields), str(fields.get("entity", self._name))
         attributes = {
             "reason": f"{exc.reason}: {exc}",
-            "entity": str(name if (name := fields.get("entity")) in self._specs else self._name),
+            "entity": named if named in self._specs else self._name,
             "ids": ",".join(ids),
             "first_seen": _first_seen(record),
             "trace_id": str(fields.get("trace_id", "")),
             "redrives": _attribute(record, "redrives") or "0",
         }
-        attributes = {name: _sendable(value) for name, value in attributes.items()}
+        attributes = {name: sendable(value) for name, value in attributes.items()}
         try:
-            batch.requested |= self._request(fields.get("entity", self._name), ids, record)
+            batch.requested |= self._request(REGISTRY.get(named), ids, record)
             self._queue.bury(record, attributes)
             _log.error("message dead-lettered", extra=attributes)
         except RetriableError as retriable:
             _log.warning("message postponed", extra={"entity": self._name, "reason": retriable.reason})
             self._postpone(record, batch)
 
-    def _request(self, name: Any, ids: Sequence[str], record: Mapping[str, Any]) -> bool:
-        """Request ids of the entity that the message names, if there is such a one; returns whether any was."""
-        spec = REGISTRY.get(name) if isinstance(name, str) else None
-        if spec is None:
+    def _request(self, spec: EntitySpec | None, ids: Sequence[str], record: Mapping[str, Any]) -> bool:
+        """Request what the message was about; returns whether any id was requested.
+
+        Without an entity and its ids nobody can tell which record it was, so this queue's lists are walked.
+        """
+        seen_at = datetime.fromisoformat(_first_seen(record))
+        if spec is None or not ids:
+            for scan in {own.scan_name for own in self._specs.values()}:
+                if self._mirror.request_walk(scan, since=seen_at):
+                    _log.warning("walk requested for a message without ids", extra={"scan": scan})
             return False
-        moment = Moment(at=datetime.fromisoformat(_first_seen(record)), clock=Clock.WEBHOOK)
+        moment = Moment(at=seen_at, clock=Clock.WEBHOOK)
         mentions = [mention(document_id, moment=moment, source="webhook") for document_id in ids]
         results = self._mirror.apply(spec, mentions, priority=Priority.WEBHOOK)
         return any(result.requested for result in results)
@@ -189,16 +196,16 @@ class Processor:
         batch.failed.append(record)
 
 
-def _fields(record: Mapping[str, Any]) -> JsonObject:
+def fields_of(body: str) -> JsonObject:
     """What stands in a message that may be anything."""
     try:
-        fields = lossless_json.loads(record["body"])
+        fields = lossless_json.loads(body)
     except PermanentError:
         return {}
     return fields if isinstance(fields, dict) else {}
 
 
-def _ids(fields: JsonObject) -> list[str]:
+def ids_of(fields: JsonObject) -> list[str]:
     """The ids a message names, as far as they are ids."""
     given = fields.get("ids")
     ids: list[str] = []
@@ -218,10 +225,10 @@ def _attribute(record: Mapping[str, Any], name: str) -> str:
     return str((record.get("messageAttributes") or {}).get(name, {}).get("stringValue") or "")
 
 
-def _sendable(value: str) -> str:
+def sendable(value: str, length: int = _ATTRIBUTE_LENGTH) -> str:
     """The text as SQS takes it in an attribute: bounded, without control characters."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in value)
-    return shown[:_ATTRIBUTE_LENGTH]
+    return shown[:length]
 
 
 def _once(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

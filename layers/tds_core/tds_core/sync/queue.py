@@ -38,13 +38,7 @@ class EntityQueue:
 
     def bury(self, record: Mapping[str, Any], attributes: Mapping[str, str]) -> None:
         """Send the message as it came to the dead-letter queue; raises QueueUnavailable."""
-        stated = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value}
-        try:
-            self._client.send_message(
-                QueueUrl=self._settings.dead_letter_queue_url, MessageBody=record["body"], MessageAttributes=stated
-            )
-        except _FAILURES as exc:
-            raise QueueUnavailable(type(exc).__name__) from exc
+        send(self._client, self._settings.dead_letter_queue_url, record["body"], attributes)
 
 
 class DrainWaker:
@@ -68,3 +62,12 @@ class DrainWaker:
             self._client.invoke(FunctionName=self._function, InvocationType="Event", Payload=payload)
         except _FAILURES as exc:
             raise QueueUnavailable(f"{mode} not started: {type(exc).__name__}") from exc
+
+
+def send(client: Any, url: str, body: str, attributes: Mapping[str, str]) -> None:
+    """Put a message on a queue, with its attributes that are not empty; raises QueueUnavailable unless it is stored."""
+    stated = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items() if value}
+    try:
+        client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=stated)
+    except _FAILURES as exc:
+        raise QueueUnavailable(f"message not stored: {type(exc).__name__}") from exc

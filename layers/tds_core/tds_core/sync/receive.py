@@ -21,6 +21,7 @@ from tds_core.zoho.webhooks import Change, Webhook
 SCHEMA = 1
 _NEEDED = ("webhook_secret_arn", "unrouted_queue_url", "unrouted_bucket", "zoho_organization_id")
 _RETRY_AFTER_S = 60
+UNROUTED_FOLDER = "unrouted/"
 
 _log = logging.getLogger(__name__)
 
@@ -94,31 +95,24 @@ class Receiver:
 
     def _store(self, webhook: Webhook, route: Route, observed_at: datetime) -> tuple[HTTPStatus, bool]:
         try:
-            content = webhooks.read(webhook, route)
-            if content.organizations - {self._settings.zoho_organization_id}:
-                return HTTPStatus.FORBIDDEN, False
-            changes = webhooks.changes(content, route, event=webhook.event)
+            changes = understand(webhook, route, organization_id=self._settings.zoho_organization_id)
         except (InvalidDocument, InvalidId) as exc:
             self._keep(webhook, observed_at, cause=exc)
             return HTTPStatus.ACCEPTED, True
+        if changes is None:
+            return HTTPStatus.FORBIDDEN, False
         for change in changes:
             self._send(change, webhook, observed_at)
         return HTTPStatus.ACCEPTED, False
 
     def _send(self, change: Change, webhook: Webhook, observed_at: datetime) -> None:
-        tell = partial(message, observed_at=observed_at, trace_id=webhook.trace_id, webhook=webhook.address)
-        text = tell(change)
-        operation = change.operation
-        if len(text.encode()) > self._settings.message_limit_bytes:
-            operation = "request"
-            by_id = Change(entity=change.entity, operation=operation, id=change.id, document=None)
-            text = tell(by_id)
+        sent, text = fitted(change, webhook, observed_at, limit_bytes=self._settings.message_limit_bytes)
         self._storage.send(self._queue_urls[change.entity], text)
-        fields = {"entity": change.entity, "id": change.id, "operation": operation, "trace_id": webhook.trace_id}
+        fields = {"entity": sent.entity, "id": sent.id, "operation": sent.operation, "trace_id": webhook.trace_id}
         _log.info("webhook stored", extra=fields)
 
     def _keep(self, webhook: Webhook, observed_at: datetime, *, cause: TdsError) -> None:
-        bucket, key = self._settings.unrouted_bucket, f"unrouted/{observed_at:%Y-%m-%d}/{webhook.trace_id}"
+        bucket, key = self._settings.unrouted_bucket, f"{UNROUTED_FOLDER}{observed_at:%Y-%m-%d}/{webhook.trace_id}"
         self._storage.keep(bucket, key, webhook.body, content_type=webhook.content_type)
         note = {
             "schema": SCHEMA,
@@ -144,6 +138,24 @@ def check(settings: Settings) -> Settings:
     if missing:
         raise ConfigurationError(f"no queue for {', '.join(missing)}")
     return settings
+
+
+def understand(webhook: Webhook, route: Route, *, organization_id: str) -> tuple[Change, ...] | None:
+    """What the webhook announces; None if it is another organisation's. Raises InvalidDocument or InvalidId."""
+    content = webhooks.read(webhook, route)
+    if content.organizations - {organization_id}:
+        return None
+    return webhooks.changes(content, route, event=webhook.event)
+
+
+def fitted(change: Change, webhook: Webhook, observed_at: datetime, *, limit_bytes: int) -> tuple[Change, str]:
+    """The queue's entry for a change; a document too large for the queue travels as its id."""
+    tell = partial(message, observed_at=observed_at, trace_id=webhook.trace_id, webhook=webhook.address)
+    text = tell(change)
+    if len(text.encode()) > limit_bytes:
+        change = Change(entity=change.entity, operation="request", id=change.id, document=None)
+        text = tell(change)
+    return change, text
 
 
 def message(change: Change, *, observed_at: datetime, trace_id: str, source: str = "webhook", webhook: str = "") -> str:

@@ -12,10 +12,15 @@ from tds_core.database.mirror import Mirror
 from tds_core.errors import ConfigurationError, InvalidDocument
 from tds_core.settings import Settings
 from tds_core.sync import silence
+from tds_core.sync.console import Console
+from tds_core.sync.dead_letters import DeadLetters, Places
 from tds_core.sync.deletion import DeletionGuard
 from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
+from tds_core.sync.health import Health
+from tds_core.sync.housekeeping import Housekeeping, steps
 from tds_core.sync.poll import Poll
+from tds_core.sync.queue import DrainWaker
 from tds_core.sync.walk import Walk
 from tds_core.zoho.auth import ZohoCredentials
 from tds_core.zoho.client import UnifiedZohoClient
@@ -84,6 +89,21 @@ def client(settings: Settings) -> UnifiedZohoClient:
             raise ConfigurationError(f"the Zoho secret lacks {exc}") from exc
 
     return UnifiedZohoClient(settings, database(settings), credentials)
+
+
+def console(settings: Settings) -> Console:
+    """The commands of `tds`."""
+    connected, starter = database(settings.require("unrouted_bucket")), DrainWaker(settings)
+    places = Places.of(settings, database=connected, starter=starter)
+    return Console(settings, database=connected, waker=starter, dead=DeadLetters(places.all, connected))
+
+
+def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> Housekeeping:
+    """What runs every minute; `gauge` sends one metric."""
+    connected = database(settings)
+    places = Places.of(settings, database=connected)
+    health = Health(settings, database=connected, places=places, gauge=gauge)
+    return Housekeeping(settings, connected, steps(settings, database=connected, places=places, health=health))
 
 
 class Backfill:

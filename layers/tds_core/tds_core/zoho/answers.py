@@ -18,14 +18,13 @@ from tds_core.errors import (
     ZohoUnavailable,
 )
 from tds_core.lossless_json import JsonObject
+from tds_core.zoho.retry import LONGEST_WAIT_S, THROTTLED_WAIT_S
 from tds_core.zoho.transport import Answer
 
 NOT_FOUND_CODE = 1002
-_THROTTLED_WAIT_S = {44: 60.0, 45: 3_600.0, 1070: 2.0}
 _UNAUTHORIZED_CODES = {57, 14}
 _ORGANIZATION_CODES = {6041, 4029}
 _INTERNAL_ERROR_CODE = 1000
-_LONGEST_WAIT_S = 86_400.0
 
 
 class Unauthorized(TdsError):
@@ -41,7 +40,7 @@ def read(answer: Answer, *, pause_s: float | None = None) -> JsonObject:
     document = _object(answer)
     code = _code(document)
     status = answer.status
-    if status == 429 or code in _THROTTLED_WAIT_S:
+    if status == 429 or code in THROTTLED_WAIT_S:
         raise _throttled(code, answer.headers, pause_s)
     if status == 401 or code in _UNAUTHORIZED_CODES:
         raise Unauthorized
@@ -81,10 +80,10 @@ def _code(document: JsonObject | None) -> int | None:
 
 
 def _throttled(code: int | None, headers: httpx.Headers, pause_s: float | None) -> ZohoThrottled:
-    if code not in _THROTTLED_WAIT_S:
+    if code not in THROTTLED_WAIT_S:
         code = 44
     try:
-        wait_s = min(max(float(headers["Retry-After"]), 0.0), _LONGEST_WAIT_S)
+        wait_s = min(max(float(headers["Retry-After"]), 0.0), LONGEST_WAIT_S)
     except (KeyError, ValueError):
-        wait_s = pause_s if code == 44 and pause_s is not None else _THROTTLED_WAIT_S[code]
+        wait_s = pause_s if code == 44 and pause_s is not None else THROTTLED_WAIT_S[code]
     return ZohoThrottled(code=code, retry_after_s=wait_s)

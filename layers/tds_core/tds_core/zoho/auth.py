@@ -17,13 +17,13 @@ import httpx
 from tds_core.errors import ScopeMissing, TokenUnavailable
 from tds_core.settings import Settings
 from tds_core.zoho.budget import Executor
+from tds_core.zoho.retry import MINT_LIMIT, YOUNG_TOKEN_S
+from tds_core.zoho.scopes import scope_of
 from tds_core.zoho.token_host import MintRefused, TokenHost, ZohoCredentials, refusal_error
 
 __all__ = ["AccessToken", "Tokens", "ZohoCredentials"]
 
 REFRESH_AHEAD_S = 300.0
-YOUNG_S = 300.0
-MINT_LIMIT = 7
 LEASE_S = 30.0
 
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ _LEASE = """
 _STORE = """
     UPDATE tds.oauth_token SET access_token = %s, generation = generation + 1, minted_at = clock_timestamp(),
         expires_at = clock_timestamp() + make_interval(secs => %s), lease_owner = NULL, leased_until = '-infinity',
-        refusal = NULL
+        refusal = NULL, api_domain = %s
     WHERE lease_owner = %s AND generation = %s
     RETURNING generation
 """
@@ -141,8 +141,11 @@ class Tokens:
         """
         with self._lock:
             stored = self._read()
-            if stored.generation == token.generation and stored.is_ours and stored.age_s < YOUNG_S:
-                raise ScopeMissing(f"the token may not read {endpoint}")
+            if stored.generation == token.generation and stored.is_ours and stored.age_s < YOUNG_TOKEN_S:
+                raise ScopeMissing(
+                    f"the token may not read {endpoint}: it lacks {scope_of(endpoint)}, or ZohoApiUrl is another data "
+                    "centre's; make a new refresh token with that scope, too, and put it into the Zoho secret"
+                )
             return self._obtain(rejected=token.generation)
 
     def _obtain(self, *, rejected: int | None) -> AccessToken:
@@ -202,7 +205,7 @@ class Tokens:
         started = self._clock()
         minted = self._host.mint(self._credentials())
         life_s = minted.life_s - (self._clock() - started)
-        self._database.execute(_STORE, (minted.value, life_s, owner, generation))
+        self._database.execute(_STORE, (minted.value, life_s, minted.api_domain, owner, generation))
 
     def _fingerprint(self, credentials: ZohoCredentials) -> str:
         settings = self._settings
@@ -214,4 +217,7 @@ def _raise_refusal(stored: _Stored) -> None:
     if stored.is_ours and stored.refusal:
         raise refusal_error(stored.refusal)
     if stored.mints >= MINT_LIMIT:
-        raise TokenUnavailable(f"{MINT_LIMIT} tokens were minted within 10 minutes")
+        raise TokenUnavailable(
+            f"{MINT_LIMIT} tokens were minted within 10 minutes; no more is asked for before the first of them is 10 "
+            "minutes old, so that Zoho does not block the refresh token"
+        )

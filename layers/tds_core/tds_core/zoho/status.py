@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import httpx
+
 from tds_core.settings import Settings
 from tds_core.zoho.budget import Executor
+from tds_core.zoho.retry import MINT_LIMIT
+from tds_core.zoho.token_host import refusal_error
 
+_ZOHO = "www.zohoapis."
 _SHARED = """
     SELECT
         (SELECT coalesce(sum(permits), 0) FROM tds.api_minute
@@ -18,7 +23,7 @@ _SHARED = """
         CASE WHEN t.access_token IS NOT NULL AND t.expires_at > clock_timestamp()
             THEN extract(epoch FROM t.expires_at - clock_timestamp())::float8 END,
         (SELECT count(*) FROM unnest(t.mints) m WHERE m > clock_timestamp() - interval '10 minutes')::int,
-        t.refusal
+        t.refusal, t.api_domain
     FROM tds.circuit c CROSS JOIN tds.oauth_token t
 """
 _DAYS = """
@@ -60,7 +65,11 @@ class DayStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ZohoStatus:
-    """Everything that decides whether Zoho may be called now; ages in seconds, None without a valid token."""
+    """Everything that decides whether Zoho may be called now; ages in seconds, None without a valid token.
+
+    `circuit_retry_at` is when the next probe may go; `token_refusal` says why there is no token and what a person
+    has to do, `data_centre` that the token is of another one than ZohoApiUrl; both are None when all is well.
+    """
 
     minute_used: int
     minute_limit: int
@@ -75,6 +84,7 @@ class ZohoStatus:
     token_expires_in_s: float | None
     token_mints: int
     token_refusal: str | None
+    data_centre: str | None
 
 
 def day(settings: Settings, database: Executor) -> Day:
@@ -109,5 +119,23 @@ def read(settings: Settings, database: Executor) -> ZohoStatus:
         token_age_s=shared[6],
         token_expires_in_s=shared[7],
         token_mints=shared[8],
-        token_refusal=shared[9],
+        token_refusal=_refusal(shared[9], mints=shared[8], is_valid=shared[7] is not None),
+        data_centre=_data_centre(settings, shared[10]),
     )
+
+
+def _refusal(refusal: str | None, *, mints: int, is_valid: bool) -> str | None:
+    if refusal:
+        return str(refusal_error(refusal))
+    if mints >= MINT_LIMIT and not is_valid:
+        return f"{mints} tokens were asked for within 10 minutes and none came; it is tried again by itself"
+    return None
+
+
+def _data_centre(settings: Settings, api_domain: str | None) -> str | None:
+    """What is wrong when the token is of one of Zoho's data centres and the calls go to another one."""
+    configured = httpx.URL(settings.zoho_api_url).host
+    hosts = {configured, api_domain or configured}
+    if len(hosts) == 1 or not all(host.startswith(_ZOHO) for host in hosts):
+        return None
+    return f"the token is for {api_domain}, but ZohoApiUrl is {configured}: set it to the token's data centre"

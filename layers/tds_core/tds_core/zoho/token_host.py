@@ -14,18 +14,21 @@ from tds_core import lossless_json
 from tds_core.errors import CredentialsRejected, InvalidDocument, TdsError, TokenUnavailable, ZohoUnavailable
 from tds_core.lossless_json import JsonObject
 from tds_core.settings import Settings
+from tds_core.zoho.retry import MINT_FAILED_S, MINT_REFUSED_S
 from tds_core.zoho.transport import Answer, send
 
 MINT_DEADLINE_S = 20.0
-REFUSED_HOLD_S = 60.0
-FAILED_HOLD_S = 5.0
 _LIFE_S = 3_600.0
 _BODY_LIMIT = 64 * 1024
+_HOST_LENGTH = 253
+_NAMED = re.compile(r"[a-z_]{1,40}")
 _USABLE = re.compile(r"[\x21-\x7e]{1,2048}")
 _REFUSALS = {
-    "invalid_code": "the refresh token is wrong, revoked or of another data centre",
-    "invalid_client": "the client id is unknown to this data centre",
-    "invalid_client_secret": "the client secret is wrong",
+    "invalid_code": "the refresh token is wrong, revoked or of another data centre; make a new one in Zoho's API "
+    "console and put it into the Zoho secret, or set ZohoAccountsUrl to its data centre",
+    "invalid_client": "the client id is unknown to this data centre; compare client_id in the Zoho secret with Zoho's "
+    "API console, or set ZohoAccountsUrl to its data centre",
+    "invalid_client_secret": "the client secret is wrong; copy it from Zoho's API console into the Zoho secret",
 }
 _THROTTLED = "Access Denied"
 
@@ -43,10 +46,11 @@ class ZohoCredentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minted:
-    """A new token and its life."""
+    """A new token, its life, and the API host that the token host names for it."""
 
     value: str = field(repr=False)
     life_s: float
+    api_domain: str = ""
 
 
 class MintRefused(TdsError):
@@ -61,7 +65,10 @@ def refusal_error(refusal: str) -> TdsError:
     """The error that a remembered refusal stands for."""
     if refusal in _REFUSALS:
         return CredentialsRejected(f"{refusal}: {_REFUSALS[refusal]}")
-    return TokenUnavailable(f"{refusal}: too many tokens were minted")
+    return TokenUnavailable(
+        f"{refusal}: Zoho minted too many tokens for this refresh token and blocks it for up to 10 minutes; wait, and "
+        "if it comes back, another program uses the same one: give this deployment a refresh token of its own"
+    )
 
 
 class TokenHost:
@@ -92,7 +99,7 @@ class TokenHost:
                 body_limit_bytes=_BODY_LIMIT,
             )
         except ZohoUnavailable as exc:
-            raise MintRefused(TokenUnavailable(f"the token host gave {exc}"), hold_s=FAILED_HOLD_S) from None
+            raise MintRefused(TokenUnavailable(f"the token host gave {exc}"), hold_s=MINT_FAILED_S) from None
         return self._read(answer)
 
     def _read(self, answer: Answer) -> Minted:
@@ -103,21 +110,22 @@ class TokenHost:
         body = body if isinstance(body, dict) else {}
         value, error = body.get("access_token"), body.get("error")
         if isinstance(value, str) and _USABLE.fullmatch(value) and answer.status < 400:
-            self._check_host(body.get("api_domain"))
-            return Minted(value=value, life_s=_life_s(body))
+            return Minted(value=value, life_s=_life_s(body), api_domain=self._api_domain(body.get("api_domain")))
         if isinstance(error, str) and (error in _REFUSALS or error == _THROTTLED):
-            raise MintRefused(refusal_error(error), hold_s=REFUSED_HOLD_S, refusal=error)
-        failure = TokenUnavailable(f"the token host answered HTTP {answer.status} without a token")
-        raise MintRefused(failure, hold_s=FAILED_HOLD_S)
+            raise MintRefused(refusal_error(error), hold_s=MINT_REFUSED_S, refusal=error)
+        named = f" and {error}" if isinstance(error, str) and _NAMED.fullmatch(error) else ""
+        failure = TokenUnavailable(f"the token host answered HTTP {answer.status}{named} without a token")
+        raise MintRefused(failure, hold_s=MINT_FAILED_S)
 
-    def _check_host(self, api_domain: object) -> None:
+    def _api_domain(self, stated: object) -> str:
         """Tokens go to the configured host only, so another api_domain is a hint at a wrong data centre, no more."""
         try:
-            host = httpx.URL(api_domain).host if isinstance(api_domain, str) else ""
+            host = httpx.URL(stated).host if isinstance(stated, str) else ""
         except httpx.InvalidURL:
             host = ""
         if host != httpx.URL(self._settings.zoho_api_url).host:
             _log.warning("the token's api_domain is not the configured host, which is used all the same")
+        return host[:_HOST_LENGTH]
 
 
 def _life_s(body: JsonObject) -> float:
