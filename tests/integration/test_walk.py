@@ -453,7 +453,7 @@ def test_a_worker_that_wakes_late_moves_no_page_of_a_pass_that_went_on_without_i
     runs.request_walk(road.database, "invoices")
     left = iter([1.0, 1.0, 0.0])
     walk(road, lambda: next(left, 0.0))
-    stalled = passes.resume(cursor(road))
+    stalled = passes.resume(cursor(road), scans()["invoices"])
     assert stalled is not None and stalled.page == 2
     third = stalled.after(rows=2, has_more=True)
     over = stalled.after(rows=2, has_more=False)
@@ -474,12 +474,12 @@ def test_a_worker_that_wakes_in_the_next_pass_moves_nothing_of_it(road: Road, zo
     runs.request_walk(road.database, "invoices")
     left = iter([1.0, 1.0, 0.0])
     walk(road, lambda: next(left, 0.0))
-    stalled = passes.resume(cursor(road))
+    stalled = passes.resume(cursor(road), scans()["invoices"])
     assert stalled is not None
     third = stalled.after(rows=2, has_more=True)
     over = stalled.after(rows=2, has_more=False)
     walk(road)
-    assert passes.begin(road.database, before, priority=Priority.BACKFILL) is None
+    assert passes.begin(road.database, before, scans()["invoices"], priority=Priority.BACKFILL) is None
     assert cursor(road).walk_page is None
 
     runs.request_walk(road.database, "invoices")

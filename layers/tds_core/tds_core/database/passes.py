@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from tds_core.database.connection import Database
 from tds_core.database.runs import Cursor
-from tds_core.entities import scans
+from tds_core.entities.spec import EntitySpec
 from tds_core.priority import Priority
 
 
@@ -27,6 +27,7 @@ class Pass:
     """
 
     scan: str
+    specs: tuple[EntitySpec, ...]
     started_at: datetime
     page: int
     turns: bool
@@ -51,24 +52,25 @@ class Pass:
         return self.turns and self.end is None and following.end is not None
 
 
-def resume(cursor: Cursor) -> Pass | None:
-    """The pass under way, if there is one."""
+def resume(cursor: Cursor, specs: tuple[EntitySpec, ...]) -> Pass | None:
+    """The pass under way, if there is one; `specs` are the entities that the list shows."""
     if cursor.walk_page is None or cursor.walk_started_at is None:
         return None
     return Pass(
         scan=cursor.scan,
+        specs=specs,
         started_at=cursor.walk_started_at,
         page=cursor.walk_page,
-        turns=_turns(cursor),
+        turns=_turns(cursor, specs),
         end=cursor.walk_end,
     )
 
 
-def begin(database: Database, cursor: Cursor, *, priority: Priority) -> Pass | None:
+def begin(database: Database, cursor: Cursor, specs: tuple[EntitySpec, ...], *, priority: Priority) -> Pass | None:
     """Begin a pass; it keeps its priority, whoever goes on with it. None when somebody else has begun one."""
-    turns = _turns(cursor)
+    turns = _turns(cursor, specs)
     page = cursor.walked_pages if turns and cursor.walked_pages else 1
-    begun = Pass(scan=cursor.scan, started_at=cursor.now, page=page, turns=turns)
+    begun = Pass(scan=cursor.scan, specs=specs, started_at=cursor.now, page=page, turns=turns)
     rows = database.execute(
         """
         UPDATE tds.cursors SET walk_started_at = %s, walk_page = %s, walk_end = NULL, walk_rows = 0, walk_priority = %s
@@ -97,8 +99,7 @@ def end(database: Database, walked: Pass, following: Pass, *, rows: int, overlap
     A request or touch that came during the pass stays for the next one. A poll without a cursor will start where the
     pass began, because the pass's first page is that old.
     """
-    specs = scans()[walked.scan]
-    may_have_missed = specs[0].grows_at_its_end and not walked.turns
+    may_have_missed = walked.specs[0].grows_at_its_end and not walked.turns
     ended = database.execute(
         """
         UPDATE tds.cursors SET
@@ -116,15 +117,15 @@ def end(database: Database, walked: Pass, following: Pass, *, rows: int, overlap
         """,
         (
             *(following.end, walked.recounts(following), rows, overlap),
-            *(may_have_missed, [spec.name for spec in specs]),
+            *(may_have_missed, [spec.name for spec in walked.specs]),
             *_place(walked),
         ),
     )
     return bool(ended)
 
 
-def _turns(cursor: Cursor) -> bool:
-    return scans()[cursor.scan][0].grows_at_its_end and cursor.walked_pages is not None
+def _turns(cursor: Cursor, specs: tuple[EntitySpec, ...]) -> bool:
+    return specs[0].grows_at_its_end and cursor.walked_pages is not None
 
 
 def _place(walked: Pass) -> tuple[str, datetime, int, int | None]:

@@ -232,6 +232,13 @@ class EntitySpec:
         """Columns that list rows and documents both carry."""
         return self.header_columns - self._marked(ListOnly)
 
+    @cached_property
+    def verified_columns(self) -> tuple[str, ...]:
+        """What verification holds against the list: all of it where nothing else shows it, and always the version."""
+        if self.rows_are_documents:
+            return tuple(sorted(self.header_columns | {"last_modified_time"}))
+        return tuple(sorted({*self.compared, *self._marked(ListOnly), "last_modified_time"}))
+
     @property
     def shares_version(self) -> bool:
         """Whether a document's version may be compared with the list's (payments: it may not)."""

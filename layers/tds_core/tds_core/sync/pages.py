@@ -1,4 +1,4 @@
-"""Apply one page of a list to the mirror: what poll and walk have in common."""
+"""Read one page of a list and apply it to the mirror: what poll, walk and verification have in common."""
 
 import logging
 from collections.abc import Sequence
@@ -16,16 +16,25 @@ from tds_core.zoho.client import ListPage
 _log = logging.getLogger(__name__)
 
 
-def apply_page(
-    mirror: Mirror, specs: Sequence[EntitySpec], page: ListPage, *, run: Run, source: str, priority: Priority
-) -> None:
-    """Apply a page's rows, each to the entity it is of."""
+def read_page(
+    specs: Sequence[EntitySpec], page: ListPage, *, run: Run, source: str
+) -> list[tuple[EntitySpec, list[Candidate]]]:
+    """A page's rows as candidates, each under the entity it is of."""
     strangers = [row for row in page.rows if not any(spec.is_own(row) for spec in specs)]
     if strangers:
         _log.error("list rows of no known kind", extra={"scan": specs[0].scan_name, "rows": len(strangers)})
         run.add(specs[0].scan_name, {"unknown": len(strangers)})
-    for spec in specs:
-        candidates = [c for row in page.rows if spec.is_own(row) for c in _candidate(spec, row, page, source)]
+    return [
+        (spec, [c for row in page.rows if spec.is_own(row) for c in _candidate(spec, row, page, source)])
+        for spec in specs
+    ]
+
+
+def apply_page(
+    mirror: Mirror, specs: Sequence[EntitySpec], page: ListPage, *, run: Run, source: str, priority: Priority
+) -> None:
+    """Apply a page's rows, each to the entity it is of."""
+    for spec, candidates in read_page(specs, page, run=run, source=source):
         run.add(spec.name, count(mirror.apply(spec, candidates, priority=priority)))
 
 

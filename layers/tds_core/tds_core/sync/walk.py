@@ -6,9 +6,9 @@ is applied as list rows; the details that it misses are left on the backlog, for
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from tds_core.database import passes, runs
+from tds_core.database import runs
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.database.runs import Cursor, Lease, Run
@@ -24,9 +24,10 @@ from tds_core.errors import (
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.cadence import Cadence, Listed
+from tds_core.sync.lists import ListReader
 from tds_core.sync.pages import apply_page
 from tds_core.zoho import status
-from tds_core.zoho.client import UnifiedZohoClient
+from tds_core.zoho.client import ListPage, UnifiedZohoClient
 
 _log = logging.getLogger(__name__)
 _STOPS = (PermitDenied, ZohoThrottled, TokenUnavailable)
@@ -47,7 +48,7 @@ class Walk:
         self._settings = settings
         self._database = database
         self._mirror = mirror
-        self._client = client
+        self._lists = ListReader(settings, database=database, client=client)
         self._clock = clock
 
     def run(self, remaining_s: Callable[[], float]) -> dict[str, int]:
@@ -100,24 +101,12 @@ class Walk:
     def _walk(self, scan: str, priority: Priority, held: Lease, current: Run, remaining_s: Callable[[], float]) -> bool:
         """Walk one scan; returns whether its end was reached by this worker."""
         specs = scans()[scan]
-        cursor = runs.cursor(self._database, scan, at=self._clock())
-        walked = passes.resume(cursor) or passes.begin(self._database, cursor, priority=priority)
-        order = {"sort_column": specs[0].walk_sort, "sort_order": "A"} if specs[0].walk_sort else {}
-        overlap = timedelta(seconds=self._settings.overlap_s)
-        while walked is not None and held.beat() and remaining_s() > 0:
-            page = self._client.list_page(
-                specs[0], page=walked.page, priority=priority, parameters=order, permit_wait_s=remaining_s()
-            )
-            current.zoho_calls += 1
+
+        def take(page: ListPage) -> None:
             apply_page(self._mirror, specs, page, run=current, source="walk", priority=priority)
-            rows = len(page.rows)
-            following = walked.after(rows=rows, has_more=page.has_more)
-            if following.is_over:
-                is_ended = passes.end(self._database, walked, following, rows=rows, overlap=overlap)
-                _log.info("walk over", extra={"scan": scan, "pages": following.end, "complete": is_ended})
-                return is_ended
-            walked = following if passes.advance(self._database, walked, following, rows=rows) else None
-        return False
+
+        cursor = runs.cursor(self._database, scan, at=self._clock())
+        return self._lists.read(specs, cursor, take, priority=priority, held=held, run=current, remaining_s=remaining_s)
 
 
 def _reason(spec: EntitySpec, cursor: Cursor, cadence: Cadence) -> Priority | None:

@@ -1,0 +1,152 @@
+"""Hold both sides of a list against each other, in SQL: what was seen, and what differs and is not in motion.
+
+A row is in motion while it may differ for a good reason: Zoho changed it, or the mirror saw it, at the time of the page
+or up to a margin before, or it waits on the backlog. Values are compared as PostgreSQL's own types, so 10.50 is 10.5.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from psycopg import Connection, sql
+
+from tds_core.database.candidates import Candidate
+from tds_core.database.connection import Database
+from tds_core.entities import entity
+from tds_core.entities.spec import EntitySpec
+from tds_core.lossless_json import dumps
+
+VERSION = "last_modified_time"
+
+
+def compare(
+    database: Database,
+    run_id: int,
+    spec: EntitySpec,
+    candidates: Sequence[Candidate],
+    *,
+    at: datetime,
+    margin_s: float,
+) -> None:
+    """Keep what a page of `at` showed beside what the mirror holds, and suspect what differs.
+
+    One statement; a page that comes twice changes nothing.
+    """
+    if not candidates:
+        return
+    rows = dumps([_told(spec, candidate) for candidate in candidates])
+    parameters = {"run": run_id, "entity": spec.name, "rows": rows, "since": at - timedelta(seconds=margin_s)}
+    database.execute(_compare_query(spec.name), parameters | {"compared": _compared(spec)})
+
+
+def absent(connection: Connection, run_id: int, spec: EntitySpec, *, began_at: datetime, margin_s: float) -> None:
+    """After a whole pass that began then: suspect the live rows that it did not show and that are older than it."""
+    connection.execute(
+        _absent_query(spec.name),
+        {"run": run_id, "entity": spec.name, "began": began_at, "since": began_at - timedelta(seconds=margin_s)},
+    )
+
+
+def typed(spec: EntitySpec, names: Iterable[str], record: str) -> sql.Composed:
+    """A JSON object of a record's columns, each in PostgreSQL's own spelling."""
+    pairs = [sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(record, name)) for name in names]
+    return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
+
+
+def shown_columns(spec: EntitySpec) -> tuple[str, ...]:
+    """What is kept of both sides: what is compared, what is added up, and what the sums are told apart by."""
+    wanted = {*spec.verified_columns, *spec.totals, *_apart(spec)}
+    return tuple(sorted(wanted & (spec.header_columns | {VERSION})))
+
+
+def _apart(spec: EntitySpec) -> set[str]:
+    return {"currency", "status"} & set(spec.model.model_fields)
+
+
+def _compared(spec: EntitySpec) -> list[str]:
+    return [name for name in spec.verified_columns if name != spec.key]
+
+
+def _told(spec: EntitySpec, candidate: Candidate) -> dict[str, object]:
+    """What the row says of the columns that are kept; a mention says its id only."""
+    told = {name: candidate.columns[name] for name in shown_columns(spec) if name in candidate.columns}
+    version = candidate.observation.version
+    return told | ({VERSION: version} if version else {}) | {spec.key: candidate.id}
+
+
+@lru_cache
+def _compare_query(name: str) -> sql.Composed:
+    spec = entity(name)
+    return sql.SQL(
+        """
+        WITH listed AS MATERIALIZED (
+            SELECT DISTINCT ON (r.{key}) r.{key} AS id, r.{version} AS version, (
+                SELECT coalesce(jsonb_object_agg(j.key, j.value), '{{}}') FROM jsonb_each({zoho}) AS j
+                WHERE row.told ? j.key
+            ) AS zoho
+            FROM jsonb_array_elements(%(rows)s::jsonb) AS row (told)
+            CROSS JOIN LATERAL jsonb_populate_record(NULL::{mirror}, row.told) AS r
+        ), seen AS (
+            INSERT INTO tds.verification_seen (run_id, entity, id, zoho, erp, in_motion, sight)
+            SELECT %(run)s, %(entity)s, l.id, l.zoho,
+                CASE WHEN m.{key} IS NOT NULL AND m.deleted_at IS NULL THEN {erp} END,
+                b.id IS NOT NULL OR coalesce(
+                    greatest(l.version, m.observed_at, m.detail_observed_at, m.deleted_at, t.deleted_at) > %(since)s,
+                    false),
+                greatest(m.observed_at, m.detail_observed_at)
+            FROM listed AS l
+            LEFT JOIN {mirror} AS m ON m.{key} = l.id
+            LEFT JOIN tds.tombstones AS t ON t.entity = %(entity)s AND t.id = l.id
+            LEFT JOIN tds.backlog AS b ON b.entity = %(entity)s AND b.id = l.id AND b.parked_at IS NULL
+            ON CONFLICT DO NOTHING RETURNING id, zoho, erp, in_motion
+        )
+        INSERT INTO tds.drift (run_id, entity, id, kind, field, erp_value, zoho_value)
+        SELECT %(run)s, %(entity)s, s.id, d.kind, d.field, d.erp, d.zoho
+        FROM seen AS s
+        CROSS JOIN LATERAL (
+            SELECT 'missing' AS kind, '' AS field, NULL::jsonb AS erp, s.zoho AS zoho WHERE s.erp IS NULL
+            UNION ALL
+            SELECT 'mismatched', z.key, s.erp -> z.key, z.value FROM jsonb_each(s.zoho) AS z
+            WHERE s.erp IS NOT NULL AND z.key = ANY(%(compared)s) AND s.erp -> z.key <> z.value
+        ) AS d
+        WHERE NOT s.in_motion
+        ON CONFLICT DO NOTHING
+        """
+    ).format(
+        key=sql.Identifier(spec.key),
+        version=sql.Identifier(VERSION),
+        mirror=sql.Identifier("erp", spec.table),
+        zoho=typed(spec, shown_columns(spec), "r"),
+        erp=typed(spec, _mirrored(spec), "m"),
+    )
+
+
+@lru_cache
+def _absent_query(name: str) -> sql.Composed:
+    spec = entity(name)
+    return sql.SQL(
+        """
+        WITH unseen AS (
+            INSERT INTO tds.verification_seen (run_id, entity, id, erp, in_motion, sight)
+            SELECT %(run)s, %(entity)s, m.{key}, {erp},
+                b.id IS NOT NULL OR coalesce(greatest(m.observed_at, m.detail_observed_at) > %(since)s, false),
+                greatest(m.observed_at, m.detail_observed_at)
+            FROM {mirror} AS m
+            LEFT JOIN tds.backlog AS b ON b.entity = %(entity)s AND b.id = m.{key} AND b.parked_at IS NULL
+            WHERE m.deleted_at IS NULL AND coalesce(least(m.observed_at, m.detail_observed_at), '-infinity') < %(began)s
+            ON CONFLICT DO NOTHING RETURNING id, erp, in_motion
+        )
+        INSERT INTO tds.drift (run_id, entity, id, kind, field, erp_value)
+        SELECT %(run)s, %(entity)s, id, 'extra', '', erp FROM unseen WHERE NOT in_motion
+        ON CONFLICT DO NOTHING
+        """
+    ).format(
+        key=sql.Identifier(spec.key),
+        mirror=sql.Identifier("erp", spec.table),
+        erp=typed(spec, _mirrored(spec), "m"),
+    )
+
+
+def _mirrored(spec: EntitySpec) -> tuple[str, ...]:
+    """The same columns of the mirror, and those that only its documents tell the sums apart by."""
+    return tuple(sorted({*shown_columns(spec), *_apart(spec)}))

@@ -1,0 +1,277 @@
+"""Differences from their suspicion to their end: confirmed by a fetch, healed by it, or dismissed.
+
+A suspicion is not called drift before Zoho was asked for the record itself: lists lag behind, and records change while
+they are compared. Nothing here decides what Zoho says: the drain fetches and applies, and this reads what became of it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
+
+from tds_core.database import backlog
+from tds_core.database.comparison import VERSION, shown_columns, typed
+from tds_core.database.connection import Database
+from tds_core.entities import REGISTRY, entity
+from tds_core.entities.spec import EntitySpec, Touch
+from tds_core.priority import Priority
+
+UNCONFIRMED = "DeletionUnconfirmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One value that stands otherwise in the mirror than it should; `expected` is what the stored document says."""
+
+    id: str
+    field: str
+    erp: Any
+    expected: Any
+
+
+def record_local(connection: Connection, run_id: int, spec: EntitySpec, found: Iterable[Difference]) -> None:
+    """Keep what the mirror's own document proves: certain at once, because nobody has to be asked."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            """
+            INSERT INTO tds.drift (run_id, entity, id, kind, field, erp_value, zoho_value, status)
+            VALUES (%s, %s, %s, 'local', %s, %s, %s, 'confirmed') ON CONFLICT DO NOTHING
+            """,
+            [(run_id, spec.name, one.id, one.field, Jsonb(one.erp), Jsonb(one.expected)) for one in found],
+        )
+
+
+def watch(connection: Connection, run_id: int, spec: EntitySpec, ids: Sequence[str]) -> None:
+    """Note the documents that are fetched anew for their age, so that a change nobody announced is seen."""
+    query = sql.SQL(
+        """
+        INSERT INTO tds.drift (run_id, entity, id, kind, field, erp_value)
+        SELECT %s, %s, m.{key}, 'unannounced', '', {state} FROM {mirror} AS m WHERE m.{key} = ANY(%s)
+        ON CONFLICT DO NOTHING
+        """
+    ).format(key=sql.Identifier(spec.key), mirror=sql.Identifier("erp", spec.table), state=_STATE)
+    connection.execute(query, (run_id, spec.name, list(ids)))
+
+
+def request(connection: Connection, run_id: int, spec: EntitySpec) -> int:
+    """Have everything open of an entity fetched, and written even where nothing seems to differ; how many ids."""
+    rows = connection.execute(
+        "SELECT DISTINCT id FROM tds.drift WHERE run_id = %s AND entity = %s AND how IS NULL", (run_id, spec.name)
+    ).fetchall()
+    if rows:
+        ids = [row[0] for row in rows]
+        backlog.request(connection, spec.name, ids, priority=Priority.VERIFICATION, cause="verification", forced=True)
+    return len(rows)
+
+
+def open_ids(database: Database, run_id: int) -> dict[str, list[str]]:
+    """The ids whose suspicion is still to be confirmed or dismissed, by entity."""
+    rows = database.execute(
+        """
+        SELECT entity, array_agg(DISTINCT id ORDER BY id) FROM tds.drift
+        WHERE run_id = %s AND how IS NULL AND status = 'suspected' GROUP BY entity
+        """,
+        (run_id,),
+    )
+    found: dict[str, list[str]] = dict(rows)
+    return {name: found[name] for name in REGISTRY if name in found}
+
+
+def is_open(database: Database, run_id: int) -> bool:
+    """Whether anything still waits for its fetch."""
+    query = "SELECT EXISTS (SELECT FROM tds.drift WHERE run_id = %s AND how IS NULL)"
+    return bool(database.execute(query, (run_id,))[0][0])
+
+
+def settle(connection: Connection, run_id: int, spec: EntitySpec, *, margin_s: float) -> None:
+    """Close what was fetched since it was suspected, and what cannot be fetched, by what the mirror holds now.
+
+    Then set both sides right where the list was behind, and dismiss what moved for a reason that the mirror knows.
+    """
+    parameters: dict[str, Any] = {"run": run_id, "entity": spec.name, "margin": timedelta(seconds=margin_s)}
+    connection.execute(_settle_query(spec.name), parameters | {"unconfirmed": f"{UNCONFIRMED}%"})
+    connection.execute(_ANNOUNCED, parameters)
+    for source in REGISTRY.values():
+        for touch in source.touches:
+            if touch.entity == spec.name:
+                connection.execute(_touched_query(source.name, touch), parameters)
+    connection.execute(_correct_query(spec.name), parameters)
+
+
+def judge(
+    connection: Connection, run_id: int, spec: EntitySpec, fetched: Mapping[str, Mapping[str, Any] | None]
+) -> None:
+    """Close suspicions by what a fetch showed that is not applied: the document's columns, or None for a record gone.
+
+    A confirmed one is not healed.
+    """
+    told = [{"id": id, "columns": columns} for id, columns in fetched.items()]
+    connection.execute(_judge_query(spec.name), {"run": run_id, "entity": spec.name, "told": Jsonb(told)})
+    connection.execute(_correct_query(spec.name), {"run": run_id, "entity": spec.name})
+
+
+def leave(connection: Connection, run_id: int, reason: str) -> None:
+    """End what is still open as it is: not equal, not healed."""
+    connection.execute("UPDATE tds.drift SET how = %s WHERE run_id = %s AND how IS NULL", (reason, run_id))
+
+
+# what tells that a document was changed: its content, and the version that Zoho gave it
+_STATE = sql.SQL("jsonb_build_object('content', encode(m.content_hash, 'hex'), 'version', m.detail_version)")
+
+
+@lru_cache
+def _settle_query(name: str) -> sql.Composed:
+    spec = entity(name)
+    return sql.SQL(
+        """
+        WITH open AS (
+            SELECT d.id, d.kind, d.field, d.erp_value,
+                m.{key} IS NOT NULL AND m.deleted_at IS NULL AS is_live,
+                coalesce(m.detail_observed_at > d.suspected_at, false) AS is_fetched,
+                CASE WHEN b.parked_at IS NOT NULL THEN 'given up: ' WHEN b.id IS NOT NULL THEN 'withheld: ' END
+                    || coalesce(b.reason, 'unknown') AS stuck,
+                {now} AS now, {state} AS state
+            FROM tds.drift AS d
+            LEFT JOIN {mirror} AS m ON m.{key} = d.id
+            LEFT JOIN tds.backlog AS b ON b.entity = d.entity AND b.id = d.id
+            WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.how IS NULL
+                AND (b.id IS NULL OR b.parked_at IS NOT NULL OR b.reason LIKE %(unconfirmed)s)
+        ), judged AS (
+            SELECT o.*, CASE
+                WHEN stuck IS NOT NULL THEN stuck
+                WHEN kind = 'missing' AND NOT is_live THEN 'dismissed: Zoho has it no more'
+                WHEN kind IN ('extra', 'local') AND NOT is_live THEN 'deleted'
+                WHEN NOT is_live THEN 'dismissed: deleted meanwhile'
+                WHEN NOT is_fetched THEN 'not answered'
+                WHEN kind IN ('missing', 'local') THEN 'fetched'
+                WHEN kind = 'mismatched' AND now -> field <> erp_value THEN 'fetched'
+                WHEN kind IN ('extra', 'mismatched') THEN 'dismissed: the list was behind'
+                WHEN state -> 'version' = erp_value -> 'version' AND state -> 'content' <> erp_value -> 'content'
+                    THEN 'fetched'
+                ELSE 'dismissed: as it was, or changed with a version' END AS verdict
+            FROM open AS o
+        )
+        UPDATE tds.drift AS d SET
+            status = CASE WHEN j.verdict LIKE 'dismissed: %%' THEN 'dismissed' ELSE 'confirmed' END,
+            how = CASE WHEN j.verdict LIKE 'dismissed: %%' THEN substr(j.verdict, 12) ELSE j.verdict END,
+            healed_at = CASE WHEN j.verdict IN ('fetched', 'deleted') THEN clock_timestamp() END
+        FROM judged AS j
+        WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.id = j.id AND d.kind = j.kind AND d.field = j.field
+        """
+    ).format(
+        key=sql.Identifier(spec.key),
+        mirror=sql.Identifier("erp", spec.table),
+        now=typed(spec, shown_columns(spec), "m"),
+        state=_STATE,
+    )
+
+
+# Somebody told of the record about then: it was changed or deleted, not wrong.
+_ANNOUNCED = """
+    UPDATE tds.drift AS d SET status = 'dismissed', how = 'announced meanwhile'
+    WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.status = 'confirmed' AND d.healed_at IS NOT NULL
+        AND d.kind IN ('missing', 'extra', 'mismatched', 'unannounced')
+        AND EXISTS (
+            SELECT FROM tds.change_log AS c
+            WHERE c.entity = d.entity AND c.id = d.id AND c.source IN ('webhook', 'poll')
+                AND c.at > d.suspected_at - %(margin)s
+                -- a balance that a list shows anew is no news of the record's own
+                AND (c.source = 'webhook' OR c.version > d.suspected_at - %(margin)s)
+        )
+"""
+
+
+@lru_cache
+def _touched_query(name: str, touch: Touch) -> sql.Composed:
+    """Balances and stock move without a version: a document that touches the record and is later explains it."""
+    source = entity(name)
+    steps = "$." + touch.path.replace("[]", "[*]") + " ? (@ == $id)"
+    return sql.SQL(
+        """
+        UPDATE tds.drift AS d SET status = 'dismissed', how = {how}
+        FROM tds.verification_seen AS s
+        WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.kind = 'mismatched' AND d.status = 'confirmed'
+            AND d.healed_at IS NOT NULL AND s.run_id = d.run_id AND s.entity = d.entity AND s.id = d.id
+            AND NOT EXISTS (
+                SELECT FROM tds.drift AS v
+                WHERE v.run_id = d.run_id AND v.entity = d.entity AND v.id = d.id AND v.field = {version}
+            )
+            AND EXISTS (
+                SELECT FROM {mirror} AS w
+                WHERE greatest(w.last_modified_time, w.detail_version, w.deleted_at)
+                        BETWEEN greatest(s.sight, (
+                            SELECT max(greatest(c.walked_at, c.polled_at)) FROM tds.cursors AS c
+                            WHERE c.scan = {scan} AND greatest(c.walked_at, c.polled_at) < d.suspected_at - %(margin)s
+                        )) - %(margin)s AND d.suspected_at + %(margin)s
+                    AND jsonb_path_exists(w.zoho, {path}, jsonb_build_object('id', d.id))
+            )
+        """
+    ).format(
+        how=sql.Literal(f"moved by {source.name}"),
+        version=sql.Literal(VERSION),
+        scan=sql.Literal(entity(touch.entity).scan_name),
+        mirror=sql.Identifier("erp", source.table),
+        path=sql.Literal(steps),
+    )
+
+
+@lru_cache
+def _correct_query(name: str) -> sql.Composed:
+    """Where the list was behind the record itself, what was seen of Zoho is what the mirror holds."""
+    spec = entity(name)
+    return sql.SQL(
+        """
+        WITH wrong AS (
+            SELECT d.id, bool_or(d.kind = 'missing') AS is_gone FROM tds.drift AS d
+            WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.status = 'dismissed' AND d.kind <> 'unannounced'
+            GROUP BY d.id
+        ), gone AS (
+            DELETE FROM tds.verification_seen AS s USING wrong AS w
+            WHERE s.run_id = %(run)s AND s.entity = %(entity)s AND s.id = w.id AND w.is_gone AND NOT EXISTS (
+                SELECT FROM {mirror} AS m WHERE m.{key} = w.id AND m.deleted_at IS NULL)
+        )
+        UPDATE tds.verification_seen AS s SET zoho = {now}, erp = {now}
+        FROM wrong AS w JOIN {mirror} AS m ON m.{key} = w.id AND m.deleted_at IS NULL
+        WHERE s.run_id = %(run)s AND s.entity = %(entity)s AND s.id = w.id
+        """
+    ).format(
+        key=sql.Identifier(spec.key),
+        mirror=sql.Identifier("erp", spec.table),
+        now=typed(spec, sorted({*shown_columns(spec), *({"currency", "status"} & set(spec.model.model_fields))}), "m"),
+    )
+
+
+@lru_cache
+def _judge_query(name: str) -> sql.Composed:
+    spec = entity(name)
+    return sql.SQL(
+        """
+        WITH told AS (
+            SELECT t.value ->> 'id' AS id, t.value -> 'columns' AS columns, {fetched} AS fetched
+            FROM jsonb_array_elements(%(told)s::jsonb) AS t
+            CROSS JOIN LATERAL jsonb_populate_record(NULL::{mirror}, t.value -> 'columns') AS r
+        )
+        UPDATE tds.drift AS d SET
+            status = CASE WHEN j.is_drift THEN 'confirmed' ELSE 'dismissed' END,
+            how = CASE WHEN j.is_drift THEN 'confirmed, not to be healed' ELSE 'the list was behind' END
+        FROM told AS t
+        CROSS JOIN LATERAL (
+            SELECT t.columns = 'null' AS is_gone
+        ) AS g
+        CROSS JOIN LATERAL (
+            SELECT d2.kind, d2.field, CASE d2.kind
+                WHEN 'missing' THEN NOT g.is_gone
+                WHEN 'extra' THEN g.is_gone
+                ELSE NOT g.is_gone AND (NOT t.columns ? d2.field OR t.fetched -> d2.field <> d2.erp_value)
+            END AS is_drift
+            FROM tds.drift AS d2
+            WHERE d2.run_id = %(run)s AND d2.entity = %(entity)s AND d2.id = t.id AND d2.how IS NULL
+                AND d2.status = 'suspected'
+        ) AS j
+        WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.id = t.id AND d.kind = j.kind AND d.field = j.field
+        """
+    ).format(mirror=sql.Identifier("erp", spec.table), fetched=typed(spec, shown_columns(spec), "r"))

@@ -1,0 +1,197 @@
+"""The runs of verification: asked for, gone on with by whoever holds the lease, and kept with their reports."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
+
+from tds_core.database.connection import Database
+from tds_core.database.runs import Cursor
+
+Cause = Literal["night", "manual"]
+Phase = Literal["lists", "local", "oldest", "confirm", "report"]
+PHASES: tuple[Phase, ...] = ("lists", "local", "oldest", "confirm", "report")
+_KEPT_DAYS, _DRIFT_DAYS = 400, 90
+_PREFIX = "verification:"
+_COLUMNS = sql.SQL("run_id, cause, entities, heal, started_at, phase, phase_at, place, zoho_calls")
+_SHOWN = (
+    *("run_id", "cause", "entities", "heal", "requested_at", "started_at", "ended_at", "phase", "place"),
+    *("zoho_calls", "error", "report"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """A run under way; `place` is how far its phase has come, and what was counted on the way."""
+
+    run_id: int
+    cause: Cause
+    entities: Sequence[str]
+    heal: bool
+    started_at: datetime
+    phase: Phase
+    phase_at: datetime
+    place: Mapping[str, Any]
+    zoho_calls: int
+
+
+def request(database: Database, entities: Sequence[str], *, cause: Cause, heal: bool) -> int:
+    """Ask for a run and return its number; one that was asked for alike and has not begun serves, too."""
+    rows = database.execute(
+        """
+        WITH waiting AS (
+            SELECT run_id FROM tds.verifications
+            WHERE started_at IS NULL AND ended_at IS NULL AND cause = %(cause)s AND entities = %(entities)s
+                AND heal = %(heal)s
+            LIMIT 1
+        ), asked AS (
+            INSERT INTO tds.verifications (cause, entities, heal)
+            SELECT %(cause)s, %(entities)s, %(heal)s WHERE NOT EXISTS (SELECT FROM waiting) RETURNING run_id
+        )
+        SELECT run_id FROM waiting UNION ALL SELECT run_id FROM asked
+        """,
+        {"cause": cause, "entities": list(entities), "heal": heal},
+    )
+    return int(rows[0][0])
+
+
+def is_open(database: Database, *, cause: Cause) -> bool:
+    """Whether such a run waits or is under way."""
+    query = "SELECT EXISTS (SELECT FROM tds.verifications WHERE ended_at IS NULL AND cause = %s)"
+    return bool(database.execute(query, (cause,))[0][0])
+
+
+def current(database: Database) -> Verification | None:
+    """The oldest run that has not ended, begun now if it had not begun; None when there is none."""
+    rows = database.execute(
+        sql.SQL(
+            """
+        UPDATE tds.verifications SET
+            started_at = coalesce(started_at, clock_timestamp()), phase_at = coalesce(phase_at, clock_timestamp())
+        WHERE run_id = (SELECT min(run_id) FROM tds.verifications WHERE ended_at IS NULL) RETURNING {}
+        """
+        ).format(_COLUMNS)
+    )
+    return _verification(rows[0]) if rows else None
+
+
+def move(
+    connection: Connection,
+    run: Verification,
+    *,
+    place: Mapping[str, Any],
+    phase: Phase | None = None,
+) -> Verification | None:
+    """A step is done; a killed run goes on behind it. None when somebody else has gone on.
+
+    In the caller's transaction, so that a step and its effect are one.
+    """
+    rows = connection.execute(
+        sql.SQL(
+            """
+        UPDATE tds.verifications SET place = %s, phase = %s,
+            phase_at = CASE WHEN phase = %s THEN phase_at ELSE clock_timestamp() END
+        WHERE run_id = %s AND ended_at IS NULL AND phase = %s AND place = %s RETURNING {}
+        """
+        ).format(_COLUMNS),
+        (Jsonb(place), phase or run.phase, phase or run.phase, run.run_id, run.phase, Jsonb(run.place)),
+    ).fetchall()
+    return _verification(rows[0]) if rows else None
+
+
+def count_calls(database: Database, run_id: int, calls: int) -> None:
+    """Add calls to Zoho to the run's; it goes on, so it has no error for now."""
+    database.execute(
+        "UPDATE tds.verifications SET zoho_calls = zoho_calls + %s, error = NULL WHERE run_id = %s", (calls, run_id)
+    )
+
+
+def fail(database: Database, run_id: int, *, error: str) -> None:
+    """The last step failed; people see why, and the next tick tries it again."""
+    database.execute("UPDATE tds.verifications SET error = %s WHERE run_id = %s", (error, run_id))
+
+
+def close(database: Database, run: Verification, report: Mapping[str, Any]) -> bool:
+    """The run is over: keep its report, forget what it saw. Returns whether this worker was the one to end it."""
+    with database.transaction() as connection:
+        ended = connection.execute(
+            """
+            UPDATE tds.verifications SET ended_at = clock_timestamp(), report = %s
+            WHERE run_id = %s AND ended_at IS NULL RETURNING run_id
+            """,
+            (Jsonb(report), run.run_id),
+        ).fetchall()
+        connection.execute("DELETE FROM tds.verification_seen WHERE run_id <= %s", (run.run_id,))
+        connection.execute(
+            "DELETE FROM tds.drift WHERE suspected_at < now() - make_interval(days => %s)", (_DRIFT_DAYS,)
+        )
+        connection.execute(
+            "DELETE FROM tds.verifications WHERE ended_at < now() - make_interval(days => %s)", (_KEPT_DAYS,)
+        )
+    return bool(ended)
+
+
+def read(database: Database, run_id: int | None = None) -> dict[str, Any] | None:
+    """A run as people see it, or the newest one; None when there is none."""
+    query = sql.SQL(
+        """
+        SELECT {} FROM tds.verifications
+        WHERE run_id = coalesce(%s, (SELECT max(run_id) FROM tds.verifications))
+        """
+    ).format(sql.SQL(", ").join(map(sql.Identifier, _SHOWN)))
+    rows = database.execute(query, (run_id,))
+    return dict(zip(_SHOWN, rows[0], strict=True)) if rows else None
+
+
+def cursor_name(scan: str) -> str:
+    """The name of verification's own pass over a list, among the cursors."""
+    return f"{_PREFIX}{scan}"
+
+
+def prepare_pass(database: Database, scan: str, *, since: datetime) -> None:
+    """Forget a pass that an older run left, and begin where the walk of the same list last found its end."""
+    database.execute(
+        """
+        INSERT INTO tds.cursors AS c (scan, walked_pages)
+        VALUES (%(own)s, (SELECT w.walked_pages FROM tds.cursors AS w WHERE w.scan = %(scan)s))
+        ON CONFLICT (scan) DO UPDATE SET walk_page = NULL, walk_end = NULL,
+            walked_pages = coalesce(c.walked_pages, excluded.walked_pages)
+        WHERE c.walk_page IS NOT NULL AND c.walk_started_at < %(since)s OR c.walked_pages IS NULL
+        """,
+        {"own": cursor_name(scan), "scan": scan, "since": since},
+    )
+
+
+def count_as_walk(connection: Connection, cursor: Cursor, scan: str) -> None:
+    """The pass applied every page, so it was the walk that was due; a walk under way is left alone."""
+    connection.execute(
+        """
+        UPDATE tds.cursors AS c SET
+            walked_at = v.walked_at, walked_pages = v.walked_pages, walked_rows = v.walked_rows, walk_error = NULL,
+            changed_since = coalesce(c.changed_since, v.changed_since),
+            walk_requested_at = CASE WHEN c.walk_requested_at > v.walked_at THEN c.walk_requested_at END,
+            touched_at = CASE WHEN c.touched_at > v.walked_at THEN c.touched_at END
+        FROM tds.cursors AS v
+        WHERE c.scan = %s AND v.scan = %s AND c.walk_page IS NULL
+            AND (c.walked_at IS NULL OR c.walked_at < v.walked_at)
+        """,
+        (scan, cursor.scan),
+    )
+
+
+def _verification(row: Sequence[Any]) -> Verification:
+    run_id, cause, entities, heal, started_at, phase, phase_at, place, calls = row
+    return Verification(
+        run_id=run_id,
+        cause=cause,
+        entities=tuple(entities),
+        heal=heal,
+        started_at=started_at,
+        phase=phase,
+        phase_at=phase_at,
+        place=place,
+        zoho_calls=calls,
+    )

@@ -1,0 +1,73 @@
+"""Recompute a row from its stored document, through the same mapping that wrote it, and say what stands otherwise."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from tds_core.database.candidates import Candidate, from_document
+from tds_core.database.drift import Difference
+from tds_core.database.ordering import Clock, Moment
+from tds_core.database.stored import Stored
+from tds_core.entities.spec import ChildTable, EntitySpec
+from tds_core.errors import PermanentError
+
+_VERSION = "last_modified_time"
+
+
+def expected(spec: EntitySpec, row: Stored) -> Candidate | None:
+    """What the stored document says; None where it is not there or cannot be read."""
+    if row.zoho is None:
+        return None
+    moment = Moment(at=row.detail_observed_at, clock=Clock.FETCH)
+    try:
+        return from_document(spec, row.zoho, moment=moment, source="verification")
+    except PermanentError:
+        return None
+
+
+def differences(spec: EntitySpec, row: Stored, said: Candidate | None) -> Iterator[Difference]:
+    """Every column, child row and hash that is not what the row's own document says.
+
+    Columns that the list shows, too, are left to it where it was seen later. A document that waits to be fetched anew
+    may be behind, so nothing is said of it.
+    """
+    if row.is_waiting:
+        return
+    if said is None:
+        yield Difference(id=row.id, field="zoho", erp=None, expected="a whole document")
+        return
+    theirs = spec.header_columns if row.has_later_header else frozenset((_VERSION,))
+    for name in sorted(said.columns.keys() - theirs):
+        if row.columns[name] != said.columns[name]:
+            yield Difference(id=row.id, field=name, erp=plain(row.columns[name]), expected=plain(said.columns[name]))
+    for table in spec.children:
+        if table.table in said.children:
+            yield from _child_differences(row, table, said.children[table.table])
+    if row.content_hash != said.observation.hash:
+        yield Difference(
+            id=row.id, field="content_hash", erp=_hex(row.content_hash), expected=_hex(said.observation.hash)
+        )
+
+
+def _child_differences(row: Stored, table: ChildTable, said: list[dict[str, Any]]) -> Iterator[Difference]:
+    names = table.model.model_fields
+    theirs = {part[table.key]: {name: part.get(name) for name in names} for part in said}
+    ours = {part[table.key]: part for part in row.children[table.table]}
+    for key in sorted(theirs.keys() | ours.keys()):
+        if ours.get(key) != theirs.get(key):
+            yield Difference(
+                id=row.id, field=f"{table.table}.{key}", erp=plain(ours.get(key)), expected=plain(theirs.get(key))
+            )
+
+
+def plain(value: Any) -> Any:
+    """A value that JSON can hold, with every digit."""
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    return value
+
+
+def _hex(value: bytes | None) -> str | None:
+    return bytes(value).hex() if value is not None else None
