@@ -12,6 +12,7 @@ from cli.commands.poll import poll
 from cli.commands.refetch import refetch
 from cli.commands.simulator import simulator
 from cli.commands.status import status
+from cli.commands.trace import trace
 from cli.commands.up import up
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (up, down, info, backfill, poll, status, plan, refetch, migrate):
+for command in (up, down, info, backfill, poll, status, plan, trace, refetch, migrate):
     app.command()(command)
 # the simulator reads its own options
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(

@@ -119,6 +119,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     )
     made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
     made.add_row("unannounced", _silence(figures["silence"], now=now))
+    made.add_row("events", _outbox(figures["outbox"]))
     made.add_row("at work", ", ".join(figures["working"]) or "nobody")
     made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
     made.add_row(
@@ -128,6 +129,12 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     made.add_row("circuit", _circuit(zoho, now=now))
     made.add_row("token", _token(zoho))
     return made
+
+
+def _outbox(outbox: Mapping[str, Any]) -> Text:
+    if not outbox["waiting"]:
+        return Text("all published", style=_GOOD)
+    return Text(f"{outbox['waiting']:,} wait to be published, the oldest for {duration(outbox['age_s'])}")
 
 
 def _runs(figures: Mapping[str, Any], *, now: datetime) -> Table:

@@ -358,7 +358,7 @@ def test_at_the_lists_version_only_a_later_fetch_writes_the_header(observed: Mom
 def test_a_fetch_too_close_to_a_webhook_to_settle_a_differing_header_is_repeated() -> None:
     record = after(list_row(fetched(0), SAME, "b"), document(received(1), SAME, "a"), document(received(9)))
     record = advance(record, list_row(fetched(8), SAME, "c"), decide(record, list_row(fetched(8), SAME, "c")))
-    assert record.shared == {"total": "c"}
+    assert record.columns == {"total": "c"}
     seen = document(fetched(7), SAME, "a")
     assert decide(record, seen) == Decision(outcome=Outcome.UNCHANGED, request=True)
 
@@ -374,12 +374,12 @@ def test_of_two_clocks_that_cannot_tell_the_mark_is_the_one_that_is_harder_to_pa
 def test_a_fetch_corrects_a_header_that_differs_from_the_unchanged_document() -> None:
     # two edits in one second: the list showed the first, the webhook the second, the fetch confirms the second
     record = after(list_row(fetched(0), SAME, "b"), document(received(1), SAME, "a"))
-    assert record.shared == {"total": "b"}
+    assert record.columns == {"total": "b"}
     seen = document(fetched(7), SAME, "a")
     decision = decide(record, seen)
     assert (decision.outcome, *writes(decision)) == (Outcome.UPDATED, True, False)
     record = advance(record, seen, decision)
-    assert record.shared == {"total": "a"} and record.header.hash is None and record.document.observed == fetched(7)
+    assert record.columns == {"total": "a"} and record.header.hash is None and record.document.observed == fetched(7)
 
 
 @pytest.mark.parametrize("comparable", [True, False], ids=["no version", "payments"])
@@ -407,7 +407,7 @@ def test_whatever_is_seen_twice_changes_nothing_the_second_time(version: datetim
     for seen in (document(observed, version, "b"), list_row(fetched(9), version, "b")):
         once = after(document(fetched()), seen)
         second = decide(once, seen)
-        assert writes(second) in ((False, False), (True, False)) and advance(once, seen, second).shared == once.shared
+        assert writes(second) in ((False, False), (True, False)) and advance(once, seen, second).columns == once.columns
         assert second.outcome in (Outcome.UNCHANGED, Outcome.STALE, Outcome.TIE)
 
 

@@ -59,7 +59,7 @@ class Storage:
         try:
             store()
         except (BotoCoreError, ClientError) as exc:
-            raise QueueUnavailable(f"{what} not stored: {_cause(exc)}") from exc
+            raise QueueUnavailable(f"{what} not stored: {cause(exc)}") from exc
 
 
 def secret_reader(arn: str, *, max_age_s: int = 0) -> Callable[[], str]:
@@ -75,6 +75,6 @@ def secret_reader(arn: str, *, max_age_s: int = 0) -> Callable[[], str]:
     return read
 
 
-def _cause(exc: BotoCoreError | ClientError) -> str:
+def cause(exc: BotoCoreError | ClientError) -> str:
     """The error's kind: its text may hold what was sent."""
     return str(exc.response["Error"]["Code"]) if isinstance(exc, ClientError) else type(exc).__name__

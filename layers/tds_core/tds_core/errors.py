@@ -9,7 +9,8 @@ TdsError
 │   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
 │   ├── QueueUnavailable        SQS or S3 did not store or give what it was asked to
-│   └── StepsFailed             some steps of a run failed, the others were done
+│   ├── StepsFailed             some steps of a run failed, the others were done
+│   └── BusUnavailable          EventBridge did not say that it has the events
 ├── PermanentError          the same input fails again; dead letter or parked, with its reason
 │   ├── InvalidDocument         cannot be understood as a document of its entity
 │   ├── InvalidId               not 1 to 25 ASCII digits
@@ -86,6 +87,10 @@ class QueueUnavailable(RetriableError):
 
 class StepsFailed(RetriableError):
     """Some steps of a run failed, each told by name; the others were done."""
+
+
+class BusUnavailable(RetriableError):
+    """EventBridge did not say that it has the events; they stay in the outbox."""
 
 
 class PermanentError(TdsError):

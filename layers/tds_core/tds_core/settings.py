@@ -84,6 +84,9 @@ class Settings:
     failed_runs_queue_url: str = ""
     queue_urls: tuple[tuple[str, str], ...] = ()
 
+    # events
+    event_bus: str = ""
+
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Read the TDS_ variables.

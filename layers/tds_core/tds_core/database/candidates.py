@@ -35,10 +35,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What became of one candidate."""
+    """What became of one candidate; `wrote` says whether columns of its row were written, or the row buried."""
 
     candidate: Candidate
     outcome: Outcome
+    wrote: bool = False
     lagging: bool = False
     requested: bool = False
     reason: str | None = None

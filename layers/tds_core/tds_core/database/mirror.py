@@ -2,12 +2,12 @@
 
 Whoever learns something of a record (a webhook, a poll, a walk, the drain) comes through `Mirror.apply`. It locks the
 ids, reads what the mirror holds, lets the ordering rule decide, and writes in one order everywhere: mirror rows in id
-order, child rows (replaced as a set), tombstones, backlog, change log. Nothing is written twice and a poison row never
-costs its neighbours.
+order, child rows (replaced as a set), tombstones, backlog, change log, outbox. Nothing is written twice and a poison
+row never costs its neighbours.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from tds_core.database import backlog, ripples, runs, story, tables
+from tds_core.database import backlog, changes, ripples, runs, story, tables
 from tds_core.database.candidates import Candidate, Result
 from tds_core.database.connection import REFUSED, Database
 from tds_core.database.ordering import Decision, Kind, Outcome, Record, advance, decide
@@ -29,8 +29,9 @@ _POISON = (psycopg.DataError, psycopg.IntegrityError, *REFUSED)
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """The writes of one batch, one entry an id."""
+    """The writes of one batch, one entry an id; `before` has the columns of the rows that were there."""
 
+    before: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     documents: dict[str, Candidate] = field(default_factory=dict)
@@ -105,7 +106,7 @@ class Mirror:
         results = [Result(candidate=candidate, outcome=Outcome.REJECTED, reason=reason) for candidate in candidates]
 
         def work(connection: Connection) -> list[Result]:
-            story.record(connection, spec.name, results)
+            story.record(connection, spec.name, story.tell(results, known=()))
             if completion is not None:
                 completion(connection, results)
             return results
@@ -116,7 +117,7 @@ class Mirror:
         ids = sorted({candidate.id for candidate in candidates})
         tables.lock(connection, spec, ids)
         records = tables.read(connection, spec, ids)
-        plan = Plan()
+        plan = Plan(before={one: record.columns for one, record in records.items() if record.exists})
         for document_id, group in groupby(sorted(candidates, key=_precedence), key=_id):
             record = records[document_id]
             for candidate in group:
@@ -128,14 +129,17 @@ class Mirror:
     def _write(self, connection: Connection, spec: EntitySpec, plan: Plan, priority: Priority) -> None:
         changed = plan.documents | plan.buried
         before = ripples.referenced(connection, spec, changed)
-        tables.upsert(connection, spec, plan.rows)
-        tables.replace_children(connection, spec, plan.documents.values())
+        nested = tables.upsert(connection, spec, plan.rows, stored=plan.before.keys())
+        children = tables.replace_children(connection, spec, plan.documents.values())
         tables.bury(connection, spec, {gone: plan.buried[gone].observation.observed.at for gone in plan.buried})
         tables.raise_dead(connection, spec, plan.raised)
         if plan.requests:
             backlog.request(connection, spec.name, plan.requests, priority=priority, cause="ordering")
         ripples.request(connection, spec, changed, before=before, hold_s=self._ripple_hold_s)
-        story.record(connection, spec.name, plan.results)
+        accounts = {
+            one: _account(spec, plan, one, nested.get(one, {}), children) for one in plan.rows & plan.before.keys()
+        }
+        story.record(connection, spec.name, story.tell(plan.results, known=plan.before, changed=accounts))
 
 
 def _note(plan: Plan, spec: EntitySpec, candidate: Candidate, decision: Decision, record: Record) -> None:
@@ -156,6 +160,7 @@ def _note(plan: Plan, spec: EntitySpec, candidate: Candidate, decision: Decision
         Result(
             candidate=candidate,
             outcome=decision.outcome,
+            wrote=bool(row) or decision.outcome is Outcome.DELETED,
             lagging=decision.lagging,
             requested=decision.request,
         )
@@ -176,6 +181,21 @@ def _row(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Rec
     if decision.outcome is Outcome.RESTORED:
         row["deleted_at"] = None
     return row
+
+
+def _account(
+    spec: EntitySpec, plan: Plan, document_id: str, nested: Mapping[str, Any], children: tables.Children
+) -> dict[str, Any]:
+    """What the batch changes of a row that was there, by column and child table; without what is volatile."""
+    row = plan.rows[document_id]
+    account: dict[str, Any] = changes.plain(plan.before[document_id], row, spec.plain_columns)
+    for name, old in nested.items():
+        account[name] = changes.nested(old, row[name], volatile=spec.volatile)
+    for child in spec.children if document_id in plan.documents else ():
+        if (new := plan.documents[document_id].children.get(child.table)) is not None:
+            old = children[child.table].get(document_id, [])
+            account[child.table] = changes.elements(old, new, key=child.key)
+    return {name: change for name, change in account.items() if change and name not in spec.volatile}
 
 
 def _id(candidate: Candidate) -> str:

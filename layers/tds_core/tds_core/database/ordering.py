@@ -76,14 +76,14 @@ class Track:
 class Record:
     """What the mirror holds of one record: `row` is None when there is none.
 
-    `shared` are the columns that list rows and documents both carry, as they stand in the row.
+    `columns` are those of its row, at least what list rows and documents both carry.
     """
 
     exists: bool = False
     deleted_at: datetime | None = None
     header: Track = field(default_factory=Track)
     document: Track = field(default_factory=Track)
-    shared: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ def advance(record: Record, seen: Observation, decision: Decision) -> Record:
         return replace(record, deleted_at=seen.observed.at)
     if decision.write_header:
         record = replace(record, exists=True, deleted_at=None, header=_next_header(record, seen))
-        record = replace(record, shared={**record.shared, **seen.shared})
+        record = replace(record, columns={**record.columns, **seen.shared})
     if decision.write_document:
         observed = _later(seen.observed, record.document.observed)
         # what states no version is not older than what it follows
@@ -181,7 +181,7 @@ def _decide_list_row(record: Record, seen: Observation) -> Decision:
     if not newer:
         if header.hash == seen.hash:
             return Decision(outcome=Outcome.UNCHANGED)
-        if header.hash is None and _agrees(seen.shared, record.shared):
+        if header.hash is None and _agrees(seen.shared, record.columns):
             return Decision(outcome=Outcome.UNCHANGED, write_header=True)
     # documents whose version does not compare leave the list's as it was, so it may be older than what they wrote
     if not (newer and seen.comparable) and not seen.observed.is_after(header.observed):
@@ -213,7 +213,7 @@ def _confirm(record: Record, seen: Observation, *, lagging: bool) -> Decision:
     A webhook counts as a sight too: a fetch begun before it may show what was between the two equal states.
     """
     touch = seen.observed.is_after(record.document.observed)
-    if seen.observed.clock is Clock.WEBHOOK or lagging or _agrees(seen.shared, record.shared):
+    if seen.observed.clock is Clock.WEBHOOK or lagging or _agrees(seen.shared, record.columns):
         return Decision(outcome=Outcome.UNCHANGED, touch=touch, lagging=lagging)
     if _writes_header(record, seen):
         return Decision(outcome=Outcome.UPDATED, write_header=True, touch=touch)
@@ -222,7 +222,7 @@ def _confirm(record: Record, seen: Observation, *, lagging: bool) -> Decision:
 
 def _write(record: Record, seen: Observation, *, lagging: bool) -> Decision:
     header = _writes_header(record, seen)
-    doubtful = not header and not lagging and not _agrees(seen.shared, record.shared)
+    doubtful = not header and not lagging and not _agrees(seen.shared, record.columns)
     return Decision(
         outcome=Outcome.UPDATED, write_document=True, write_header=header, request=doubtful, lagging=lagging
     )
@@ -247,7 +247,7 @@ def _next_header(record: Record, seen: Observation) -> Track:
     if seen.kind is Kind.LIST_ROW:
         return Track(version=seen.version or header.version, observed=observed, hash=seen.hash)
     # a document that says what the list said leaves the list's hash valid
-    kept = header.hash if _agrees(seen.shared, record.shared) else None
+    kept = header.hash if _agrees(seen.shared, record.columns) else None
     version = seen.version if seen.comparable else None
     return Track(version=version or header.version, observed=observed, hash=kept)
 

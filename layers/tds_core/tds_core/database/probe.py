@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from psycopg import sql
+
 from tds_core.database.connection import Database
 
 PROBE_ID = "1"
@@ -28,6 +30,7 @@ def take_away(database: Database) -> bool:
     """Remove the probe's row with its story; returns whether it was there."""
     with database.transaction() as connection:
         rows = connection.execute("DELETE FROM erp.invoices WHERE invoice_id = %s RETURNING 1", (PROBE_ID,)).fetchall()
-        connection.execute("DELETE FROM tds.change_log WHERE entity = 'invoices' AND id = %s", (PROBE_ID,))
-        connection.execute("DELETE FROM tds.backlog WHERE entity = 'invoices' AND id = %s", (PROBE_ID,))
+        for table in ("change_log", "backlog", "outbox", "revisions"):
+            query = sql.SQL("DELETE FROM tds.{} WHERE entity = 'invoices' AND id = %s").format(sql.Identifier(table))
+            connection.execute(query, (PROBE_ID,))
     return bool(rows)

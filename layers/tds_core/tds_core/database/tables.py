@@ -1,7 +1,7 @@
 """The SQL of the mirror's tables, composed from an entity's spec."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -39,32 +39,52 @@ def lock(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> None:
 
 def read(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> dict[str, Record]:
     """What the mirror holds of each id."""
-    rows = connection.execute(_read_query(spec.table, spec.key, _shared(spec)), (spec.name, list(ids))).fetchall()
-    return {row[0]: _record(spec, row) for row in rows}
+    names = tuple(sorted((spec.plain_columns | spec.shared_columns) - {spec.key}))
+    rows = connection.execute(_read_query(spec.table, spec.key, names), (spec.name, list(ids))).fetchall()
+    return {row[0]: _record((spec.key, *names), row) for row in rows}
 
 
-def upsert(connection: Connection, spec: EntitySpec, rows: Mapping[str, Mapping[str, Any]]) -> None:
+def upsert(
+    connection: Connection, spec: EntitySpec, rows: Mapping[str, Mapping[str, Any]], *, stored: Collection[str]
+) -> dict[str, dict[str, Any]]:
     """Write the named columns of each row and leave the others alone; rows with the same columns go together.
 
-    A column that is a part of the raw document is cut out of it by PostgreSQL, which so reads that JSON once.
+    A column that is a part of the raw document is cut out of it by PostgreSQL, which so reads that JSON once. Returns
+    of those in `stored`, which have a row already, the old values of the JSON columns that differ: PostgreSQL compares
+    them where they are, and most never travel.
     """
-    groups: dict[tuple[tuple[str, ...], frozenset[str]], list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[tuple[tuple[str, ...], frozenset[str], bool], list[dict[str, Any]]] = defaultdict(list)
     for document_id in sorted(rows):
         row = rows[document_id]
         parts = _parts(row)
         values = {name: _adapt(value) for name, value in row.items() if name not in parts}
-        groups[tuple(sorted(row.keys() - {spec.key})), parts].append(values | {spec.key: document_id})
+        replaces = document_id in stored and not spec.json_columns.isdisjoint(row)
+        groups[tuple(sorted(row.keys() - {spec.key})), parts, replaces].append(values | {spec.key: document_id})
+    replaced: dict[str, dict[str, Any]] = {}
     with connection.cursor() as cursor:
-        for (names, parts), parameters in groups.items():
-            cursor.executemany(_upsert_query(spec.table, spec.key, names, parts), parameters)
+        for (names, parts, replaces), parameters in groups.items():
+            if not replaces:
+                cursor.executemany(_upsert_query(spec.table, spec.key, names, parts), parameters)
+                continue
+            nested = tuple(name for name in names if name in spec.json_columns)
+            query = _replace_query(spec.table, spec.key, names, parts, nested)
+            cursor.executemany(query, parameters, returning=True)
+            for values, results in zip(parameters, cursor.results(), strict=True):
+                for pairs in results:
+                    replaced[values[spec.key]] = _replaced(nested, pairs)
+    return replaced
 
 
-def replace_children(connection: Connection, spec: EntitySpec, documents: Iterable[Candidate]) -> None:
-    """Replace the child rows of the documents that carry the list."""
+Children = dict[str, dict[str, list[dict[str, Any]]]]
+
+
+def replace_children(connection: Connection, spec: EntitySpec, documents: Iterable[Candidate]) -> Children:
+    """Replace the child rows of the documents that carry the list; returns the old ones by table and document."""
     written = sorted(documents, key=lambda candidate: candidate.id)
+    replaced: Children = {}
     for table in spec.children:
         carrying = [candidate for candidate in written if table.table in candidate.children]
-        _delete_children(connection, spec, table, [candidate.id for candidate in carrying])
+        replaced[table.table] = _delete_children(connection, spec, table, [candidate.id for candidate in carrying])
         names = (spec.key, *sorted(table.model.model_fields))
         parameters = [
             {name: _adapt(child.get(name)) for name in names} | {spec.key: candidate.id}
@@ -73,6 +93,7 @@ def replace_children(connection: Connection, spec: EntitySpec, documents: Iterab
         ]
         with connection.cursor() as cursor:
             cursor.executemany(_insert_query(table.table, names), parameters)
+    return replaced
 
 
 def bury(connection: Connection, spec: EntitySpec, deaths: Mapping[str, datetime]) -> None:
@@ -130,20 +151,15 @@ def document_values(record: Record) -> dict[str, Any]:
     }
 
 
-def _shared(spec: EntitySpec) -> tuple[str, ...]:
-    return tuple(sorted(spec.shared_columns - {spec.key}))
-
-
-def _record(spec: EntitySpec, row: Sequence[Any]) -> Record:
+def _record(names: Sequence[str], row: Sequence[Any]) -> Record:
     document_id, exists, deleted_at, *rest = row
     (modified, observed_at, observed_by, list_hash, version, detail_at, detail_by, content_hash) = rest[: len(_TRACKS)]
-    shared = dict(zip(_shared(spec), rest[len(_TRACKS) :], strict=True))
     return Record(
         exists=exists,
         deleted_at=deleted_at,
         header=Track(version=modified, observed=_moment(observed_at, observed_by), hash=list_hash),
         document=Track(version=version, observed=_moment(detail_at, detail_by), hash=content_hash),
-        shared=shared | {spec.key: document_id},
+        columns=dict(zip(names, (document_id, *rest[len(_TRACKS) :]), strict=True)),
     )
 
 
@@ -151,15 +167,30 @@ def _moment(at: datetime | None, clock: str | None) -> Moment | None:
     return Moment(at=at, clock=Clock(clock)) if at and clock else None
 
 
-def _delete_children(connection: Connection, spec: EntitySpec, table: ChildTable, ids: Sequence[str]) -> None:
+def _delete_children(
+    connection: Connection, spec: EntitySpec, table: ChildTable, ids: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Take the documents' child rows away; returns them by document."""
+    names = tuple(sorted(table.model.model_fields))
+    deleted: dict[str, list[dict[str, Any]]] = {}
     if ids:
-        query = sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(_erp(table.table), sql.Identifier(spec.key))
-        connection.execute(query, (list(ids),))
+        query = sql.SQL("DELETE FROM {} WHERE {key} = ANY(%s) RETURNING {key}, {names}").format(
+            _erp(table.table), key=sql.Identifier(spec.key), names=sql.SQL(", ").join(map(sql.Identifier, names))
+        )
+        for document_id, *values in connection.execute(query, (list(ids),)):
+            deleted.setdefault(document_id, []).append(dict(zip(names, values, strict=True)))
+    return deleted
+
+
+def _replaced(nested: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
+    """The old values of what differs, from pairs: whether there was none, and what there was if it differs."""
+    pairs = zip(nested, row[::2], row[1::2], strict=True)
+    return {name: value for name, is_new, value in pairs if is_new or value is not None}
 
 
 @lru_cache
-def _read_query(table: str, key: str, shared: tuple[str, ...]) -> sql.Composed:
-    columns = [sql.Identifier("m", name) for name in (*_TRACKS, *shared)]
+def _read_query(table: str, key: str, names: tuple[str, ...]) -> sql.Composed:
+    columns = [sql.Identifier("m", name) for name in (*_TRACKS, *names)]
     return sql.SQL(
         """
         SELECT i.id, m.{key} IS NOT NULL, t.deleted_at, {columns}
@@ -177,6 +208,30 @@ def _upsert_query(table: str, key: str, names: tuple[str, ...], parts: frozenset
         insert=_insert_query(table, (key, *names), parts),
         key=sql.Identifier(key),
         assignments=sql.SQL(", ").join(assignments),
+    )
+
+
+@lru_cache
+def _replace_query(
+    table: str, key: str, names: tuple[str, ...], parts: frozenset[str], nested: tuple[str, ...]
+) -> sql.Composed:
+    """The upsert of a row that is there, with its old JSON: all parts of a statement see the table as it was before."""
+    pairs = [
+        sql.SQL("o.{0} IS NULL AND n.{0} IS NOT NULL, NULLIF(o.{0}, n.{0})").format(sql.Identifier(name))
+        for name in nested
+    ]
+    return sql.SQL(
+        """
+        WITH n AS ({upsert} RETURNING {columns})
+        SELECT {pairs} FROM n CROSS JOIN (SELECT {columns} FROM {mirror} WHERE {key} = {id}) AS o
+        """
+    ).format(
+        upsert=_upsert_query(table, key, names, parts),
+        columns=sql.SQL(", ").join(map(sql.Identifier, nested)),
+        pairs=sql.SQL(", ").join(pairs),
+        mirror=_erp(table),
+        key=sql.Identifier(key),
+        id=sql.Placeholder(key),
     )
 
 

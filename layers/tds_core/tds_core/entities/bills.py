@@ -48,6 +48,7 @@ BILLS = EntitySpec(
     name="bills",
     model=Bill,
     key="bill_id",
+    numbers=("bill_number",),
     product="books",
     path="/bills",
     list_key="bills",

@@ -85,6 +85,7 @@ CREDIT_NOTES = EntitySpec(
     name="credit_notes",
     model=CreditNote,
     key="creditnote_id",
+    numbers=("creditnote_number",),
     product="books",
     path="/creditnotes",
     list_key="creditnotes",

@@ -28,6 +28,7 @@ CUSTOMERS = EntitySpec(
     name="customers",
     model=Customer,
     key="customer_id",
+    numbers=("customer_name",),
     product="books",
     path="/contacts",
     list_key="contacts",

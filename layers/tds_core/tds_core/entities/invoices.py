@@ -52,6 +52,7 @@ INVOICES = EntitySpec(
     name="invoices",
     model=Invoice,
     key="invoice_id",
+    numbers=("invoice_number",),
     product="books",
     path="/invoices",
     list_key="invoices",

@@ -51,6 +51,7 @@ PAYMENTS = EntitySpec(
     name="payments",
     model=Payment,
     key="payment_id",
+    numbers=("payment_number",),
     product="books",
     path="/customerpayments",
     list_key="customerpayments",

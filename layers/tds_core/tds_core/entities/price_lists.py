@@ -53,6 +53,7 @@ PRICE_LISTS = EntitySpec(
     name="price_lists",
     model=PriceList,
     key="pricelist_id",
+    numbers=("name",),
     product="books",
     path="/pricebooks",
     list_key="pricebooks",

@@ -79,6 +79,7 @@ PRODUCTS = EntitySpec(
     name="products",
     model=Product,
     key="product_id",
+    numbers=("sku", "name"),
     product="inventory",
     path="/items",
     list_key="items",

@@ -83,6 +83,7 @@ SALES_ORDERS = EntitySpec(
     name="sales_orders",
     model=SalesOrder,
     key="salesorder_id",
+    numbers=("salesorder_number",),
     product="books",
     path="/salesorders",
     list_key="salesorders",

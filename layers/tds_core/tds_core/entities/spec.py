@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from tds_core.entities.model import DetailOnly, Document, Element, ListOnly
 from tds_core.errors import InvalidDocument
@@ -149,7 +149,8 @@ class EntitySpec:
     often the list is read whole or the documents are fetched anew, `refetch_only` which ones. `walk_sort` is the column
     by which a whole walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list
     shows all there is, so a record is fetched by reading its list, and is gone when the list shows others without it.
-    `paged` is False for a list that answers whole and without a page_context.
+    `paged` is False for a list that answers whole and without a page_context. `numbers` are the columns by which people
+    call a record: its number, or its name.
     """
 
     name: str
@@ -179,6 +180,7 @@ class EntitySpec:
     scan: str = ""
     discriminator: tuple[str, str] | None = None
     document_version: str = "last_modified_time"
+    numbers: tuple[str, ...] = ()
     volatile: frozenset[str] = frozenset()
     children: tuple[ChildTable, ...] = ()
     touches: tuple[Touch, ...] = ()
@@ -238,6 +240,19 @@ class EntitySpec:
         if self.rows_are_documents:
             return tuple(sorted(self.header_columns | {"last_modified_time"}))
         return tuple(sorted({*self.compared, *self._marked(ListOnly), "last_modified_time"}))
+
+    @cached_property
+    def plain_columns(self) -> frozenset[str]:
+        """Columns of one value each: all but the key, the version and those of JSON."""
+        return (self.header_columns | self.detail_columns) - self.json_columns - {self.key}
+
+    @cached_property
+    def json_columns(self) -> frozenset[str]:
+        """Columns that hold a list or an object."""
+        fields = self.model.model_fields.items()
+        return frozenset(
+            name for name, info in fields if {get_origin(part) for part in get_args(info.annotation)} & {list, dict}
+        )
 
     @property
     def shares_version(self) -> bool:

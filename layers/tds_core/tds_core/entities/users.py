@@ -27,6 +27,7 @@ USERS = EntitySpec(
     name="users",
     model=User,
     key="user_id",
+    numbers=("name", "email"),
     product="books",
     path="/users",
     list_key="users",

@@ -29,6 +29,7 @@ VENDORS = EntitySpec(
     name="vendors",
     model=Vendor,
     key="vendor_id",
+    numbers=("vendor_name",),
     product="books",
     path="/contacts",
     list_key="contacts",

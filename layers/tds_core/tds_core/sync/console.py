@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from tds_core.database import announcements, backlog, census, probe, runs
+from tds_core.database import announcements, backlog, census, outbox, probe, runs
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
 from tds_core.entities.model import parse_instant
@@ -19,6 +19,7 @@ from tds_core.sync import plan, silence
 from tds_core.sync.dead_letters import LISTED, DeadLetters
 from tds_core.sync.places import Ending
 from tds_core.sync.queue import DrainWaker
+from tds_core.sync.trace import trace
 from tds_core.zoho import status as zoho_status
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Console:
             "dlq_show": self.dlq_show,
             "dlq_redrive": self.dlq_redrive,
             "dlq_drop": self.dlq_drop,
+            "trace": self.trace,
         }
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,6 +80,7 @@ class Console:
             "webhooks": census.webhook_latency(self._database, since_s=since_s),
             "silence": _plain(silence.measure(self._settings, self._database)),
             "outcomes": census.outcome_figures(self._database, since_s=since_s),
+            "outbox": outbox.figures(self._database),
             "working": census.working(self._database),
             "runs": census.recent_runs(self._database),
             "zoho": _plain(zoho_status.read(self._settings, self._database)),
@@ -111,6 +114,11 @@ class Console:
             backlog.request(connection, spec.name, wanted, priority=Priority.MANUAL, cause="refetch", forced=True)
         self._waker.wake()
         return {"requested": len(wanted)}
+
+    def trace(self, *, name: str, record: str) -> dict[str, Any]:
+        """One record's story, by its id or by what people call it; times are UTC, `time_zone` is the organisation's."""
+        told: dict[str, Any] = _plain(trace(self._database, entity(name), record))
+        return told | {"time_zone": self._settings.zoho_time_zone}
 
     def wake(self, *, modes: Sequence[str] = ("walk", "drain")) -> dict[str, Any]:
         """Start walk and drain now: what waits is worked off without waiting for a schedule."""
