@@ -53,7 +53,7 @@ class Storage:
             answer = self._objects.get_object(Bucket=bucket, Key=key)
             return answer["Body"].read(limit_bytes), answer["ContentLength"]
         except (BotoCoreError, ClientError) as exc:
-            raise QueueUnavailable(f"object not read: {_cause(exc)}") from exc
+            raise QueueUnavailable(f"object not read: {cause(exc)}") from exc
 
     def _store(self, what: str, store: Callable[[], Any]) -> None:
         try:

@@ -34,6 +34,7 @@ class Settings:
     database_ca_file: str = ""
     database_secret_arn: str = ""
     database_owner_secret_arn: str = ""
+    database_reader_secret_arn: str = ""
 
     # Zoho
     zoho_api_url: str = ""
@@ -86,6 +87,10 @@ class Settings:
 
     # events
     event_bus: str = ""
+
+    # the status page
+    viewer_secret_arn: str = ""
+    operator_secret_arn: str = ""
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -22,6 +22,7 @@ from tds_core.sync.housekeeping import Housekeeping, steps
 from tds_core.sync.poll import Poll
 from tds_core.sync.queue import DrainWaker
 from tds_core.sync.walk import Walk
+from tds_core.sync.watch import Watch, counters
 from tds_core.zoho.auth import ZohoCredentials
 from tds_core.zoho.client import UnifiedZohoClient
 
@@ -103,7 +104,10 @@ def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> 
     connected = database(settings)
     places = Places.of(settings, database=connected)
     health = Health(settings, database=connected, places=places, gauge=gauge)
-    return Housekeeping(settings, connected, steps(settings, database=connected, places=places, health=health))
+    watch = Watch(settings, database=connected, places=places, queues=counters(settings), gauge=gauge)
+    return Housekeeping(
+        settings, connected, steps(settings, database=connected, places=places, health=health, watch=watch)
+    )
 
 
 class Backfill:
