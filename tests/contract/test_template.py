@@ -21,6 +21,8 @@ FUNCTIONS = {
     "console": "Console",
     "housekeeping": "Housekeeping",
     "migrate": "Migrate",
+    "gate": "Gate",
+    "page": "Page",
     "processor": "${Entity}Processor",
 }
 # settings that have a meaning for some functions only
@@ -28,7 +30,10 @@ OWN = {
     "function": set(FUNCTIONS),
     "entity": {"processor"},
     "backfill_function": {"processor", "console"},
-    "database_secret_arn": {"processor", "backfill", "console", "housekeeping", "migrate"},
+    "database_secret_arn": {"processor", "backfill", "console", "housekeeping", "migrate", "page"},
+    "database_reader_secret_arn": {"migrate"},
+    "viewer_secret_arn": {"gate"},
+    "operator_secret_arn": {"gate", "console"},
     "database_owner_secret_arn": {"migrate"},
     "zoho_secret_arn": {"backfill"},
     "webhook_secret_arn": {"webhook_receiver"},
@@ -175,7 +180,7 @@ def test_a_functions_environment_fits_into_four_kilobytes(function: str) -> None
 
 def test_functions_wait_for_the_migrations() -> None:
     functions = {name: each for name, each in resources().items() if each["Type"] == "AWS::Serverless::Function"}
-    assert {name for name, each in functions.items() if each.get("DependsOn") != "Migrations"} == {"Migrate"}
+    assert {name for name, each in functions.items() if each.get("DependsOn") != "Migrations"} == {"Migrate", "Gate"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

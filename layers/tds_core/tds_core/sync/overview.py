@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from tds_core.database import announcements, census, checks, outbox, watch
+from tds_core.database import announcements, census, checks, outbox, sizes, watch
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tds_core.plain import plain
 from tds_core.settings import Settings
-from tds_core.sync import signals, silence
+from tds_core.sync import plan, signals, silence
+from tds_core.sync.cadence import Cadence
 from tds_core.sync.verdict import Verdict, verdict
 from tds_core.words import words
 from tds_core.zoho import status
@@ -31,6 +32,7 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
         "days": watch.days(database, number=DAYS),
         "entities": {name: census.entity_figures(database, spec) for name, spec in REGISTRY.items()},
         "backlog": census.backlog_figures(database),
+        "eta_s": _eta_s(settings, database, day) if found.pending_history else None,
         "scans": census.scan_figures(database),
         "places": {place.name: place for place in watch.places(database, signals.QUEUED)},
         "dead": watch.dead(database, limit=SHOWN),
@@ -48,6 +50,18 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
     }
     plainly: dict[str, Any] = plain(figures)
     return plainly
+
+
+def _eta_s(settings: Settings, database: Database, day: status.Day) -> float | None:
+    """The seconds until the history is whole; None when nothing of the day is left for it."""
+    planned = plan.plan(
+        Cadence.of(settings, day_limit=day.limit, zone=day.zone),
+        {name: sizes.read(database, spec) for name, spec in REGISTRY.items()},
+        day_limit=day.limit,
+        is_told=day.is_told,
+        minute_limit=settings.minute_limit,
+    )
+    return None if planned.history.days is None else planned.history.days * _DAY.total_seconds()
 
 
 def explained(judged: Verdict) -> dict[str, Any]:

@@ -92,6 +92,19 @@ def client(settings: Settings) -> UnifiedZohoClient:
     return UnifiedZohoClient(settings, database(settings), credentials)
 
 
+def logins(arn: str) -> Callable[[], Mapping[str, str]]:
+    """The passwords by name of a secret; raises ConfigurationError unless they are texts."""
+    read = secret(arn)
+
+    def passwords() -> Mapping[str, str]:
+        found = read()
+        if not all(isinstance(password, str) for password in found.values()):
+            raise ConfigurationError("a secret of logins holds something else than texts")
+        return found
+
+    return passwords
+
+
 def console(settings: Settings) -> Console:
     """The commands of `tds`."""
     connected, starter = database(settings.require("unrouted_bucket")), DrainWaker(settings)
