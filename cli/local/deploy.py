@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from samtranslator.yaml_helper import yaml_parse
 
 from cli.local import emulator
 from cli.local.state import PROJECT, StateDirectory
@@ -63,7 +64,21 @@ class Cloud:
             environment={"AWS_ENDPOINT_URL": self.endpoint_url, "SAM_CLI_POLL_DELAY": "0.5", **emulator.CREDENTIALS},
         )
         stack = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        self._put_gateway_responses(outputs["RestApiId"])
+        return outputs
+
+    def _put_gateway_responses(self, api: str) -> None:
+        """Those of the template's API: the emulator does not read them out of an API's description, as AWS does."""
+        template = yaml_parse((PROJECT / "template.yaml").read_text("utf-8"))
+        for kind, response in template["Resources"]["Api"]["Properties"]["GatewayResponses"].items():
+            headers = response["ResponseParameters"]["Headers"]
+            self.client("apigateway").put_gateway_response(
+                restApiId=api,
+                responseType=kind,
+                statusCode=str(response["StatusCode"]),
+                responseParameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
+            )
 
 
 def overrides(parameters: Mapping[str, str]) -> list[str]:

@@ -23,13 +23,13 @@ def be_well(database: Database) -> None:
     verify(database)
 
 
-def verify(database: Database, **totals: Json) -> int:
+def verify(database: Database, **totals: list[Json]) -> int:
     """A verification that ended an hour ago; returns its number. `totals` are those of an entity, by its name."""
     report = {
         "ok": True,
         "entities": {
             name: {"zoho": 0, "erp": 0, "missing": 0, "extra": 0, "mismatched": 0, "mismatch_ratio": 0, "healed": 0}
-            | {"details_pending": 0, "remaining": 0, "totals": totals.get(name, {})}
+            | {"details_pending": 0, "remaining": 0, "totals": totals.get(name, [])}
             for name in REGISTRY
         },
     }

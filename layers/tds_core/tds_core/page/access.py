@@ -97,7 +97,7 @@ class Gate:
         if login is None and header:
             self._attempts.fail(address)
             self._count(LOGINS_REFUSED, 1.0)
-        acts = str(event.get("path", "")).rstrip("/").endswith(ACTION_PATH)
+        acts = str(event.get("resource") or event.get("path")).rstrip("/").endswith(ACTION_PATH)
         if login is None or (acts and not login.is_operator):
             raise Unauthorized
         statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": event["methodArn"]}

@@ -69,7 +69,7 @@ class Actions:
         """Ask for a confirmation, or do what was confirmed. The login is checked here again, whoever let it through."""
         request = Request.parse(event)
         login = self._logins.check(request.headers.get("authorization", ""))
-        if login is None:
+        if login is None or not login.is_operator:
             return http.denied()
         try:
             if request.method == "POST":

@@ -17,6 +17,8 @@ from tds_core.words import LANGUAGES, Words, words
 _LOCALES = {"en": "en_GB", "ar": "ar_IQ"}
 _DIGITS = {"ar": str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")}
 _VALUE_LENGTH = 200
+# text of another direction within a sentence keeps to itself
+_ISOLATE, _ISOLATE_END = "\u2068", "\u2069"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +41,21 @@ class Formats:
 
     def number(self, value: float) -> str:
         """A count with thousands apart."""
-        return format_decimal(value, locale=_LOCALES[self.language], numbering_system="default")
+        return self.digits(format_decimal(value, locale=_LOCALES[self.language], numbering_system="default"))
 
     def amount(self, value: str) -> str:
-        """An exact amount: no digit is lost, no float touched; at least the cents where there are any."""
+        """An exact amount: no digit is lost, and no float is touched."""
         exact = Decimal(value)
         short = exact.normalize()
         if short == short.to_integral_value():
             short = short.to_integral_value()
-        return format_decimal(
-            short, locale=_LOCALES[self.language], decimal_quantization=False, numbering_system="default"
-        )
+        locale = _LOCALES[self.language]
+        return self.digits(format_decimal(short, locale=locale, decimal_quantization=False, numbering_system="default"))
 
     def percent(self, share: float) -> str:
         """A share with one decimal."""
-        return format_percent(share, format="0.0%", locale=_LOCALES[self.language], numbering_system="default")
+        locale = _LOCALES[self.language]
+        return self.digits(format_percent(share, format="0.0%", locale=locale, numbering_system="default"))
 
     def duration(self, seconds: float) -> str:
         """A time span in its largest unit: 5 minutes."""
@@ -103,7 +105,7 @@ class Formats:
             return self.name("entity", value)
         if name == "place":
             return self.place(value)
-        return self.number(value) if isinstance(value, int | float) else str(value)
+        return self.number(value) if isinstance(value, int | float) else f"{_ISOLATE}{value}{_ISOLATE_END}"
 
     def place(self, place: str) -> str:
         """A queue or place of dead messages: its entity's name, or its own."""

@@ -1,6 +1,6 @@
 """The figures as the page lays them out: rows and blocks of `sync/overview.py`'s answer, nothing measured here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -75,22 +75,31 @@ def total_rows(figures: Figures) -> list[TotalRow]:
     reported = _reported(figures)
     rows = []
     for name, one in figures["entities"].items():
-        compared = reported.get(name, {}).get("totals") or {}
-        for currency in sorted({*one["totals"], *compared}):
-            now, then = one["totals"].get(currency, {}), compared.get(currency, {})
-            for figure in dict.fromkeys([*now, *then]):
-                sides = then.get(figure) or {}
-                rows.append(
-                    TotalRow(
-                        entity=name,
-                        currency=currency,
-                        figure=figure,
-                        zoho=_text(sides.get("zoho")),
-                        erp_then=_text(sides.get("erp")),
-                        erp_now=now.get(figure),
-                    )
+        then = _sides(reported.get(name, {}).get("totals") or [])
+        now = {(currency, figure): value for currency, sums in one["totals"].items() for figure, value in sums.items()}
+        for currency, figure in dict.fromkeys([*now, *then]):
+            zoho, erp = then.get((currency, figure), (None, None))
+            rows.append(
+                TotalRow(
+                    entity=name,
+                    currency=currency,
+                    figure=figure,
+                    zoho=zoho,
+                    erp_then=erp,
+                    erp_now=now.get((currency, figure)),
                 )
+            )
     return rows
+
+
+def _sides(totals: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Zoho's and the ERP's sum by currency and figure, over all statuses."""
+    sides: dict[tuple[str, str], tuple[str, str]] = {}
+    for one in totals:
+        zoho, erp = sides.get((one["currency"], one["column"]), ("0", "0"))
+        added = (str(Decimal(zoho) + Decimal(one["zoho"])), str(Decimal(erp) + Decimal(one["erp"])))
+        sides[one["currency"], one["column"]] = added
+    return sides
 
 
 def webhook_rows(figures: Figures) -> list[tuple[str, str, int, str]]:
@@ -113,7 +122,3 @@ def _reported(figures: Figures) -> Mapping[str, Any]:
     report = (ended or {}).get("report") or {}
     entities: Mapping[str, Any] = report.get("entities") or {}
     return entities
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
