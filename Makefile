@@ -28,6 +28,8 @@ READY := $(VENV)/.ready
 EMULATOR_READY := $(EMULATOR)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
+# The stack's tests stay in one worker, so more workers than two shorten only what runs beside them.
+WORKERS ?= 2
 
 .PHONY: help setup demo test check format lint types layers template bench build validate invoke certificates clean
 
@@ -40,8 +42,8 @@ setup: $(READY) $(EMULATOR_READY) ## install everything into .venv and .venv-emu
 demo: setup ## a company arrives in PostgreSQL through the deployed template, then signed webhooks change it
 	@SETUP_SECONDS=$$(( $$(cat $(VENV)/.seconds) + $$(cat $(EMULATOR)/.seconds) )) $(BIN)/python -m cli.demo
 
-test: setup ## unit, contract, integration and stack tests
-	$(BIN)/pytest $(ARGS)
+test: setup ## unit, contract, integration and stack tests, in two workers
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: setup format lint types layers template build ## what CI runs besides the tests
 	@echo "all checks passed"
@@ -64,7 +66,7 @@ template: $(READY)
 
 validate: template ## lint the template
 
-bench: setup ## the figures: receiver, webhook to row, apply path
+bench: setup ## the figures: receiver, webhook to row, apply path, simulator
 	$(BIN)/python -m tests.benchmarks
 
 build: $(READY) ## build for AWS: python3.13, arm64

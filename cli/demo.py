@@ -31,6 +31,7 @@ from tds_core.entities import REGISTRY
 
 CHANGES = 300
 RATE, IN_FLIGHT, REAL_RATE = 6_000, 10, 100
+DAY_LIMIT = 20_000  # a history with its images is more than a day of 10,000 leaves it beside webhooks and polls
 PATIENCE_S = 300.0
 _LOOK_S = 0.5
 _MIX = {"create": 25, "edit": 53, "pay": 20, "delete": 2}
@@ -61,6 +62,8 @@ class Result:
     latency: Mapping[str, Any]
     parked: Mapping[str, int]
     dead_letters: Mapping[str, int]
+    images: Mapping[str, Any]
+    image_url: str
 
     @property
     def faults(self) -> list[str]:
@@ -68,6 +71,8 @@ class Result:
         found = [f"{part.entity} differ" for part in self.accounts if not part.is_equal]
         found += [f"{count} of {entity} given up" for entity, count in self.parked.items()]
         found += [f"{count} dead letters in {queue}" for queue, count in self.dead_letters.items()]
+        if not self.images["ok"]:
+            found.append("images are missing or wrong")
         bad = self.deliveries.get("refused", 0) + self.deliveries.get("failed", 0)
         return found + ([f"{bad} webhooks were not taken"] if bad else [])
 
@@ -91,6 +96,7 @@ class Demo:
         truth = self.simulation.ask("GET", "/truth")
         self._walk([])
         history = self.simulation.ask("GET", "/stats")
+        pictures = self.deployment.ask("status", {})["images"]["expected"]
         self._say("a few changes in Zoho: the first webhooks wait until the functions have started")
         _, first = self._work(_FIRST)
         self._say(f"{CHANGES} changes in Zoho, announced by signed webhooks: some twice, some out of order")
@@ -98,9 +104,11 @@ class Demo:
         self._say("looking for what no webhook announces: stock and balances")
         snapshot = self._catch_up()
         figures = self.deployment.ask("status", {})
+        self._say("looking at every image over its public address")
+        images = self.deployment.ask("images_verify", {})
         return Result(
             accounts=accounts(self.simulation.ask("GET", "/truth"), figures["entities"]),
-            least_calls=least_calls({name: part["count"] for name, part in truth.items()}),
+            least_calls=least_calls({name: part["count"] for name, part in truth.items()}) + pictures,
             history_calls=history["total_calls"],
             zoho=self.simulation.ask("GET", "/stats"),
             deliveries=deliveries,
@@ -108,6 +116,8 @@ class Demo:
             latency=latency,
             parked=snapshot.parked,
             dead_letters=self.deployment.dead_letters(),
+            images=images,
+            image_url=self.deployment.ask("images_status", {})["example"] or "none",
         )
 
     def _walk(self, entities: list[str]) -> Snapshot:
@@ -157,8 +167,10 @@ def report(result: Result, *, set_up_s: float | None, run_s: float) -> list[Any]
         f"before, while the functions started, {render.latency(result.first)}",
         "Zoho calls": f"{result.history_calls:,} for the history, {result.least_calls:,} are the least that it needs; "
         f"{calls:,} in all, {limited} refused with 429, tokens minted: {result.zoho['mints']}",
-        "rate": f"the demo allows {RATE:,} calls a minute; at Zoho's {REAL_RATE} a minute these calls take "
-        f"{duration(calls / REAL_RATE * 60)}",
+        "rate": f"the demo allows {RATE:,} calls a minute and {DAY_LIMIT:,} a day; at Zoho's {REAL_RATE} a minute "
+        f"these calls take {duration(calls / REAL_RATE * 60)}",
+        "images": f"{result.images['expected']:,} in Zoho, {result.images['stored']:,} stored, "
+        f"{result.images['reachable']:,} reachable; one of them: {result.image_url}",
         "time": f"set-up {_seconds(set_up_s)}, run {_seconds(run_s)}",
     }
     lines = [f"{name:12} {text}" for name, text in rows.items()]
@@ -208,6 +220,7 @@ def _wish() -> Wish:
         size="demo",
         minute_limit=RATE,
         in_flight_limit=IN_FLIGHT,
+        day_limit=DAY_LIMIT,
         schedules=False,
         fresh=True,
         parameters=_PARAMETERS,
@@ -224,9 +237,12 @@ def _explain(screen: Console, state: StackState, directory: Path) -> None:
     screen.print(
         f"\nthe stack keeps running; to use it:  export TDS_STATE_DIR={directory}", highlight=False, soft_wrap=True
     )
-    for name in ("api_url", "database_dsn", "zoho_url", "aws_endpoint_url"):
+    for name in ("api_url", "image_base_url", "database_dsn", "zoho_url", "aws_endpoint_url"):
         screen.print(f"  {name:17} {getattr(state, name)}", highlight=False, soft_wrap=True)
-    screen.print("then `tds status`, `tds simulate activity`, and at the end `tds down`", highlight=False)
+    screen.print(
+        "then `.venv/bin/tds status`, `.venv/bin/tds simulate activity`, and at the end `.venv/bin/tds down`",
+        highlight=False,
+    )
 
 
 def _end(stack: LocalStack) -> None:

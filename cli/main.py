@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import dlq, simulate, webhook
+from cli.commands import dlq, images, simulate, webhook
 from cli.commands.backfill import backfill
 from cli.commands.down import down
 from cli.commands.info import info
@@ -29,6 +29,7 @@ for command in (up, down, info, backfill, poll, status, plan, trace, refetch, mi
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
     simulator
 )
+app.add_typer(images.app, name="images")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(simulate.app, name="simulate")

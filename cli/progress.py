@@ -8,6 +8,7 @@ from typing import Any
 
 _WINDOW_S = 15.0
 _MODES = ("walk", "drain")
+IMAGES = "product_images"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +119,9 @@ class Meter:
         entities: Collection[str] = (),
         scans: Collection[str] = (),
     ) -> Snapshot:
-        """The snapshot of these entities and scans, or of all of them."""
-        figures = {name: part for name, part in status["entities"].items() if not entities or name in entities}
+        """The snapshot of these entities and scans, or of all of them; images count as an entity."""
+        every = {**status["entities"], **_images(status)}
+        figures = {name: part for name, part in every.items() if not entities or name in entities}
         done = {name: part["erp"] - part["details_pending"] for name, part in figures.items()}
         self._samples.append((now_s, done))
         while len(self._samples) > 2 and now_s - self._samples[0][0] > _WINDOW_S:
@@ -140,6 +142,14 @@ class Meter:
         if last_s <= first_s:
             return 0.0
         return max(last[entity] - first.get(entity, 0), 0) / (last_s - first_s)
+
+
+def _images(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Product images as figures of an entity; none where there are none."""
+    expected, stored = status["images"]["expected"], status["images"]["stored"]
+    if not expected and IMAGES not in status["backlog"]:
+        return {}
+    return {IMAGES: {"erp": expected, "details_pending": expected - stored}}
 
 
 def age_s(moment: str | None, *, now: datetime) -> float | None:

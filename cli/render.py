@@ -109,6 +109,8 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     )
     made.add_row("backlog", Text(f"{waiting:,} to fetch, {due:,} of them due, {held:,} collected for later"))
     made.add_row("parked", _warned(parked))
+    images = figures["images"]
+    made.add_row("images", Text(f"{images['stored']:,} of {images['expected']:,} stored, {images['linked']:,} linked"))
     dead = ", ".join(f"{queue} {count:,}" for queue, count in dead_letters.items())
     made.add_row("dead letters", Text(dead or "0", style=_BAD if dead else _GOOD))
     made.add_row(
@@ -117,6 +119,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
         if figures["scans"]
         else "never read",
     )
+    made.add_row("organisation", _organization(figures["organization"], now=now))
     made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
     made.add_row("unannounced", _silence(figures["silence"], now=now))
     made.add_row("events", _outbox(figures["outbox"]))
@@ -156,6 +159,13 @@ def _scan(name: str, figures: Mapping[str, Any], *, now: datetime) -> Text:
     errors = [figures[key] for key in ("poll_error", "walk_error") if figures[key]]
     shown = Text(f"{name}: polled {_ago(figures['polled_at'], now=now)}, {walked}")
     return shown.append("".join(f", {error}" for error in errors), style=_BAD)
+
+
+def _organization(figures: Mapping[str, Any] | None, *, now: datetime) -> Text:
+    """When its id and zone were last checked, and why that failed."""
+    checked = _ago(figures["polled_at"] if figures else None, now=now)
+    error = figures["poll_error"] if figures else None
+    return Text(f"checked {checked}").append(f", {error}" if error else "", style=_BAD)
 
 
 def _day(day: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from cli.local.state import StackState
 from cli.options import AsJson, Region, Stack
 
 _ADDRESSES = (
-    *("api_url", "status_url", "zoho_url", "accounts_url", "organization_id", "stack_name"),
+    *("api_url", "status_url", "image_base_url", "zoho_url", "accounts_url", "organization_id", "stack_name"),
     *("aws_endpoint_url", "control_url"),
 )
 _CREDENTIALS = (
@@ -28,6 +28,7 @@ def info(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> Non
         {
             "api_url": deployment.api_url,
             "status_url": deployment.output("StatusUrl"),
+            "image_base_url": deployment.output("ImageBaseUrl"),
             "stack_name": deployment.stack,
             "region": deployment.region or "",
             "webhook_secret_arn": deployment.output("WebhookSecretArn"),

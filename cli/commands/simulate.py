@@ -94,7 +94,9 @@ def faults(
     kind: Annotated[str, typer.Argument(help="What goes wrong; without it the faults in force and the kinds.")] = "",
     times: Annotated[int, typer.Option(help="How often; 0 is without end.")] = 1,
     product: Annotated[str, typer.Option(help="books, inventory or accounts; empty is any.")] = "",
-    path: Annotated[str, typer.Option(help="Only calls whose path begins so.")] = "",
+    path: Annotated[
+        str, typer.Option(help="Only calls whose path begins so, or is so: /invoices, /items/*/image.")
+    ] = "",
     settings: Settings = None,
     clear: Annotated[bool, typer.Option("--clear", help="End all faults.")] = False,
     as_json: AsJson = False,
@@ -106,7 +108,8 @@ def faults(
         simulation.ask("DELETE", "/faults")
     if kind:
         fault = {"kind": kind, "times": times or None, "product": product, "path": path} | _fields(settings)
-        simulation.ask("POST", "/faults", body=fault)
+        for hint in simulation.ask("POST", "/faults", body=fault).get("hints", []):
+            typer.secho(f"note: {hint}", fg="yellow", err=True)
     _print(simulation.ask("GET", "/faults"), as_json=as_json)
 
 

@@ -1,7 +1,5 @@
 """tds simulator: Zoho's stand-in, alone in the foreground."""
 
-import sys
-
 import typer
 
 from cli.local.zoho_simulator.__main__ import main
@@ -9,5 +7,4 @@ from cli.local.zoho_simulator.__main__ import main
 
 def simulator(context: typer.Context) -> None:
     """Run the Zoho simulator alone; it prints its URL and credentials as one JSON line."""
-    sys.argv = [context.command_path, *context.args]
-    main()
+    main(context.args, program="tds simulator")

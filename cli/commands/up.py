@@ -10,7 +10,9 @@ import typer
 from cli import output
 from cli.commands.info import describe
 from cli.failure import CommandFailed
+from cli.local import deploy
 from cli.local.stack import LocalStack, Wish, ZohoServer, parse_pairs
+from cli.local.zoho_simulator.options import Size
 from cli.options import AsJson
 
 
@@ -18,7 +20,7 @@ from cli.options import AsJson
 def up(
     zoho_url: Annotated[str, typer.Option(help="Another Zoho-compatible server; ZOHO_* hold its credentials.")] = "",
     accounts_url: Annotated[str, typer.Option(help="The token host of --zoho-url.")] = "",
-    size: Annotated[str, typer.Option(help="The simulator's company: small, demo or tsh.")] = "small",
+    size: Annotated[Size, typer.Option(help="The simulator's company.")] = "small",
     seed: Annotated[int, typer.Option(help="The simulator's seed.")] = 1,
     count: Annotated[list[str] | None, typer.Option(help="How many of an entity it has: invoices=1000.")] = None,
     rate: Annotated[int | None, typer.Option(help="Calls a minute, for simulator and stack.", min=1)] = None,
@@ -33,6 +35,8 @@ def up(
     """Start PostgreSQL, the AWS emulator and a Zoho simulator, and deploy the template there."""
     if bool(zoho_url) != bool(accounts_url):
         raise CommandFailed("--zoho-url and --accounts-url go together")
+    parameters = parse_pairs(param or [])
+    deploy.check_parameters(parameters)
     wish = Wish(
         zoho=ZohoServer.from_environment(api_url=zoho_url, accounts_url=accounts_url, environment=os.environ)
         if zoho_url
@@ -45,7 +49,7 @@ def up(
         day_limit=day_limit,
         schedules=schedules == "on",
         fresh=fresh,
-        parameters=parse_pairs(param or []),
+        parameters=parameters,
     )
     screen = output.console(stderr=True)
     started = time.monotonic()

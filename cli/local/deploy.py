@@ -4,14 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import boto3
 from samtranslator.yaml_helper import yaml_parse
 
+from cli.failure import CommandFailed
 from cli.local import emulator
 from cli.local.state import PROJECT, StateDirectory
 
@@ -79,6 +81,16 @@ class Cloud:
                 statusCode=str(response["StatusCode"]),
                 responseParameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
             )
+
+
+def check_parameters(names: Iterable[str]) -> None:
+    """Raise CommandFailed at the first name that is no parameter of the template, with those that are like it."""
+    known = {name.lower(): name for name in yaml_parse((PROJECT / "template.yaml").read_text("utf-8"))["Parameters"]}
+    for name in names:
+        if name not in known.values():
+            near = [known[found] for found in get_close_matches(name.lower(), known, cutoff=0.4)]
+            choice = f"did you mean {', '.join(near)}?" if near else "template.yaml has their list"
+            raise CommandFailed(f"the template has no parameter {name}: {choice}")
 
 
 def overrides(parameters: Mapping[str, str]) -> list[str]:

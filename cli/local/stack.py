@@ -216,6 +216,7 @@ class LocalStack:
             refresh_token=zoho.refresh_token,
             organization_id=zoho.organization_id,
             control_url=zoho.control_url,
+            image_base_url=str(started["image_base_url"]),
             supervisor_pid=supervisor_pid,
             supervisor_started=psutil.Process(supervisor_pid).create_time(),
         )
@@ -288,6 +289,7 @@ def _parameters(cloud: deploy.Cloud, zoho: ZohoServer, started: Mapping[str, Any
         "ZohoAccountsUrl": zoho.accounts_url,
         "ZohoOrganizationId": zoho.organization_id,
         "ZohoSecretArn": cloud.create_secret("tds-zoho", login),
+        "ImageBaseUrl": str(started["image_base_url"]),
     }
 
 

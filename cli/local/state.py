@@ -35,6 +35,7 @@ class StackState:
     refresh_token: str
     organization_id: str
     control_url: str
+    image_base_url: str
     supervisor_pid: int
     supervisor_started: float
 

@@ -20,7 +20,7 @@ from types import FrameType
 from typing import IO, Any
 
 from cli.local.emulator import Emulator
-from cli.local.ports import free_port
+from cli.local.ports import free_port, wait_for_port
 from cli.local.postgres import Postgres, run_as
 from cli.local.state import PROJECT
 
@@ -61,11 +61,16 @@ class Supervisor:
         self.database_port = self._start_on_a_free_port("postgres", self._start_postgres, database.wait)
         database.create_owner(self.database_port)
         emulator_port = self._start_on_a_free_port("emulator", self._start_emulator, emulator.wait)
+        emulator_url = f"http://127.0.0.1:{emulator_port}"
+        image_port = self._start_on_a_free_port(
+            "images", lambda port: self._start_image_gateway(port, emulator_url), wait_for_port
+        )
         return {
             "database_dsn": database.dsn(self.database_port),
             "owner_password": database.password("tds_owner"),
             "database_port": self.database_port,
-            "aws_endpoint_url": f"http://127.0.0.1:{emulator_port}",
+            "aws_endpoint_url": emulator_url,
+            "image_base_url": f"http://127.0.0.1:{image_port}",
             "simulator": self._start_simulator() if self.plan.simulator is not None else None,
         }
 
@@ -81,7 +86,8 @@ class Supervisor:
 
         The emulator, which keeps nothing, would spend its patience on removing the folders of its functions.
         """
-        for name, how in (("emulator", signal.SIGKILL), ("simulator", signal.SIGTERM), ("postgres", signal.SIGINT)):
+        ends = {"images": signal.SIGKILL, "emulator": signal.SIGKILL, "simulator": signal.SIGTERM}
+        for name, how in (*ends.items(), ("postgres", signal.SIGINT)):
             if name in self.processes:
                 self._stop(name, how)
 
@@ -115,6 +121,9 @@ class Supervisor:
     def _start_emulator(self, port: int) -> None:
         emulator = Emulator(Path(self.plan.data))
         self._spawn("emulator", emulator.command(), cwd="/", env=emulator.environment(port))
+
+    def _start_image_gateway(self, port: int, emulator_url: str) -> None:
+        self._spawn("images", [sys.executable, "-m", "cli.local.image_gateway", str(port), emulator_url], cwd=PROJECT)
 
     def _start_simulator(self) -> Mapping[str, Any]:
         command = [sys.executable, "-m", "cli.local.zoho_simulator", "--port", "0", *(self.plan.simulator or [])]

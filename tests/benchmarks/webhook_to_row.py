@@ -6,12 +6,10 @@ nothing.
 
 import io
 import json
-import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
@@ -21,10 +19,11 @@ import httpx
 import psycopg
 
 from cli.local.deploy import Cloud
-from cli.local.stack import LocalStack, Wish
+from cli.local.stack import Wish
 from cli.local.state import StackState, StateDirectory
 from tds_core import lossless_json
 from tds_core.zoho.webhooks import SIGNATURE_HEADER, sign
+from tests.benchmarks.stack import running_stack
 
 _TEMPLATE = Path(__file__).parents[2] / "events/processor/invoices.json"
 _SENDERS = 16
@@ -34,7 +33,7 @@ _EMPTY = "def handler(event, context):\n    return {'statusCode': 200, 'body': '
 
 def run(*, steady_per_s: int = 20, burst_per_s: int = 100, seconds: int = 60) -> dict[str, Any]:
     """Latency at 1,200 a minute, loss and drain time at 6,000 in a minute, and the empty function's ceiling."""
-    with _stack() as state:
+    with running_stack(Wish(schedules=False)) as state:
         ceiling = _ceiling(state)
         _send(state, first=10**15, count=40, per_s=20)
         _wait(state, first=10**15, count=40)
@@ -43,18 +42,6 @@ def run(*, steady_per_s: int = 20, burst_per_s: int = 100, seconds: int = 60) ->
             "burst": _measure(state, first=10**17, per_s=burst_per_s, seconds=seconds),
             "empty_function_per_s": round(ceiling),
         }
-
-
-@contextmanager
-def _stack() -> Iterator[StackState]:
-    with tempfile.TemporaryDirectory(prefix="tds-bench-") as folder:
-        directory = StateDirectory(Path(folder))
-        stack = LocalStack(directory)
-        try:
-            yield stack.up(Wish(schedules=False), tethered=True)
-        finally:
-            stack.down()
-            directory.remove_data()
 
 
 def _measure(state: StackState, *, first: int, per_s: int, seconds: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -64,7 +65,8 @@ def reader(owner_conninfo: str) -> Iterator[Database]:
 @pytest.fixture
 def server(grave: Graveyard, reader: Database) -> Iterator[PageServer]:
     """The page, served."""
-    console = Console(grave.settings, database=grave.database, waker=grave.waker, dead=grave.letters)
+    parts: dict[str, Any] = {"database": grave.database, "waker": grave.waker, "dead": grave.letters}
+    console = Console(grave.settings, **parts)
     actions = Actions(console, database=grave.database, logins=logins())
     with serving(PageServer(site=Site(grave.settings, database=reader).handle, actions=actions.handle)) as served:
         yield served

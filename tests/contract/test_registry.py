@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 
 from tds_core import lossless_json
+from tds_core.database import images
+from tds_core.database.images import Stored
 from tds_core.entities import REGISTRY, queued, queues
 from tds_core.entities.model import Element, parse_id
 from tds_core.entities.spec import ChildTable, EntitySpec, WholeList
+from tds_core.priority import Priority
 from tds_core.settings import snake_case
+from tds_core.sync import image_feed
 
 ROOT = Path(__file__).parents[2]
 ENTITIES = pytest.mark.parametrize("spec", REGISTRY.values(), ids=list(REGISTRY))
@@ -169,6 +173,19 @@ def test_backfill_event_names_its_mode(mode: str) -> None:
     assert event_of(f"backfill/{mode}.json") == {"mode": mode}
 
 
+def test_image_event_is_a_message_of_the_feed() -> None:
+    (record,) = event_of("image_sync/images.json")["Records"]
+    assert record["md5OfBody"] == hashlib.md5(record["body"].encode(), usedforsecurity=False).hexdigest()
+    held = image_feed.parse(record["body"])
+    assert json.loads(image_feed.dump(held, held.ids)) == json.loads(record["body"])
+
+
+def test_images_have_the_priority_that_the_migration_writes() -> None:
+    migrations = ROOT / "layers" / "tds_core" / "tds_core" / "database" / "migrations"
+    text = (migrations / "0022_product_images.sql").read_text("utf-8")
+    assert set(re.findall(rf"'{images.ENTITY}', (?:NEW\.)?product_id, (\d)", text)) == {str(int(Priority.IMAGES))}
+
+
 def test_console_event_is_a_command() -> None:
     assert event_of("console/status.json") == {"command": "status", "arguments": {}}
 
@@ -218,7 +235,12 @@ def test_fields_page_is_the_child(spec: EntitySpec, child: ChildTable) -> None:
 
 def test_fields_page_has_no_other_tables() -> None:
     headings = re.findall(r"^## (.*)$", (ROOT / "docs" / "fields.md").read_text("utf-8"), re.MULTILINE)
-    assert headings == [table for spec in REGISTRY.values() for table in spec.tables]
+    assert headings == [*(table for spec in REGISTRY.values() for table in spec.tables), images.ENTITY]
+
+
+def test_fields_page_tells_of_every_column_of_an_image() -> None:
+    told = {row[0].strip("*`") for row in table_under("docs/fields.md", images.ENTITY)}
+    assert told == {*Stored.__dataclass_fields__, "product_id", "stored_at", "products.image_url"}
 
 
 @pytest.mark.parametrize("table", REQUIRED)

@@ -142,7 +142,7 @@ def test_answers_do_not_wait_for_acknowledgements(http: httpx.Client) -> None:
 
 
 def test_calls_in_flight_are_limited(http: httpx.Client) -> None:
-    http.put("/_simulator/limits", json={"in_flight": 3, "latency_s": 0.4}).raise_for_status()
+    http.put("/_simulator/limits", json={"in_flight": 3, "latency_s": 1.5}).raise_for_status()
     try:
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda _: http.get("/books/v3/invoices", params={"per_page": 1}), range(8)))

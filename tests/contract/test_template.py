@@ -1,4 +1,4 @@
-"""The template gives each function what its settings ask for, by default the same values, and no more rights."""
+"""The template gives each function what its settings ask for, by default the same values; rights are in test_rights."""
 
 import re
 import string
@@ -12,13 +12,14 @@ from samtranslator.yaml_helper import yaml_parse
 
 from cli import webhooks
 from tds_core.settings import Settings
-from tds_core.sync import health, silence
+from tds_core.sync import health, image_feed, image_store, publish, silence
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "webhook_receiver": "WebhookReceiver",
     "backfill": "Backfill",
     "console": "Console",
+    "image_sync": "ImageSync",
     "housekeeping": "Housekeeping",
     "migrate": "Migrate",
     "gate": "Gate",
@@ -30,19 +31,24 @@ OWN = {
     "function": set(FUNCTIONS),
     "entity": {"processor"},
     "backfill_function": {"processor", "console"},
-    "database_secret_arn": {"processor", "backfill", "console", "housekeeping", "migrate", "page"},
+    "database_secret_arn": {"processor", "backfill", "console", "housekeeping", "migrate", "image_sync", "page"},
     "database_reader_secret_arn": {"migrate"},
     "viewer_secret_arn": {"gate"},
     "operator_secret_arn": {"gate", "console"},
     "database_owner_secret_arn": {"migrate"},
-    "zoho_secret_arn": {"backfill"},
+    "zoho_secret_arn": {"backfill", "image_sync"},
     "webhook_secret_arn": {"webhook_receiver"},
     "unrouted_queue_url": {"webhook_receiver", "console", "housekeeping"},
     "unrouted_bucket": {"webhook_receiver", "console"},
     "failed_runs_queue_url": {"console", "housekeeping"},
-    "queue_url": {"processor"},
-    "dead_letter_queue_url": {"processor"},
+    "event_bus": {"housekeeping"},
+    "queue_url": {"processor", "image_sync"},
+    "dead_letter_queue_url": {"processor", "image_sync"},
     "queue_urls": {"webhook_receiver", "console", "housekeeping"},
+    "image_queue_url": {"backfill"},
+    "image_bucket": {"image_sync", "console"},
+    "image_distribution_id": {"image_sync"},
+    "image_base_url": {"console"},
 }
 
 
@@ -60,9 +66,9 @@ def resources() -> dict[str, Any]:
 
 def own_variables(function: str) -> dict[str, Any]:
     variables: dict[str, Any] = resources()[FUNCTIONS[function]]["Properties"]["Environment"]["Variables"]
-    loops = {name for name in variables if name.startswith("Fn::ForEach")}
-    return {name: value for name, value in variables.items() if name not in loops} | (
-        {"TDS_QUEUE_URLS": "in a loop"} if loops else {}
+    queues = {name for name in variables if name.startswith(("Fn::ForEach", "TDS_QUEUE_URL_"))}
+    return {name: value for name, value in variables.items() if name not in queues} | (
+        {"TDS_QUEUE_URLS": "one for each queue"} if queues else {}
     )
 
 
@@ -106,8 +112,43 @@ def test_nothing_has_a_fixed_name() -> None:
         for logical_id, resource in resources().items()
         if resource["Type"] != "AWS::Lambda::EventSourceMapping"  # names the function that it serves
         for name in names & set(resource.get("Properties", {}))
+        if resource["Properties"][name] != {"Ref": "AWS::StackName"}  # an event bus must have one
     ]
     assert given == []
+
+
+def test_a_bucket_is_private_encrypted_and_kept() -> None:
+    buckets = {name: each for name, each in resources().items() if each["Type"] == "AWS::S3::Bucket"}
+    assert buckets.keys() == {"UnroutedBucket", "ImageBucket"}
+    for bucket in buckets.values():
+        assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
+        assert set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()) == {True}
+        assert bucket["Properties"]["BucketEncryption"]
+
+
+def test_images_are_served_by_the_distribution_alone_and_originals_by_nobody() -> None:
+    found = resources()
+    assert found["ImageBucket"]["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
+    statements = found["ImageBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (allowed,) = [each for each in statements if each["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert allowed["Action"] == "s3:GetObject"
+    assert allowed["Resource"] == {"Fn::Sub": f"${{ImageBucket.Arn}}/{image_store.SERVED}*"}
+    assert allowed["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"].endswith("/${ImageDistribution}")
+    distribution = found["ImageDistribution"]["Properties"]["DistributionConfig"]
+    assert distribution["Origins"][0]["OriginAccessControlId"]
+    assert distribution["DefaultCacheBehavior"]["ViewerProtocolPolicy"] == "redirect-to-https"
+    shown = {(each["ErrorCode"], each["ResponseCode"]) for each in distribution["CustomErrorResponses"]}
+    pages = {each["ResponsePagePath"] for each in distribution["CustomErrorResponses"]}
+    assert (shown, pages) == ({(403, 404), (404, 404)}, {f"/{image_store.PLACEHOLDER}"})
+    assert not image_store.original_key("1").startswith(image_store.SERVED)
+
+
+def test_images_have_time_for_a_call_and_a_lease_outlives_their_function() -> None:
+    properties = resources()["ImageSync"]["Properties"]
+    visibility = resources()["ProductImagesQueue"]["Properties"]["VisibilityTimeout"]
+    assert visibility == 6 * properties["Timeout"]
+    assert properties["Timeout"] < image_feed.LEASE_S
 
 
 def test_no_statement_allows_everything() -> None:
@@ -148,6 +189,7 @@ def test_health_is_an_alarm_by_every_figure_and_a_missing_one_is_critical() -> N
         health.DEAD_THINGS: "CriticalAlarms",
         health.TOKEN_REFUSED: "CriticalAlarms",
         health.PARKED: "WarningAlarms",
+        publish.METRIC: "WarningAlarms",
         health.CIRCUIT_OPEN: "WarningAlarms",
         health.DAY_LEFT: "WarningAlarms",
     }
@@ -188,3 +230,13 @@ def test_an_entry_point_is_short_and_does_nothing_itself(function: str) -> None:
     text = (ROOT / "functions" / function / "app.py").read_text("utf-8")
     assert len(text.splitlines()) <= 40
     assert not re.search(r"\b(os\.environ|psycopg|httpx|boto3|SELECT|cli)\b", text)
+
+
+def test_the_layer_describes_every_service_that_is_called() -> None:
+    """The layer's build takes the others out of botocore, so a client of one would fail in the cloud alone."""
+    package = ROOT / "layers" / "tds_core"
+    kept = re.search(r"^AWS_SERVICES := (.*)$", (package / "Makefile").read_text("utf-8"), re.MULTILINE)
+    sources = [path.read_text("utf-8") for path in (package / "tds_core").rglob("*.py")]
+    called = {name for text in sources for name in re.findall(r"\bclient\(\s*\"(\w+)\"", text)}
+    assert kept is not None and {"events", "lambda", "sqs"} <= called
+    assert called <= set(kept[1].split())

@@ -173,7 +173,7 @@ def test_the_probe_becomes_a_row_once_and_leaves_no_trace(console: Console, road
     assert list(mirrored(road.database, "invoices")) == [probe.PROBE_ID]
     assert ask(console, "probe") == {"seen": True}
     assert ask(console, "probe") == {"seen": False}
-    for table in ("erp.invoices", "tds.change_log", "tds.backlog"):
+    for table in ("erp.invoices", "tds.change_log", "tds.backlog", "tds.outbox", "tds.revisions"):
         assert road.database.execute(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
@@ -238,3 +238,11 @@ def test_a_plan_counts_what_the_mirror_holds_and_what_waits(console: Console, ro
     assert told["calls_a_day"]["poll"] == calls["poll"] * 176
     assert sizes.read(road.database, REGISTRY["payments"]).looked_back == 2
     assert len(zoho.calls) == 4, "a plan costs no call"
+
+
+def test_status_tells_how_many_events_wait_and_how_long(console: Console, road: Road) -> None:
+    assert ask(console, "status")["outbox"] == {"waiting": 0, "age_s": 0.0}
+    Queued("invoices", road.database).handle(record(message("invoices", document("invoices", "901"))))
+    road.database.execute("UPDATE tds.outbox SET at = at - interval '1 minute'")
+    shown = ask(console, "status")["outbox"]
+    assert shown["waiting"] == 1 and 60 <= shown["age_s"] < 90

@@ -1,6 +1,7 @@
 """The migrations make the tables that the entity models describe."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, get_args
@@ -10,6 +11,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from tds_core.database import images
 from tds_core.entities import REGISTRY
 from tds_core.entities.model import Element
 from tds_core.entities.spec import ChildTable, EntitySpec
@@ -30,6 +32,20 @@ TRACKS = {
     "content_hash": "bytea",
     "synced_at": "timestamptz",
     "deleted_at": "timestamptz",
+}
+# columns that no source of the mirror names: they are another function's
+OWNED = {"products": {"image_url": "text"}}
+IMAGES = {
+    "product_id": "text",
+    "image_document_id": "text",
+    "sha256": "text",
+    "source_type": "text",
+    "source_bytes": "int4",
+    "bytes": "int4",
+    "thumbnail_bytes": "int4",
+    "width": "int4",
+    "height": "int4",
+    "stored_at": "timestamptz",
 }
 TYPES = {
     str: "text",
@@ -89,7 +105,18 @@ def primary_key_of(connection: Connection, table: str) -> Sequence[str]:
 
 @ENTITIES
 def test_mirror_table_has_the_models_columns_and_the_tracks(owner: Connection, spec: EntitySpec) -> None:
-    assert columns_of(owner, spec.table) == fitting(spec.model) | TRACKS
+    assert columns_of(owner, spec.table) == fitting(spec.model) | TRACKS | OWNED.get(spec.table, {})
+
+
+@ENTITIES
+def test_what_another_function_owns_is_no_column_of_the_mirror(spec: EntitySpec) -> None:
+    assert not OWNED.get(spec.table, {}).keys() & spec.model.model_fields.keys()
+
+
+def test_images_have_a_table_of_their_own(owner: Connection) -> None:
+    assert columns_of(owner, images.ENTITY) == IMAGES
+    assert primary_key_of(owner, images.ENTITY) == ["product_id"]
+    assert {field.name for field in fields(images.Stored)} == IMAGES.keys() - {"product_id", "stored_at"}
 
 
 @EACH_CHILD
@@ -112,7 +139,10 @@ def test_only_the_keys_of_a_child_are_required(owner: Connection, spec: EntitySp
 def test_erp_holds_the_registrys_tables_and_no_foreign_key(owner: Connection) -> None:
     tables = rows(owner, "SELECT relname FROM pg_class WHERE relnamespace = 'erp'::regnamespace AND relkind = 'r'")
     foreign = "SELECT conname FROM pg_constraint WHERE connamespace = 'erp'::regnamespace AND contype = 'f'"
-    assert {name for (name,) in tables} == {table for spec in REGISTRY.values() for table in spec.tables}
+    assert {name for (name,) in tables} == {
+        images.ENTITY,
+        *(table for spec in REGISTRY.values() for table in spec.tables),
+    }
     assert rows(owner, foreign) == []
 
 

@@ -1,5 +1,6 @@
 """Silent webhooks are noticed: polls find what no webhook announced, and an import or a quiet day is no silence."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -130,8 +131,11 @@ def test_a_poll_that_fails_measures_silence_all_the_same(
 ) -> None:
     monkeypatch.setattr(wiring, "database", lambda settings: road.database)
     monkeypatch.setattr(wiring, "client", lambda settings: road.client)
+    monkeypatch.setattr(wiring, "Storage", lambda: None)
     told: list[tuple[str, float]] = []
-    backfill = wiring.Backfill(road.settings, gauge=lambda name, value: told.append((name, value)))
+    backfill = wiring.Backfill(
+        replace(road.settings, image_queue_url="queue"), gauge=lambda name, value: told.append((name, value))
+    )
     zoho.answer("/invoices", error(1000, status=500))
     with pytest.raises(ZohoUnavailable):
         backfill.run({"mode": "poll", "force": True}, lambda: 60.0)

@@ -33,9 +33,9 @@ def limit(text: str) -> int | None:
     return int(text) or None
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(program: str) -> argparse.ArgumentParser:
     """The command's options."""
-    result = argparse.ArgumentParser(prog="python -m cli.local.zoho_simulator", description=__doc__)
+    result = argparse.ArgumentParser(prog=program, description=__doc__)
     defaults = Limits()
     result.add_argument("--port", type=int, default=0, help="0 takes a free one")
     result.add_argument("--size", choices=sorted(SIZES), default="small")
@@ -73,10 +73,10 @@ def end(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None, *, program: str = "python -m cli.local.zoho_simulator") -> None:
     """Serve; without `argv` the process's own arguments count."""
     parent = os.getppid()
-    arguments = parser().parse_args(argv)
+    arguments = parser(program).parse_args(argv)
     limits = Limits(
         per_minute=arguments.per_minute,
         in_flight=arguments.in_flight,
@@ -95,6 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         service = Service(options)
     except ValueError as exc:
         raise SystemExit(f"error: {exc}") from exc
+    service.world.encode_all()
     gc.collect()
     gc.freeze()  # a large organisation is not searched for garbage again and again
     sock = listen(arguments.port)

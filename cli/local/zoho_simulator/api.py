@@ -194,7 +194,7 @@ class ProductApi:
         if call.below:
             known = spec.below.get(call.below)
             return self._below(call, known, record) if known is not None else refusal(5)
-        return success(spec.detail_key, encode(spec.document(self._world, record, call.product)))
+        return success(spec.detail_key, self._world.document_bytes(spec, record, call.product))
 
     def _below(self, call: Call, below: Below[Any], of: Any) -> Answer:
         """A list below a record or a collection, or a file."""
@@ -218,4 +218,5 @@ class ProductApi:
             raise InvalidValue(parameter)
         records = self._records(spec, lag_s)
         found = [records[item_id] for item_id in dict.fromkeys(ids) if item_id in records]
-        return success(spec.list_key, encode([spec.document(self._world, item, call.product) for item in found]))
+        documents = b",".join(self._world.document_bytes(spec, item, call.product) for item in found)
+        return success(spec.list_key, b"[" + documents + b"]")

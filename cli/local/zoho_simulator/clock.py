@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 ZONE_NAME = "Asia/Baghdad"
 OFFSET_S = 3 * 3600
@@ -14,11 +15,13 @@ DAY_S = 86_400
 Now = Callable[[], float]
 
 
+@lru_cache(1 << 10)
 def zoho_time(epoch: int) -> str:
     """2026-01-02T03:04:05+0300, as every time in Zoho's answers is written."""
     return time.strftime("%Y-%m-%dT%H:%M:%S+0300", time.gmtime(epoch + OFFSET_S))
 
 
+@lru_cache(1 << 10)
 def zoho_date(epoch: int) -> str:
     """The organisation's calendar day of an instant."""
     return time.strftime("%Y-%m-%d", time.gmtime(epoch + OFFSET_S))

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from cli.local.zoho_simulator.entities import views
 from cli.local.zoho_simulator.faults import KINDS
 from cli.local.zoho_simulator.money import ZERO, plain
+from cli.local.zoho_simulator.paths import hint
 from cli.local.zoho_simulator.records import EntitySpec, Json, Record, Refused, Totals, View
 from cli.local.zoho_simulator.world import encode
 
@@ -171,10 +172,11 @@ class Control:
         return Raw({"faults": [fault.shown() for fault in self._service.faults.active], "kinds": dict(KINDS)})
 
     async def add_fault(self, request: Request) -> Response:
-        """Put one fault, or a list of them, in force."""
+        """Put one fault, or a list of them, in force; `hints` tell of those that can concern no call."""
         given = await request.json()
         added = [self._service.faults.add(entry) for entry in (given if isinstance(given, list) else [given])]
-        return Raw({"faults": [fault.shown() for fault in added]}, 201)
+        hints = [told for fault in added if (told := hint(fault, self._world.specs))]
+        return Raw({"faults": [fault.shown() for fault in added], "hints": hints}, 201)
 
     async def clear_faults(self, request: Request) -> Response:
         """No faults any more."""
@@ -216,7 +218,7 @@ class Control:
             setattr(quirks, name, value)
         for table in self._world.tables.values():  # some quirks show in list rows
             for record in table.records.values():
-                record.rows = {}
+                record.forget()
         return await self.quirks(request)
 
     async def stats(self, request: Request) -> Response:

@@ -26,7 +26,7 @@ KINDS: Mapping[str, str] = {
     "wrong_organisation": "records of another organisation",
     "not_found": "1002 for records that exist",
     "empty_page": "a page without rows and without more pages",
-    "answer": "any status, body and headers",
+    "answer": "any status, headers, content_type and body; body_base64 for bytes that are no text",
 }
 ACCOUNTS_ONLY = frozenset({"token_error", "access_denied"})
 

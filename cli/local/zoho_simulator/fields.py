@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cli.local.zoho_simulator.records import Fields, Record, Refused
@@ -42,3 +43,23 @@ def assign(record: Record, fields: Fields, setters: Mapping[str, Setter]) -> Non
         else:
             overlay[name] = value
     record.overlay = overlay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settable:
+    """What a caller may set on an entity's records; the fields named by `special` the entity treats itself."""
+
+    setters: Mapping[str, Setter]
+    computed: frozenset[str]
+    shapes: tuple[str, ...]
+    special: tuple[str, ...] = ()
+
+    def check(self, given: Fields) -> Fields:
+        """The given fields without the special ones; raises Refused before anything is changed."""
+        plain = {name: value for name, value in given.items() if name not in self.special}
+        check(plain, self.setters, computed=self.computed, shapes=self.shapes)
+        return plain
+
+    def assign(self, record: Record, given: Fields) -> None:
+        """Put what `check` returned into the record."""
+        assign(record, given, self.setters)

@@ -26,7 +26,8 @@ def image(image_id: str) -> tuple[str, bytes]:
 
 def png(seed: bytes) -> bytes:
     """Stripes in true colour."""
-    rows = b"".join(b"\0" + bytes(seed[(at + x) % 32] for x in range(SIDE * 3)) for at in range(SIDE))
+    stripes = seed * (SIDE * 3 // 32 + 1)
+    rows = b"".join(b"\0" + stripes[at % 32 : at % 32 + SIDE * 3] for at in range(SIDE))
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -38,7 +39,8 @@ def png(seed: bytes) -> bytes:
 def gif(seed: bytes) -> bytes:
     """Stripes of 64 colours; the codes are never compressed, a clear code in time keeps them eight bits wide."""
     palette = b"".join(bytes(seed[(3 * at + part) % 32] for part in range(3)) for at in range(128))
-    pixels = bytes(seed[(x + y) % 32] & 0x3F for y in range(SIDE) for x in range(SIDE))
+    stripes = bytes(part & 0x3F for part in seed) * (SIDE // 32 + 1)
+    pixels = b"".join(stripes[y % 32 : y % 32 + SIDE] for y in range(SIDE))
     codes = b"".join(b"\x80" + pixels[start : start + 100] for start in range(0, len(pixels), 100)) + b"\x81"
     blocks = b"".join(bytes([len(codes[at : at + 255])]) + codes[at : at + 255] for at in range(0, len(codes), 255))
     screen = b"GIF89a" + struct.pack("<HHBBB", SIDE, SIDE, 0xF6, 0, 0) + palette

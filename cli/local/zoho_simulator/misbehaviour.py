@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -37,9 +38,13 @@ def answer_of(taken: Mapping[str, Fault]) -> Answer | None:
 
 def _free_answer(parameters: Mapping[str, Any]) -> Answer:
     body = parameters.get("body", "")
+    if "body_base64" in parameters:
+        content = base64.b64decode(parameters["body_base64"], validate=True)
+    else:
+        content = body.encode() if isinstance(body, str) else encode(body)
     return Answer(
         status=int(parameters.get("status", 200)),
-        body=body.encode() if isinstance(body, str) else encode(body),
+        body=content,
         content_type=str(parameters.get("content_type", JSON)),
         headers={str(name): str(value) for name, value in parameters.get("headers", {}).items()},
     )

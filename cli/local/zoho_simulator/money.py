@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 ZERO = Decimal(0)
 
@@ -50,9 +51,10 @@ CURRENCIES = {currency.code: currency for currency in (USD, IQD, RMB)}
 BASE = USD
 
 
+@lru_cache(1 << 16)
 def number(amount: Decimal) -> float:
     """A JSON number that is written with a decimal point and carries the very digits of the amount."""
-    value = float(amount)
+    value = float(amount) + 0.0  # never -0.0
     if Decimal(repr(value)) != amount:
         raise ValueError(f"{amount} does not survive as a JSON number")
     return value
@@ -71,6 +73,7 @@ def decimal(value: object) -> Decimal:
     return amount
 
 
+@lru_cache(1 << 12)
 def plain(amount: Decimal) -> str:
     """The amount without exponent or trailing zeros, as the truth is told."""
     text = format(amount.normalize(), "f")

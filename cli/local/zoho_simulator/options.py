@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal, get_args
 
-SIZES = ("small", "demo", "tsh")
+Size = Literal["small", "demo", "tsh"]
+SIZES: tuple[str, ...] = get_args(Size)
 
 
 @dataclass(kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -40,12 +41,17 @@ class Record:
     created: int
     modified: int
     overlay: Mapping[str, Any] = field(default_factory=dict)
-    rows: dict[Product, bytes] = field(default_factory=dict)
+    rows: dict[Product, bytes] = field(default_factory=dict)  # encoded, until the record changes
+    details: dict[Product, bytes] = field(default_factory=dict)  # as well, where many are read at once
+
+    def forget(self) -> None:
+        """What was encoded holds no longer."""
+        self.rows, self.details = {}, {}
 
     def snapshot(self) -> Self:
         """The record as it is now, whatever happens to it later."""
         taken = copy.copy(self)
-        taken.rows = dict(self.rows)
+        taken.rows, taken.details = dict(self.rows), dict(self.details)
         return taken
 
 
@@ -140,18 +146,53 @@ class EntitySpec(Generic[R]):
     list_extra_of: frozenset[str] = frozenset()  # the parameters that do
     bereaved: Callable[[World, str, str], None] | None = None  # a record of another collection is gone
     bulk: tuple[str, str] | None = None  # a path that takes many ids in this parameter
+    shown_in: tuple[str, ...] = ()  # the collections with `bulk` whose documents name its records
     age: Callable[[World, str], None] | None = None  # what a new day changes by itself
 
 
+class Ordering(Generic[R]):
+    """The live records of a collection by one column; a record that changed finds its new place alone."""
+
+    def __init__(self, key: Callable[[R], Any], records: Mapping[str, R]) -> None:
+        self._key = key
+        self._key_of = {record.id: (key(record), record.id) for record in records.values()}
+        self._keys = sorted(self._key_of.values())
+        self._rows = [records[record_id] for _, record_id in self._keys]
+        self._changed: set[str] = set()
+
+    def change(self, record_id: str) -> None:
+        """A record is new, gone or another."""
+        self._changed.add(record_id)
+
+    def rows(self, records: Mapping[str, R], order: str) -> list[R]:
+        """The records, ascending or (D) descending; callers never change the list."""
+        for record_id in self._changed:
+            self._take_out(record_id)
+            if record_id in records:
+                self._put_in(records[record_id])
+        self._changed.clear()
+        return self._rows[::-1] if order == "D" else self._rows
+
+    def _take_out(self, record_id: str) -> None:
+        if record_id in self._key_of:
+            at = bisect_left(self._keys, self._key_of.pop(record_id))
+            del self._keys[at], self._rows[at]
+
+    def _put_in(self, record: R) -> None:
+        key = self._key_of[record.id] = (self._key(record), record.id)
+        at = bisect_left(self._keys, key)
+        self._keys.insert(at, key)
+        self._rows.insert(at, record)
+
+
 class Table(Generic[R]):
-    """All live records of one collection, with orders that are sorted once per change."""
+    """All live records of one collection, with the orders in which they were asked for."""
 
     def __init__(self, spec: EntitySpec[R]) -> None:
         self.spec = spec
         self.records: dict[str, R] = {}
-        self.generation = 0
         self._serial = 0
-        self._orders: dict[tuple[str, str], tuple[int, list[R]]] = {}
+        self._orders: dict[str, Ordering[R]] = {}
 
     def __len__(self) -> int:
         return len(self.records)
@@ -164,17 +205,25 @@ class Table(Generic[R]):
     def add(self, record: R) -> R:
         """Make a record live."""
         self.records[record.id] = record
-        self.generation += 1
+        self.changed(record.id)
         return record
+
+    def remove(self, record: R) -> None:
+        """Let a record be no more."""
+        del self.records[record.id]
+        self.changed(record.id)
+
+    def changed(self, record_id: str) -> None:
+        """A record may have another place in every order now."""
+        for order in self._orders.values():
+            order.change(record_id)
 
     def ordered(self, column: str, order: str) -> list[R]:
         """Every live record by a column; ties stand in the order of their ids."""
-        known = self._orders.get((column, order))
-        if known is not None and known[0] == self.generation:
-            return known[1]
-        rows = sort_records(self.records.values(), self.spec.listing, column, order)
-        self._orders[(column, order)] = (self.generation, rows)
-        return rows
+        known = self._orders.get(column)
+        if known is None:
+            known = self._orders[column] = Ordering(self.spec.listing.sort_keys[column], self.records)
+        return known.rows(self.records, order)
 
 
 def pick(records: Iterable[R], random: Random, holds: Predicate[R]) -> R | None:

@@ -9,11 +9,12 @@ TdsError
 │   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
 │   ├── QueueUnavailable        SQS or S3 did not store or give what it was asked to
-│   ├── StepsFailed             some steps of a run failed, the others were done
-│   └── BusUnavailable          EventBridge did not say that it has the events
+│   ├── BusUnavailable          EventBridge did not say that it has the events
+│   └── StepsFailed             some steps of a run failed, the others were done
 ├── PermanentError          the same input fails again; dead letter or parked, with its reason
 │   ├── InvalidDocument         cannot be understood as a document of its entity
 │   ├── InvalidId               not 1 to 25 ASCII digits
+│   ├── InvalidImage            an answer that is no picture, or none that is taken
 │   ├── UnknownEntity           a name that is in no registry
 │   ├── UnknownCommand          the console has no such command, or not with these arguments
 │   ├── NoDeadLetter            nothing dead has this id, or has it any more
@@ -103,6 +104,10 @@ class InvalidDocument(PermanentError):
 
 class InvalidId(PermanentError):
     """Not 1 to 25 ASCII digits, so it may reach neither a URL nor a key."""
+
+
+class InvalidImage(PermanentError):
+    """An answer that is no picture, or none that is taken; the message says what it is instead."""
 
 
 class UnknownEntity(PermanentError):

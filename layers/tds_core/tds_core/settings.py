@@ -85,6 +85,12 @@ class Settings:
     failed_runs_queue_url: str = ""
     queue_urls: tuple[tuple[str, str], ...] = ()
 
+    # product images
+    image_queue_url: str = ""
+    image_bucket: str = ""
+    image_distribution_id: str = ""
+    image_base_url: str = ""
+
     # events
     event_bus: str = ""
 

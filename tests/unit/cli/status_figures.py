@@ -82,13 +82,16 @@ def status(**parts: Any) -> dict[str, Any]:
         "token_refusal": None,
         "data_centre": None,
     }
-    whole = {
+    whole: dict[str, Any] = {
         "entities": {"invoices": entity()},
+        "images": {"expected": 0, "stored": 0, "linked": 0},
         "backlog": {},
         "scans": {},
+        "organization": None,
         "webhooks": {"count": 0, "seconds": {}},
         "silence": {"invoices": silence()},
         "outcomes": {},
+        "outbox": {"waiting": 0, "age_s": 0.0},
         "working": [],
         "runs": [],
         "zoho": zoho,

@@ -272,3 +272,75 @@ def test_simulate_truth_shows_totals(use: Use, monkeypatch: pytest.MonkeyPatch) 
     use()
     Recorder(monkeypatch, answer={"invoices": {"count": 3, "totals": {"USD": {"total": "1.50"}}}})
     assert "USD · total 1.5" in tds("simulate", "truth").stdout
+
+
+def test_simulate_faults_tells_when_no_call_has_such_a_path(use: Use, monkeypatch: pytest.MonkeyPatch) -> None:
+    use()
+    Recorder(monkeypatch, answer={"faults": [], "hints": ["paths look like /invoices"]})
+    result = tds("simulate", "faults", "html", "--path", "/books/v3/invoices")
+    assert result.exit_code == 0
+    assert result.stderr == "note: paths look like /invoices\n"
+
+
+def test_the_simulators_help_names_the_command() -> None:
+    assert tds("simulator", "--help").stdout.startswith("usage: tds simulator ")
+
+
+IMAGES_OK: dict[str, Any] = {
+    "ok": True,
+    "expected": 3,
+    "stored": 3,
+    "linked": 3,
+    "reachable": 3,
+    "pending": 0,
+    "unchecked": 0,
+}
+IMAGES_OK |= {"healed": 0, "faults": {}, "parked": {}}
+
+
+def test_images_that_are_as_they_have_to_be_are_told_to_scripts_and_people(use: Use) -> None:
+    deployment = use(images_verify=IMAGES_OK)
+    assert json.loads(tds("images", "verify", "--json").stdout) == IMAGES_OK
+    assert tds("images", "verify", "--heal").exit_code == 0
+    assert "3 reachable" in tds("images", "verify").stdout
+    assert [arguments for _, arguments in deployment.asked] == [{"heal": False}, {"heal": True}, {"heal": False}]
+
+
+def test_images_that_are_wrong_are_named_and_fail_the_command(use: Use) -> None:
+    faults = {str(number): "HTTP 404 at its address" for number in range(700, 730)}
+    use(images_verify=IMAGES_OK | {"ok": False, "faults": faults})
+    result = tds("images", "verify")
+    assert result.exit_code == 1
+    assert "wrong: 30" in result.stdout and "700" in result.stdout and "10 more" in result.stdout
+
+
+def test_images_sync_requests_all_or_those_that_are_named(use: Use) -> None:
+    deployment = use(images_sync={"requested": 2})
+    assert json.loads(tds("images", "sync", "--json").stdout) == {"ok": True, "requested": 2}
+    assert "2 images" in tds("images", "sync", "7", "8").stdout
+    assert [arguments for _, arguments in deployment.asked] == [{"ids": []}, {"ids": ["7", "8"]}]
+
+
+@pytest.mark.parametrize(("parked", "code"), [(0, 0), (1, 1)])
+def test_images_sync_waits_for_the_images_alone(use: Use, parked: int, code: int) -> None:
+    figures = status(
+        images={"expected": 5, "stored": 5 - parked, "linked": 5},
+        backlog={"invoices": requests(9), **({"product_images": requests(1, parked=1)} if parked else {})},
+        scans={"invoices": scan(asked=True)},
+    )
+    use(images_sync={"requested": 2}, status=figures)
+    result = tds("images", "sync", "--wait", "--json", "--timeout", "3")
+    assert result.exit_code == code
+    assert json.loads(result.stdout)["entities"]["product_images"] == {
+        "erp": 5,
+        "details_pending": parked,
+        "parked": parked,
+    }
+
+
+def test_images_status_shows_what_was_given_up(use: Use) -> None:
+    figures = {"expected": 3, "stored": 2, "linked": 2, "pending": 0, "image_base_url": "https://images.test"}
+    use(images_status=figures | {"troubles": {}, "parked": {"7": "InvalidImage: an empty answer"}})
+    result = tds("images", "status")
+    assert result.exit_code == 1
+    assert "https://images.test" in result.stdout and "an empty answer" in result.stdout

@@ -24,6 +24,8 @@ GOOD = Result(
     latency={"count": 340, "seconds": {"p50": 0.2, "p90": 0.8, "p99": 2.5, "max": 3.0}},
     parked={},
     dead_letters={},
+    images={"ok": True, "expected": 1_621, "stored": 1_621, "reachable": 1_621},
+    image_url="http://127.0.0.1:1/product-images/7.jpg",
 )
 
 

@@ -10,9 +10,11 @@ from samcli.cli.types import CfnParameterOverridesType
 from typer.testing import CliRunner
 
 from cli.failure import CommandFailed
+from cli.local import deploy
 from cli.local.deploy import overrides
 from cli.local.stack import LocalStack, Wish, ZohoServer, parse_pairs
 from cli.local.state import PROJECT, StackState, StateDirectory
+from cli.local.zoho_simulator.options import SIZES
 from cli.main import app
 
 CREDENTIALS = {
@@ -131,3 +133,23 @@ def test_up_refuses_half_an_address(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["up", "--zoho-url", "http://a"], env={"TDS_STATE_DIR": str(tmp_path)})
     assert done.exit_code == 2
     assert "go together" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("MinuteLimits", "MinuteLimit"), ("pollintervals", "PollIntervalS"), ("Zzz", "template.yaml")]
+)
+def test_up_refuses_a_parameter_that_the_template_lacks(tmp_path: Path, name: str, near: str) -> None:
+    done = CliRunner().invoke(app, ["up", "--param", f"{name}=1"], env={"TDS_STATE_DIR": str(tmp_path)})
+    assert done.exit_code == 2
+    assert f"no parameter {name}" in done.stderr
+    assert near in done.stderr
+
+
+def test_every_parameter_of_the_template_may_be_given() -> None:
+    deploy.check_parameters(["MinuteLimit", "ReserveConcurrency", *Wish().template_parameters()])
+
+
+def test_up_refuses_a_size_that_there_is_not_and_lists_those_there_are(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["up", "--size", "huge"], env={"TDS_STATE_DIR": str(tmp_path)})
+    assert done.exit_code == 2
+    assert all(word in done.stderr for word in ("huge", *SIZES))

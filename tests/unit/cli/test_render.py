@@ -119,6 +119,12 @@ def test_status_names_what_failed_of_each_list() -> None:
     assert "invoices: polled" in line
 
 
+def test_status_tells_when_the_organisation_was_checked_and_what_is_wrong_with_it() -> None:
+    assert "checked never" in line_with(shown_status(), "organisation")
+    broken = scan() | {"poll_error": "OrganizationRejected: another id"}
+    assert "OrganizationRejected: another id" in line_with(shown_status(organization=broken), "organisation")
+
+
 @pytest.mark.parametrize(
     ("circuit", "told"),
     [
@@ -145,3 +151,9 @@ def test_status_tells_what_is_wrong_with_the_token_and_what_to_do() -> None:
     text = shown_status(zoho=status()["zoho"] | {"token_expires_in_s": None} | troubles)
     for told in ("none yet", *troubles.values()):
         assert told in text
+
+
+def test_status_shows_events_that_wait() -> None:
+    assert "all published" in line_with(shown_status(), "events")
+    line = line_with(shown_status(outbox={"waiting": 75_000, "age_s": 190.0}), "events")
+    assert "75,000 wait to be published, the oldest for 3 min" in line

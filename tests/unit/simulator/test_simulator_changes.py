@@ -216,3 +216,46 @@ def test_lists_and_details_as_they_were(zoho: Caller) -> None:
     shown = INVOICES.document(world, before[deleted], "books")
     assert shown["invoice_id"] == deleted
     assert world.as_of(INVOICES, 5).keys() == world.table(INVOICES).records.keys()
+
+
+def test_kept_item_documents_show_a_renamed_and_a_new_location_at_once(zoho: Caller) -> None:
+    item = zoho.rows("/items", "items", product="inventory/v1")[0]["item_id"]
+
+    def places() -> list[str]:
+        (document,) = zoho.rows("/itemdetails", "items", product="inventory/v1", item_ids=item)
+        return [place["location_name"] for place in document["locations"]]
+
+    known = places()
+    place = zoho.control("GET", "/documents/locations")[0]["id"]
+    zoho.control("PATCH", f"/documents/locations/{place}", {"location_name": "Moved"})
+    assert places() == ["Moved", *known[1:]]
+    zoho.control("POST", "/documents/locations", {"location_name": "New"}, status=201)
+    assert places() == ["Moved", *known[1:], "New"]
+
+
+def test_kept_item_documents_show_stock_that_moved(zoho: Caller) -> None:
+    row = next(row for row in zoho.rows("/items", "items", product="inventory/v1") if row["track_inventory"])
+
+    def stock() -> float:
+        (document,) = zoho.rows("/itemdetails", "items", product="inventory/v1", item_ids=row["item_id"])
+        return float(document["stock_on_hand"])
+
+    before = stock()
+    lines = [{"item_id": row["item_id"], "quantity": 3}]
+    zoho.control("POST", "/documents/invoices", {"line_items": lines}, status=201)
+    assert stock() == before - 3
+
+
+@pytest.mark.parametrize("order", ["A", "D"])
+def test_a_list_stays_in_order_while_its_records_change(zoho: Caller, order: str) -> None:
+    def totals() -> list[float]:
+        rows = zoho.rows("/invoices", "invoices", sort_column="total", sort_order=order)
+        return [row["total"] for row in rows]
+
+    zoho.rows("/invoices", "invoices", sort_column="total", sort_order=order)
+    made = zoho.control("POST", "/documents/invoices", {}, status=201)["id"]
+    zoho.control("PATCH", f"/documents/invoices/{made}", {"shipping_charge": 9_000_000_000})
+    assert totals()[0 if order == "D" else -1] > 9_000_000_000
+    zoho.control("DELETE", f"/documents/invoices/{made}")
+    assert max(totals()) < 9_000_000_000
+    assert totals() == sorted(totals(), reverse=order == "D")

@@ -158,6 +158,14 @@ def test_any_answer_can_be_given(zoho: Caller) -> None:
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (200, 45, "7")
 
 
+def test_an_items_image_can_be_any_file(zoho: Caller) -> None:
+    given = {"path": "/items/7/image", "content_type": "image/jpeg", "body_base64": "/9j/AA=="}
+    fault(zoho, kind="answer", times=None, **given)
+    answers = [zoho.get("/items/7/image", product="inventory/v1") for _ in range(2)]
+    assert [answer.content for answer in answers] == [b"\xff\xd8\xff\x00"] * 2
+    assert answers[0].headers["content-type"] == "image/jpeg"
+
+
 def test_an_unknown_kind_is_refused_with_those_there_are(zoho: Caller) -> None:
     told = zoho.control("POST", "/faults", {"kind": "earthquake"}, status=400)["error"]
     assert all(kind in told for kind in KINDS)
@@ -198,3 +206,34 @@ def test_faults_come_in_the_same_order_for_the_same_seed() -> None:
         return [bool(faults.take("books", "/invoices", {})) for _ in range(50)]
 
     assert befallen() == befallen()
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ({"path": "/books/v3/invoices"}, "/invoices"),
+        ({"path": "invoice"}, "/invoices"),
+        ({"path": "/items/image"}, "/items/*/image"),
+        ({"path": "/inventoryadjustments", "product": "books"}, "of books"),
+    ],
+    ids=["product's prefix", "no slash", "no id", "other product"],
+)
+def test_a_fault_that_can_concern_no_call_is_noticed(zoho: Caller, given: dict[str, str], near: str) -> None:
+    (hint,) = zoho.control("POST", "/faults", {"kind": "html", **given}, status=201)["hints"]
+    assert near in hint
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"path": "/items/*/image"},
+        {"path": "/invoices/2646610003000100017"},
+        {"path": "/itemdetails"},
+        {"path": "/inventoryadjustments", "product": "inventory"},
+        {"kind": "token_error"},
+    ],
+    ids=str,
+)
+def test_a_fault_that_concerns_calls_has_no_hint(zoho: Caller, given: dict[str, str]) -> None:
+    assert zoho.control("POST", "/faults", {"kind": "html", **given}, status=201)["hints"] == []

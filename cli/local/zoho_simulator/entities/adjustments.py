@@ -188,6 +188,7 @@ SETTERS: dict[str, fields.Setter] = {
 COMPUTED = frozenset({"inventory_adjustment_id", "total", "reason_id", "created_time", "location_name"})
 SHAPES = ("adjustment_row", "adjustment_document")
 SPECIAL = ("line_items", "location_id")
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
 def _given_lines(world: World, given: Any) -> tuple[AdjustedLine, ...]:
@@ -220,12 +221,11 @@ def _post(world: World, made: Adjustment, sign: int) -> None:
 
 def create(world: World, random: Random, given: Fields) -> Adjustment:
     """A new adjustment, of random items unless lines are given."""
-    plain = trade.split(given, SPECIAL)
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    plain = FIELDS.check(given)
     made = _new(world, random, at=world.seconds())
     made.location = _position(world, given, made.location)
     made.lines = _given_lines(world, given["line_items"]) if "line_items" in given else made.lines
-    fields.assign(made, plain, SETTERS)
+    FIELDS.assign(made, plain)
     world.born(ADJUSTMENTS, made)
     _post(world, made, 1)
     return made
@@ -233,14 +233,13 @@ def create(world: World, random: Random, given: Fields) -> Adjustment:
 
 def edit(world: World, made: Adjustment, given: Fields, version: bool) -> None:
     """Set fields or lines; what was moved before is moved back first."""
-    plain = trade.split(given, SPECIAL)
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    plain = FIELDS.check(given)
     place = _position(world, given, made.location)
     lines = _given_lines(world, given["line_items"]) if "line_items" in given else made.lines
     _post(world, made, -1)
     with world.editing(ADJUSTMENTS, made, version=version):
         made.lines, made.location = lines, place
-        fields.assign(made, plain, SETTERS)
+        FIELDS.assign(made, plain)
     _post(world, made, 1)
 
 

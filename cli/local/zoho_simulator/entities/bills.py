@@ -145,14 +145,9 @@ def generate(world: World, random: Random) -> Iterator[Bill]:
 
 
 SETTERS: dict[str, fields.Setter] = {
+    **trade.SETTERS,
     "bill_number": ("number", fields.text),
-    "date": ("date", fields.text),
     "due_date": ("due_date", fields.text),
-    "status": ("status", fields.text),
-    "reference_number": ("reference", fields.text),
-    "notes": ("notes", fields.text),
-    "adjustment": ("adjustment", decimal),
-    "exchange_rate": ("exchange_rate", decimal),
 }
 SPECIAL = ("vendor_id", "line_items", "payments")
 COMPUTED = frozenset({"bill_id", "balance", "balance_due", "total", "sub_total", "payment_made", "vendor_name"}) | {
@@ -161,12 +156,7 @@ COMPUTED = frozenset({"bill_id", "balance", "balance_due", "total", "sub_total",
     "created_time",
 }
 SHAPES = ("bill_row", "bill_document")
-
-
-def _check(given: Fields) -> Fields:
-    plain = trade.split(given, SPECIAL)
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
-    return plain
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
 def _paid(world: World, random: Random, bill: Bill, given: Fields) -> tuple[BillPayment, ...]:
@@ -195,7 +185,7 @@ def _post(world: World, bill: Bill, sign: int) -> None:
 
 def create(world: World, random: Random, given: Fields) -> Bill:
     """A new bill of a random or given vendor; it brings stock unless its status is draft."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     vendor = contacts.somebody(world, random, "vendor", str(given.get("vendor_id", "")))
     number = 90_000 + len(world.table(BILLS)) + random.randrange(10**4)
     bill = _new(world, random, vendor, index=number, at=world.seconds())
@@ -209,7 +199,7 @@ def create(world: World, random: Random, given: Fields) -> Bill:
 def _set(world: World, bill: Bill, given: Fields, plain: Fields, paid: tuple[BillPayment, ...]) -> None:
     if "line_items" in given:
         bill.lines = purchases.given_lines(world, bill.currency, given["line_items"])
-    fields.assign(bill, plain, SETTERS)
+    FIELDS.assign(bill, plain)
     bill.payments = paid
     bill.add_up()
     if bill.paid > bill.total:
@@ -221,7 +211,7 @@ def _set(world: World, bill: Bill, given: Fields, plain: Fields, paid: tuple[Bil
 
 def edit(world: World, bill: Bill, given: Fields, version: bool) -> None:
     """Set fields, lines, or what was paid (`payments`)."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     if str(given.get("vendor_id", bill.vendor_id)) != bill.vendor_id:
         raise Refused("a bill keeps its vendor")
     planned = bill.snapshot()
@@ -229,7 +219,7 @@ def edit(world: World, bill: Bill, given: Fields, version: bool) -> None:
     _post(world, bill, -1)
     with world.editing(BILLS, bill, version=version):
         bill.lines, bill.payments = planned.lines, planned.payments
-        fields.assign(bill, plain, SETTERS)
+        FIELDS.assign(bill, plain)
         bill.add_up()
         bill.settle(world.today().isoformat())
     _post(world, bill, 1)
@@ -257,15 +247,6 @@ def delete(world: World, bill: Bill) -> None:
     _post(world, bill, -1)
     contacts.post(world, bill.vendor_id, documents=-1)
     world.bury(BILLS, bill)
-
-
-def age(world: World, today: str) -> None:
-    """Time alone makes open bills overdue; whether that moves their version is a quirk."""
-    moves = world.options.quirks.overdue_moves_version
-    for bill in list(world.table(BILLS).records.values()):
-        if bill.owed > 0 and bill.status != "overdue" and bill.due_date < today:
-            with world.editing(BILLS, bill, version=moves, announce=False):
-                bill.settle(today)
 
 
 def totals(bill: Bill) -> Totals:
@@ -299,20 +280,16 @@ BILLS: EntitySpec[Bill] = EntitySpec(
         sort_column="created_time",
         sort_order="D",
         sort_keys={
-            "created_time": lambda bill: bill.created,
+            **trade.SORT_KEYS,
             "last_modified_time": lambda bill: bill.modified,
-            "date": lambda bill: bill.date,
             "due_date": lambda bill: bill.due_date,
             "bill_number": lambda bill: bill.number,
-            "total": lambda bill: bill.total,
             "balance": lambda bill: bill.balance,
         },
         filters={
+            **trade.filters("bill_number", "vendor_id"),
             "status": lambda value: lambda bill: bill.status == value.lower(),
             "filter_by": _filter_by,
-            "vendor_id": lambda value: lambda bill: bill.vendor_id == value,
-            "bill_number": lambda value: lambda bill: bill.number == value,
-            **date_filters("date", lambda bill: bill.date),
             **date_filters("due_date", lambda bill: bill.due_date),
             **date_filters("created_date", lambda bill: zoho_date(bill.created)),
         },
@@ -331,5 +308,5 @@ BILLS: EntitySpec[Bill] = EntitySpec(
     delete=delete,
     may_delete=lambda bill: not bill.payments,
     below={"payments": Below(key="payments", values=bill_documents.payments)},
-    age=age,
+    age=lambda world, today: trade.age(world, BILLS, today),
 )

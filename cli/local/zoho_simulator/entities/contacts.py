@@ -136,26 +136,27 @@ COMPUTED = frozenset(
     {"contact_id", "created_time", "has_transaction", *(name for name in shape("contact_row") if "amount" in name)}
 )
 SHAPES = ("contact_row", "contact_document")
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES)
 
 
 def create(world: World, random: Random, given: Fields) -> Contact:
     """A new contact, a customer unless contact_type says otherwise."""
-    fields.check(given, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    FIELDS.check(given)
     kind = str(given.get("contact_type", "customer"))
     if kind not in ("customer", "vendor"):
         raise Refused(f"unknown contact_type {kind}")
     contact = _new(world, random, 10_000 + random.randrange(90_000), world.seconds(), kind)
-    fields.assign(contact, given, SETTERS)
+    FIELDS.assign(contact, given)
     return world.born(CONTACTS, contact)
 
 
 def edit(world: World, contact: Contact, given: Fields, version: bool) -> None:
     """Set fields; a new name shows in the contact's documents at once, without a new version of theirs."""
-    fields.check(given, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    FIELDS.check(given)
     if contact.documents and {"contact_type", "currency_code"} & set(given):
         raise Refused("a contact with transactions keeps its type and its currency")
     with world.editing(CONTACTS, contact, version=version):
-        fields.assign(contact, given, SETTERS)
+        FIELDS.assign(contact, given)
     if "contact_name" in given:
         world.forget_rows(contact.id)
 

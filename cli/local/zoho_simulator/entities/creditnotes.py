@@ -27,7 +27,6 @@ from cli.local.zoho_simulator.records import (
     Refused,
     Totals,
     View,
-    date_filters,
     pick,
 )
 from cli.local.zoho_simulator.world import World
@@ -127,14 +126,9 @@ def _historical(world: World, note: CreditNote, invoice: Invoice, amount: Decima
 
 
 SETTERS: dict[str, fields.Setter] = {
+    **trade.SETTERS,
     "creditnote_number": ("number", fields.text),
-    "date": ("date", fields.text),
-    "status": ("status", fields.text),
-    "reference_number": ("reference", fields.text),
-    "notes": ("notes", fields.text),
-    "adjustment": ("adjustment", decimal),
     "shipping_charge": ("shipping", decimal),
-    "exchange_rate": ("exchange_rate", decimal),
 }
 SPECIAL = ("customer_id", "invoice_id", "line_items", "invoices_credited", "creditnote_refunds")
 COMPUTED = frozenset({"creditnote_id", "balance", "total", "sub_total", "currency_code", "currency_id"}) | {
@@ -144,12 +138,7 @@ COMPUTED = frozenset({"creditnote_id", "balance", "total", "sub_total", "currenc
     "total_refunded_amount",
 }
 SHAPES = ("creditnote_row", "creditnote_document")
-
-
-def _check(given: Fields) -> Fields:
-    plain = trade.split(given, SPECIAL)
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
-    return plain
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
 def _wanted(world: World, note: CreditNote, given: Fields) -> dict[str, Decimal]:
@@ -186,7 +175,7 @@ def _refunds(world: World, note: CreditNote, given: Fields) -> tuple[Refund, ...
 
 def create(world: World, random: Random, given: Fields) -> CreditNote:
     """A new credit note: for the given invoice, of the given customer, or for goods of a random invoice."""
-    plain, origin = _check(given), _origin(world, random, given)
+    plain, origin = FIELDS.check(given), _origin(world, random, given)
     wished = str(given.get("customer_id", origin.customer_id if origin else ""))
     customer = contacts.somebody(world, random, "customer", wished)
     if "line_items" in given:
@@ -199,7 +188,7 @@ def create(world: World, random: Random, given: Fields) -> CreditNote:
     note = _new(world, customer, lines, index=number, at=world.seconds())
     if origin is not None:
         note.invoice_id, note.location, note.exchange_rate = origin.id, origin.location, origin.exchange_rate
-    fields.assign(note, plain, SETTERS)
+    FIELDS.assign(note, plain)
     note.add_up()
     applied, refunds = _wanted(world, note, given), _refunds(world, note, given)
     _refuse_overdrawn(note, applied, refunds, note.status)
@@ -234,20 +223,20 @@ def _refuse_overdrawn(note: CreditNote, applied: dict[str, Decimal], refunds: tu
 
 def edit(world: World, note: CreditNote, given: Fields, version: bool) -> None:
     """Set fields, or say anew what it covers (`invoices_credited`) and what was paid back (`creditnote_refunds`)."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     if str(given.get("customer_id", note.customer_id)) != note.customer_id:
         raise Refused("a credit note keeps its customer")
     planned = note.snapshot()
     if "line_items" in given:
         planned.lines = trade.given_lines(world, note.currency, given["line_items"])
-    fields.assign(planned, plain, SETTERS)
+    FIELDS.assign(planned, plain)
     planned.add_up()
     applied, refunds = _wanted(world, note, given), _refunds(world, note, given)
     _refuse_overdrawn(planned, applied, refunds, planned.status)
     credits.post(world, note, -1)
     with world.editing(CREDITNOTES, note, version=version):
         note.lines = planned.lines
-        fields.assign(note, plain, SETTERS)
+        FIELDS.assign(note, plain)
         note.add_up()
         credits.apply(world, note, applied)
         note.refunds = refunds
@@ -325,19 +314,15 @@ CREDITNOTES: EntitySpec[CreditNote] = EntitySpec(
         sort_column="created_time",
         sort_order="D",
         sort_keys={
-            "created_time": lambda note: note.created,
+            **trade.SORT_KEYS,
             "last_modified_time": lambda note: note.modified,
-            "date": lambda note: note.date,
             "creditnote_number": lambda note: note.number,
-            "total": lambda note: note.total,
             "balance": lambda note: note.balance,
         },
         filters={
+            **trade.filters("creditnote_number", "customer_id"),
             "status": lambda value: lambda note: note.status == value.lower(),
             "filter_by": _filter_by,
-            "customer_id": lambda value: lambda note: note.customer_id == value,
-            "creditnote_number": lambda value: lambda note: note.number == value,
-            **date_filters("date", lambda note: note.date),
         },
         filters_by_modified=lambda world: True,
     ),

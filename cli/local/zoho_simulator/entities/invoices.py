@@ -109,27 +109,17 @@ def generate(world: World, random: Random) -> Iterator[Invoice]:
 
 
 SETTERS: dict[str, fields.Setter] = {
+    **trade.SETTERS,
     "invoice_number": ("number", fields.text),
-    "date": ("date", fields.text),
     "due_date": ("due_date", fields.text),
-    "status": ("status", fields.text),
-    "reference_number": ("reference", fields.text),
-    "notes": ("notes", fields.text),
     "shipping_charge": ("shipping", decimal),
-    "adjustment": ("adjustment", decimal),
-    "exchange_rate": ("exchange_rate", decimal),
 }
 SPECIAL = ("customer_id", "line_items", "salesorder_id")
 COMPUTED = frozenset(
     {"invoice_id", "balance", "total", "sub_total", "payment_made", "currency_code", "currency_id", "customer_name"}
 ) | {"created_time", "last_payment_date", "bcy_total", "bcy_sub_total", "credits_applied"}
 SHAPES = ("invoice_row", "invoice_document")
-
-
-def _check(given: Fields) -> Fields:
-    plain = trade.split(given, SPECIAL)
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
-    return plain
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
 def _customer(world: World, random: Random, given: Fields, order: Order | None) -> Contact:
@@ -157,7 +147,7 @@ def _order(world: World, random: Random, given: Fields) -> Order | None:
 
 def create(world: World, random: Random, given: Fields) -> Invoice:
     """A new invoice, of a sales order or not; it takes stock unless its status is draft."""
-    plain, order = _check(given), _order(world, random, given)
+    plain, order = FIELDS.check(given), _order(world, random, given)
     customer = _customer(world, random, given, order)
     number = 900_000 + len(world.table(INVOICES)) + random.randrange(10**5)
     lines = trade.line_count(random)
@@ -166,7 +156,7 @@ def create(world: World, random: Random, given: Fields) -> Invoice:
         order_ledger.take(world, order, invoice)
     if "line_items" in given:
         invoice.lines = trade.given_lines(world, customer.currency, given["line_items"])
-    fields.assign(invoice, plain, SETTERS)
+    FIELDS.assign(invoice, plain)
     invoice.add_up()
     invoice.settle(world.today().isoformat())
     world.born(INVOICES, invoice)
@@ -178,7 +168,7 @@ def create(world: World, random: Random, given: Fields) -> Invoice:
 
 def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
     """Set fields or lines; what the invoice posted before is taken back first."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     if str(given.get("customer_id", invoice.customer_id)) != invoice.customer_id:
         raise Refused("an invoice keeps its customer")
     if str(given.get("salesorder_id", invoice.order_id)) != invoice.order_id:
@@ -190,7 +180,7 @@ def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
     receivables.post(world, invoice, -1)
     with world.editing(INVOICES, invoice, version=version):
         invoice.lines = lines
-        fields.assign(invoice, plain, SETTERS)
+        FIELDS.assign(invoice, plain)
         invoice.add_up()
         invoice.settle(world.today().isoformat())
     receivables.post(world, invoice, 1)
@@ -232,15 +222,6 @@ def delete(world: World, invoice: Invoice) -> None:
     world.bury(INVOICES, invoice)
 
 
-def age(world: World, today: str) -> None:
-    """Time alone makes open invoices overdue; whether that moves their version is a quirk."""
-    moves = world.options.quirks.overdue_moves_version
-    for invoice in list(world.table(INVOICES).records.values()):
-        if invoice.posted and invoice.balance > 0 and invoice.status != "overdue" and invoice.due_date < today:
-            with world.editing(INVOICES, invoice, version=moves, announce=False):
-                invoice.settle(today)
-
-
 def totals(invoice: Invoice) -> Totals:
     """Totals and balances per currency."""
     return invoice.currency.code, {"total": invoice.total, "balance": invoice.balance}
@@ -280,19 +261,15 @@ INVOICES: EntitySpec[Invoice] = EntitySpec(
         sort_column="created_time",
         sort_order="D",
         sort_keys={
-            "created_time": lambda invoice: invoice.created,
-            "date": lambda invoice: invoice.date,
+            **trade.SORT_KEYS,
             "due_date": lambda invoice: invoice.due_date,
             "invoice_number": lambda invoice: invoice.number,
-            "total": lambda invoice: invoice.total,
             "balance": lambda invoice: invoice.balance,
         },
         filters={
+            **trade.filters("invoice_number", "customer_id"),
             "status": _status,
             "filter_by": _filter_by,
-            "customer_id": lambda value: lambda invoice: invoice.customer_id == value,
-            "invoice_number": lambda value: lambda invoice: invoice.number == value,
-            **date_filters("date", lambda invoice: invoice.date),
             **date_filters("due_date", lambda invoice: invoice.due_date),
             **date_filters("created_date", lambda invoice: zoho_date(invoice.created)),
         },
@@ -315,5 +292,5 @@ INVOICES: EntitySpec[Invoice] = EntitySpec(
         "payments": Below(key="payments", values=invoice_documents.payments),
         "creditsapplied": Below(key="credits", values=invoice_documents.credits_applied),
     },
-    age=age,
+    age=lambda world, today: trade.age(world, INVOICES, today),
 )

@@ -83,23 +83,24 @@ SETTERS: dict[str, fields.Setter] = {
     "type": ("kind", fields.text),
 }
 COMPUTED = frozenset({"location_id"})
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=("location",))
 
 
 def create(world: World, random: Random, given: Fields) -> Place:
     """A new branch, without stock."""
-    fields.check(given, SETTERS, computed=COMPUTED, shapes=("location",))
+    FIELDS.check(given)
     table, now = world.table(PLACES), world.seconds()
     position = max(place.position for place in table.records.values()) + 1
     place = Place(id=table.next_id(), created=now, modified=now, name=f"Branch {position + 1}", position=position)
-    fields.assign(place, given, SETTERS)
+    FIELDS.assign(place, given)
     return world.born(PLACES, place)
 
 
 def edit(world: World, place: Place, given: Fields, version: bool) -> None:
     """Set fields; documents show the new name at once."""
-    fields.check(given, SETTERS, computed=COMPUTED, shapes=("location",))
+    FIELDS.check(given)
     with world.editing(PLACES, place, version=version):
-        fields.assign(place, given, SETTERS)
+        FIELDS.assign(place, given)
 
 
 def random_edit(world: World, place: Place, random: Random) -> Fields:
@@ -154,4 +155,5 @@ PLACES: EntitySpec[Place] = EntitySpec(
     home="inventory",
     announces=False,
     offers_detail=lambda world: False,
+    shown_in=("items",),
 )

@@ -139,12 +139,7 @@ COMPUTED = frozenset(
     {"payment_id", "unused_amount", "bcy_amount", "bcy_unused_amount", "currency_code", "currency_id", "created_time"}
 )
 SHAPES = ("payment_row", "payment_document")
-
-
-def _check(given: Fields) -> Fields:
-    plain = {name: value for name, value in given.items() if name not in SPECIAL}
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
-    return plain
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
 def _applications(world: World, payment: Payment, given: Any) -> dict[str, Decimal]:
@@ -178,12 +173,12 @@ def _apply(world: World, payment: Payment, wanted: dict[str, Decimal]) -> None:
 
 def create(world: World, random: Random, given: Fields) -> Payment:
     """A new payment: of the given invoices, of the given customer as an advance, or of a random open invoice."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     customer, entries = _whom(world, random, given)
     number = 900_000 + len(world.table(PAYMENTS)) + random.randrange(10**5)
     payment = _new(world, random, customer, number=number, at=world.seconds(), amount=ZERO)
     wanted = _applications(world, payment, entries)
-    fields.assign(payment, plain, SETTERS)
+    FIELDS.assign(payment, plain)
     applied = sum(wanted.values(), ZERO)
     if "amount" not in given:
         payment.amount = applied or customer.currency.rounded(Decimal(100) / customer.currency.rate)
@@ -219,7 +214,7 @@ def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[An
 
 def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
     """Set fields, or say anew which invoices it covers."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     if str(given.get("customer_id", payment.customer_id)) != payment.customer_id:
         raise Refused("a payment keeps its customer")
     held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
@@ -228,7 +223,7 @@ def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
         raise Refused("more applied than paid")
     before = payment.unused
     with world.editing(PAYMENTS, payment, version=version):
-        fields.assign(payment, plain, SETTERS)
+        FIELDS.assign(payment, plain)
         _apply(world, payment, wanted)
     contacts.post(world, payment.customer_id, unused=payment.unused - before)
 

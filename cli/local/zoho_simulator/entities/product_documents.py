@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cli.local.zoho_simulator import images, vocabulary
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 SALES_ACCOUNT = "2646610000000000388"
 COST_ACCOUNT = "2646610000000034003"
 STOCK_ACCOUNT = "2646610000000034001"
+CATEGORY_IDS = {name: f"26466100000000770{at:02d}" for at, name in enumerate(vocabulary.CATEGORIES)}
 UNIT_IDS = {"pcs": "2646610000000031001", "PCS": "2646610000000031003", "متر": "2646610000000031005", "": ""}
 
 
 def _common(item: Item) -> Json:
+    rate = number(item.rate)
     return {
         "item_id": item.id,
         "name": item.name,
@@ -31,14 +34,12 @@ def _common(item: Item) -> Json:
         "status": item.status,
         "description": item.description,
         "brand": item.brand,
-        "category_id": f"26466100000000770{vocabulary.CATEGORIES.index(item.category):02d}"
-        if item.category in vocabulary.CATEGORIES
-        else "",
+        "category_id": CATEGORY_IDS.get(item.category, ""),
         "category_name": item.category,
         "upc": item.upc,
-        "rate": number(item.rate),
-        "sales_rate": number(item.rate),
-        "pricebook_rate": number(item.rate),
+        "rate": rate,
+        "sales_rate": rate,
+        "pricebook_rate": rate,
         "purchase_rate": "" if item.purchase_rate is None else number(item.purchase_rate),
         "account_id": SALES_ACCOUNT,
         "account_name": "Sales",
@@ -59,44 +60,47 @@ def _common(item: Item) -> Json:
     }
 
 
+def _known(item: Item, base: Json) -> Json:
+    """What is known of the item under the keys of one of Zoho's shapes, in their order."""
+    shown = dict(base)
+    shown.update({name: value for name, value in _common(item).items() if name in base})
+    return shown
+
+
 def _totals(item: Item) -> Json:
-    on_hand = item.stock_on_hand
+    on_hand = number(item.stock_on_hand)
     return {
-        "stock_on_hand": number(on_hand),
-        "available_stock": number(on_hand),
-        "actual_available_stock": number(on_hand - item.committed),
+        "stock_on_hand": on_hand,
+        "available_stock": on_hand,
+        "actual_available_stock": number(item.stock_on_hand - item.committed),
         "reorder_level": "" if item.reorder_level is None else number(item.reorder_level),
     }
 
 
 def row(world: World, item: Item, product: Product) -> Json:
     """A list row; only tracked items carry stock."""
-    base = shape(f"{product}_item_row")
-    known = _common(item)
-    shown = {**base, **{name: known[name] for name in base if name in known}}
+    shown = _known(item, shape(f"{product}_item_row"))
     return overlaid({**shown, **_totals(item)} if item.tracked else shown, item.overlay)
 
 
 def _places(world: World, item: Item) -> Json:
     """Stock by location, or by warehouse where the organisation never migrated."""
     word = "warehouse" if world.options.quirks.warehouses else "location"
+    keys = _place_keys(word)
     places = []
     for place in world.tables["locations"].records.values():
         quantity = item.stock[place.position] if place.position < len(item.stock) else ZERO
-        free = quantity - item.committed if place.position == 0 else quantity
-        places.append(
-            {
-                f"{word}_id": place.id,
-                f"{word}_name": place.name,
-                "status": "active",
-                "is_primary": place.position == 0,
-                f"{word}_stock_on_hand": plain(quantity),
-                f"{word}_available_stock": plain(quantity),
-                f"{word}_actual_available_stock": plain(free),
-                f"{word}_available_for_sale_stock": plain(free),
-            }
-        )
+        first = place.position == 0
+        held = plain(quantity)
+        free = plain(quantity - item.committed) if first else held
+        places.append(dict(zip(keys, (place.id, place.name, "active", first, held, held, free, free), strict=True)))
     return {f"{word}s": places}
+
+
+@cache
+def _place_keys(word: str) -> tuple[str, ...]:
+    stocks = ("stock_on_hand", "available_stock", "actual_available_stock", "available_for_sale_stock")
+    return (f"{word}_id", f"{word}_name", "status", "is_primary", *(f"{word}_{stock}" for stock in stocks))
 
 
 def _further_images(world: World, item: Item) -> list[Json]:
@@ -120,14 +124,13 @@ def further_image(world: World, item: Item, product: Product) -> dict[str, tuple
 
 def document(world: World, item: Item, product: Product) -> Json:
     """The full item: the row's image_document_id is not in it, stock per location is."""
-    base = shape(f"{product}_item_document")
-    known = _common(item)
-    shown = {**base, **{name: known[name] for name in base if name in known}}
+    shown = _known(item, shape(f"{product}_item_document"))
     shown["default_price_brackets"] = [
         {"start_quantity": 0.0, "end_quantity": 0.0, "pricebook_rate": number(item.rate)}
     ]
     if item.tracked:
-        shown = {**shown, **_totals(item), **_places(world, item)}
+        shown.update(_totals(item))
+        shown.update(_places(world, item))
     if world.options.quirks.details_name_images:
         shown["image_document_id"] = item.image_id
     if world.options.quirks.several_images:

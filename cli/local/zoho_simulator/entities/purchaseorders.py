@@ -144,24 +144,19 @@ COMPUTED = frozenset({"purchaseorder_id", "total", "sub_total", "vendor_name", "
     "quantity_yet_to_receive",
 }
 SHAPES = ("purchaseorder_row", "purchaseorder_document")
-
-
-def _check(given: Fields) -> Fields:
-    plain = trade.split(given, SPECIAL)
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
-    return plain
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
 def _set(world: World, order: PurchaseOrder, given: Fields, plain: Fields) -> None:
     if "line_items" in given:
         order.lines = purchases.given_lines(world, order.currency, given["line_items"])
-    fields.assign(order, plain, SETTERS)
+    FIELDS.assign(order, plain)
     order.add_up()
 
 
 def create(world: World, random: Random, given: Fields) -> PurchaseOrder:
     """A new order to a random or given vendor."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     vendor = contacts.somebody(world, random, "vendor", str(given.get("vendor_id", "")))
     number = 90_000 + len(world.table(PURCHASE_ORDERS)) + random.randrange(10**4)
     order = _new(world, random, vendor, index=number, at=world.seconds())
@@ -173,7 +168,7 @@ def create(world: World, random: Random, given: Fields) -> PurchaseOrder:
 
 def edit(world: World, order: PurchaseOrder, given: Fields, version: bool) -> None:
     """Set fields, lines, or what has come (`received_share`)."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     if str(given.get("vendor_id", order.vendor_id)) != order.vendor_id:
         raise Refused("a purchase order keeps its vendor")
     _set(world, order.snapshot(), given, plain)  # what is refused changes nothing

@@ -135,15 +135,11 @@ def _status(value: object) -> str:
 
 
 SETTERS: dict[str, fields.Setter] = {
+    **trade.SETTERS,
     "salesorder_number": ("number", fields.text),
-    "date": ("date", fields.text),
     "shipment_date": ("shipment_date", fields.text),
     "status": ("status", _status),
-    "reference_number": ("reference", fields.text),
-    "notes": ("notes", fields.text),
     "shipping_charge": ("shipping", decimal),
-    "adjustment": ("adjustment", decimal),
-    "exchange_rate": ("exchange_rate", decimal),
 }
 SPECIAL = ("customer_id", "line_items")
 COMPUTED = frozenset({"salesorder_id", "balance", "total", "sub_total", "currency_code", "currency_id"}) | {
@@ -158,17 +154,12 @@ COMPUTED = frozenset({"salesorder_id", "balance", "total", "sub_total", "currenc
     "quantity_invoiced",
 }
 SHAPES = ("salesorder_row", "salesorder_document")
-
-
-def _check(given: Fields) -> Fields:
-    plain = trade.split(given, SPECIAL)
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=SHAPES)
-    return plain
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
 def create(world: World, random: Random, given: Fields) -> Order:
     """A new order of a random or given customer."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     customer = contacts.somebody(world, random, "customer", str(given.get("customer_id", "")))
     if "line_items" in given:
         lines = trade.given_lines(world, customer.currency, given["line_items"])
@@ -177,7 +168,7 @@ def create(world: World, random: Random, given: Fields) -> Order:
         lines = trade.random_lines(world, random, trade.sellable(world), customer.currency, count)
     number = 900_000 + len(world.table(ORDERS)) + random.randrange(10**5)
     order = _new(world, random, customer, lines, index=number, at=world.seconds())
-    fields.assign(order, plain, SETTERS)
+    FIELDS.assign(order, plain)
     order.add_up()
     world.born(ORDERS, order)
     contacts.post(world, customer.id, documents=1)
@@ -187,7 +178,7 @@ def create(world: World, random: Random, given: Fields) -> Order:
 
 def edit(world: World, order: Order, given: Fields, version: bool) -> None:
     """Set fields; lines only while nothing is invoiced."""
-    plain = _check(given)
+    plain = FIELDS.check(given)
     if str(given.get("customer_id", order.customer_id)) != order.customer_id:
         raise Refused("a sales order keeps its customer")
     if order.invoiced and ("line_items" in given or plain.get("status", "open") != "open"):
@@ -196,7 +187,7 @@ def edit(world: World, order: Order, given: Fields, version: bool) -> None:
     order_ledger.post(world, order, -1)
     with world.editing(ORDERS, order, version=version):
         order.lines = lines
-        fields.assign(order, plain, SETTERS)
+        FIELDS.assign(order, plain)
         order.add_up()
     order_ledger.post(world, order, 1)
 
@@ -262,19 +253,15 @@ ORDERS: EntitySpec[Order] = EntitySpec(
         sort_column="created_time",
         sort_order="D",
         sort_keys={
-            "created_time": lambda order: order.created,
+            **trade.SORT_KEYS,
             "last_modified_time": lambda order: order.modified,
-            "date": lambda order: order.date,
             "salesorder_number": lambda order: order.number,
-            "total": lambda order: order.total,
         },
         filters={
+            **trade.filters("salesorder_number", "customer_id"),
             "status": lambda value: lambda order: order.state == value.lower(),
             "filter_by": _filter_by,
-            "customer_id": lambda value: lambda order: order.customer_id == value,
-            "salesorder_number": lambda value: lambda order: order.number == value,
             "salesorder_ids": _ids,
-            **date_filters("date", lambda order: order.date),
             **date_filters("created_date", lambda order: zoho_date(order.created)),
         },
         filters_by_modified=lambda world: True,

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 from typing import Any, NamedTuple
 
+from cli.local.zoho_simulator import fields
 from cli.local.zoho_simulator.entities.products import ITEMS, PLACEHOLDER, Item
 from cli.local.zoho_simulator.money import IQD, RMB, ZERO, Currency, decimal
-from cli.local.zoho_simulator.records import Fields, Json, Record, Refused
+from cli.local.zoho_simulator.records import EntitySpec, Fields, Json, Predicate, Record, Refused, date_filters
 from cli.local.zoho_simulator.world import World
 
 LINE_ID_BASE = 2_646_610_013_000_000_000
+SETTERS: dict[str, fields.Setter] = {  # of every such document
+    "date": ("date", fields.text),
+    "status": ("status", fields.text),
+    "reference_number": ("reference", fields.text),
+    "notes": ("notes", fields.text),
+    "adjustment": ("adjustment", decimal),
+    "exchange_rate": ("exchange_rate", decimal),
+}
+SORT_KEYS: dict[str, Callable[[Any], Any]] = {
+    "created_time": lambda record: record.created,
+    "date": lambda record: record.date,
+    "total": lambda record: record.total,
+}
 
 
 class Line(NamedTuple):
@@ -163,3 +178,21 @@ def wanted_lines(world: World, random: Random) -> list[Json]:
 def split(given: Fields, special: tuple[str, ...]) -> Fields:
     """The given fields without those that an entity treats itself."""
     return {name: value for name, value in given.items() if name not in special}
+
+
+def filters(number: str, party: str) -> dict[str, Callable[[str], Predicate[Any]]]:
+    """The filters of every list of such documents: by their number, by whose they are, and by their day."""
+    return {
+        number: lambda value: lambda record: record.number == value,
+        party: lambda value: lambda record: getattr(record, party) == value,
+        **date_filters("date", lambda record: record.date),
+    }
+
+
+def age(world: World, spec: EntitySpec[Any], today: str) -> None:
+    """Time alone makes open documents overdue; whether that moves their version is a quirk."""
+    moves = world.options.quirks.overdue_moves_version
+    for record in list(world.table(spec).records.values()):
+        if record.posted and record.balance > 0 and record.status != "overdue" and record.due_date < today:
+            with world.editing(spec, record, version=moves, announce=False):
+                record.settle(today)

@@ -102,6 +102,7 @@ def document(world: World, made: Transfer, product: Product) -> Json:
 
 SETTERS: dict[str, fields.Setter] = {"date": ("date", fields.text), "transfer_order_number": ("number", fields.text)}
 COMPUTED = frozenset(shape("transfer_row")) - set(SETTERS)
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=("transfer_row",))
 
 
 def _post(world: World, made: Transfer, sign: int) -> None:
@@ -114,9 +115,9 @@ def _post(world: World, made: Transfer, sign: int) -> None:
 
 def create(world: World, random: Random, given: Fields) -> Transfer:
     """A new transfer of random items."""
-    fields.check(given, SETTERS, computed=COMPUTED, shapes=("transfer_row",))
+    FIELDS.check(given)
     made = _new(world, random, index=9000 + len(world.table(TRANSFERS)), at=world.seconds())
-    fields.assign(made, given, SETTERS)
+    FIELDS.assign(made, given)
     world.born(TRANSFERS, made)
     _post(world, made, 1)
     return made
@@ -124,9 +125,9 @@ def create(world: World, random: Random, given: Fields) -> Transfer:
 
 def edit(world: World, made: Transfer, given: Fields, version: bool) -> None:
     """Set fields."""
-    fields.check(given, SETTERS, computed=COMPUTED, shapes=("transfer_row",))
+    FIELDS.check(given)
     with world.editing(TRANSFERS, made, version=version):
-        fields.assign(made, given, SETTERS)
+        FIELDS.assign(made, given)
 
 
 def random_edit(world: World, made: Transfer, random: Random) -> Fields:

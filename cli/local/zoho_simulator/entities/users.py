@@ -128,21 +128,22 @@ SETTERS: dict[str, fields.Setter] = {
 }
 COMPUTED = frozenset({"user_id", "role_id", "is_current_user", "created_time", "email_ids"})
 SHAPES = ("user_row", "user_document")
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES)
 
 
 def create(world: World, random: Random, given: Fields) -> User:
     """A new user."""
-    fields.check(given, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    FIELDS.check(given)
     user = _new(world, random, at=world.seconds())
-    fields.assign(user, given, SETTERS)
+    FIELDS.assign(user, given)
     return world.born(USERS, user)
 
 
 def edit(world: World, user: User, given: Fields, version: bool) -> None:
     """Set fields."""
-    fields.check(given, SETTERS, computed=COMPUTED, shapes=SHAPES)
+    FIELDS.check(given)
     with world.editing(USERS, user, version=version):
-        fields.assign(user, given, SETTERS)
+        FIELDS.assign(user, given)
 
 
 def random_edit(world: World, user: User, random: Random) -> Fields:

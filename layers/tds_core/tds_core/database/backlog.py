@@ -217,6 +217,33 @@ def release(connection: Connection, held: Lease, ids: Sequence[str]) -> None:
     )
 
 
+def held_count(database: Database, entity: str) -> int:
+    """How many ids of an entity somebody is at work on."""
+    query = "SELECT count(*) FROM tds.backlog WHERE entity = %s AND leased_until >= now()"
+    return int(database.execute(query, (entity,))[0][0])
+
+
+def lost(connection: Connection, entity: str) -> list[Lease]:
+    """The entity's leases that ran out without a word of what became of their ids."""
+    rows = connection.execute(
+        """
+        SELECT lease, priority, array_agg(id ORDER BY id) FROM tds.backlog
+        WHERE entity = %s AND lease IS NOT NULL AND leased_until < now() GROUP BY lease, priority
+        """,
+        (entity,),
+    ).fetchall()
+    return [Lease(entity=entity, ids=ids, token=token, priority=Priority(priority)) for token, priority, ids in rows]
+
+
+def still_held(database: Database, held: Lease) -> list[str]:
+    """Those of the lease's ids that are still its own."""
+    rows = database.execute(
+        "SELECT id FROM tds.backlog WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s ORDER BY id",
+        _of(held, held.ids),
+    )
+    return [document_id for (document_id,) in rows]
+
+
 def _of(held: Lease, ids: Sequence[str]) -> dict[str, object]:
     return {"entity": held.entity, "ids": list(ids), "token": held.token}
 

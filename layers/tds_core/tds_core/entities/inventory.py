@@ -76,6 +76,7 @@ LOCATIONS = EntitySpec(
     numbers=("location_name",),
     product="inventory",
     path="/locations",
+    scope="settings",
     list_key="locations",
     detail_key="",
     rows_are_documents=True,

@@ -56,6 +56,7 @@ PRICE_LISTS = EntitySpec(
     numbers=("name",),
     product="books",
     path="/pricebooks",
+    scope="settings",
     list_key="pricebooks",
     detail_key="pricebook",
     changes=WholeList(),

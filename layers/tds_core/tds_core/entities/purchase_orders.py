@@ -74,6 +74,7 @@ PURCHASE_ORDERS = EntitySpec(
     name="purchase_orders",
     model=PurchaseOrder,
     key="purchaseorder_id",
+    numbers=("purchaseorder_number",),
     product="books",
     path="/purchaseorders",
     list_key="purchaseorders",

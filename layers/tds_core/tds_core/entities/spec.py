@@ -149,8 +149,9 @@ class EntitySpec:
     often the list is read whole or the documents are fetched anew, `refetch_only` which ones. `walk_sort` is the column
     by which a whole walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list
     shows all there is, so a record is fetched by reading its list, and is gone when the list shows others without it.
-    `paged` is False for a list that answers whole and without a page_context. `numbers` are the columns by which people
-    call a record: its number, or its name.
+    `paged` is False for a list that answers whole and without a page_context. `scope` is the part of Zoho's OAuth scope
+    that reads it, where that is not the path's own name. `numbers` are the columns by which people call a record: its
+    number, or its name.
     """
 
     name: str
@@ -186,6 +187,7 @@ class EntitySpec:
     touches: tuple[Touch, ...] = ()
     webhook_modules: tuple[str, ...] = ()
     list_parameters: Mapping[str, str] = field(default_factory=dict)
+    scope: str = ""
 
     def __post_init__(self) -> None:
         """Fill in the names that are the entity's own."""

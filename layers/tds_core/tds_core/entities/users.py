@@ -30,6 +30,7 @@ USERS = EntitySpec(
     numbers=("name", "email"),
     product="books",
     path="/users",
+    scope="settings",
     list_key="users",
     detail_key="user",
     list_parameters={"filter_by": "Status.All"},

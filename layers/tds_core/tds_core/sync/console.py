@@ -17,6 +17,7 @@ from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import overview, plan, silence
 from tds_core.sync.dead_letters import LISTED, DeadLetters
+from tds_core.sync.image_commands import ImageCommands
 from tds_core.sync.places import Ending
 from tds_core.sync.queue import DrainWaker
 from tds_core.sync.trace import trace
@@ -34,6 +35,7 @@ class Console:
         self._settings = settings
         self._database = database
         self._waker = waker
+        self._images = ImageCommands(settings, database=database, waker=waker)
         self._dead = dead
         self._commands: dict[str, Callable[..., Any]] = {
             "status": self.status,
@@ -45,11 +47,14 @@ class Console:
             "plan": self.plan,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
+            "trace": self.trace,
+            "images_status": self._images.status,
+            "images_sync": self._images.sync,
+            "images_verify": self._images.verify,
             "dlq_list": self.dlq_list,
             "dlq_show": self.dlq_show,
             "dlq_redrive": self.dlq_redrive,
             "dlq_drop": self.dlq_drop,
-            "trace": self.trace,
         }
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,11 +89,11 @@ class Console:
     def backfill(self, *, entities: Sequence[str] = ()) -> dict[str, Any]:
         """Ask for a whole walk of these entities, or of all, and start it; the details follow by themselves."""
         wanted = [entity(name) for name in entities] or list(REGISTRY.values())
-        scans = sorted({spec.scan_name for spec in wanted})
-        for scan in scans:
+        asked = sorted({spec.scan_name for spec in wanted})
+        for scan in asked:
             runs.request_walk(self._database, scan)
         self._waker.start("walk")
-        return {"scans": scans}
+        return {"scans": asked}
 
     def poll(self) -> dict[str, Any]:
         """Start a round over every list at once."""

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from tds_core.database import announcements, census, checks, outbox, sizes, watch
+from tds_core.database import announcements, census, checks, images, outbox, sizes, watch
 from tds_core.database.connection import Database
-from tds_core.entities import REGISTRY
+from tds_core.entities import REGISTRY, scans
 from tds_core.plain import plain
 from tds_core.settings import Settings
-from tds_core.sync import plan, signals, silence
+from tds_core.sync import plan, poll, signals, silence
 from tds_core.sync.cadence import Cadence
 from tds_core.sync.verdict import Verdict, verdict
 from tds_core.words import words
@@ -24,6 +24,7 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
     """The figures of now in plain values, times as ISO 8601; `since_s` bounds latency and outcomes."""
     found = signals.read(settings, database)
     day = status.day(settings, database)
+    cursors = census.scan_figures(database)
     figures = {
         "now": found.now,
         "time_zone": day.zone,
@@ -33,7 +34,9 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
         "entities": {name: census.entity_figures(database, spec) for name, spec in REGISTRY.items()},
         "backlog": census.backlog_figures(database),
         "eta_s": _eta_s(settings, database, day) if found.pending_history else None,
-        "scans": census.scan_figures(database),
+        "images": images.figures(database),
+        "scans": {name: one for name, one in cursors.items() if name in scans()},
+        "organization": cursors.get(poll.ORGANIZATION),
         "places": {place.name: place for place in watch.places(database, signals.QUEUED)},
         "dead": watch.dead(database, limit=SHOWN),
         "verification": checks.newest(database),

@@ -22,7 +22,7 @@ from tds_core.zoho import status
 from tds_core.zoho.client import ListPage, UnifiedZohoClient
 
 # its row among the cursors
-_ORGANIZATION = "organization"
+ORGANIZATION = "organization"
 _RESOLUTION = timedelta(seconds=1)
 _SHORT_LIST_ROWS = 4_000
 _log = logging.getLogger(__name__)
@@ -57,8 +57,8 @@ class Poll:
             if held is None:
                 return {}
             with runs.run(self._database, "poll") as current:
-                cursors = runs.cursors(self._database, [_ORGANIZATION, *scans()], at=self._clock())
-                failures += self._check_organization(cursors[_ORGANIZATION], current, force=force)
+                cursors = runs.cursors(self._database, [ORGANIZATION, *scans()], at=self._clock())
+                failures += self._check_organization(cursors[ORGANIZATION], current, force=force)
                 cadence = self._cadence()
                 for scan, specs in scans().items():
                     cursor = cursors[scan]

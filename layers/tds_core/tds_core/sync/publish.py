@@ -28,7 +28,7 @@ EVENTS_PER_CALL = 10  # EventBridge's limit; ten of ours stay far below its 256 
 _EVENTS_PER_PAGE = 500
 # so many records refused in one run are the bus's trouble, not theirs
 _MOST_STOPPED = 100
-_WORK_S = 25.0
+_WORK_S = 20.0
 _log = logging.getLogger(__name__)
 
 
@@ -103,7 +103,7 @@ class Publisher:
                 accepted = [event for event, code in zip(events, codes, strict=True) if code is None]
                 refused = {event.record: code for event, code in zip(events, codes, strict=True) if code is not None}
                 outbox.accept(self._database, accepted)
-                stopped |= refused.keys()
+                stopped.update(refused)
                 counts["published"] += len(accepted)
                 counts["refused"] += len(refused)
                 if refused:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from tds_core.aws import Storage
-from tds_core.database import parked
+from tds_core.database import images, parked
 from tds_core.database.connection import Database
 from tds_core.entities import entity
 from tds_core.errors import ConfigurationError, InvalidDocument, UnknownEntity
@@ -80,10 +80,11 @@ class Revival:
         self._can_start().start(mode, **{name: value for name, value in request.items() if name != "mode"})
 
     def parked(self, thing: DeadThing) -> None:
-        """Have the document fetched at once, with all its attempts before it."""
+        """Have the document or image fetched at once, with all its attempts before it."""
         if thing.entity is None:
             raise UnknownEntity("a request without an entity")
-        parked.bring_back(self._database, entity(thing.entity).name, thing.ids[0])
+        name = images.ENTITY if thing.entity == images.ENTITY else entity(thing.entity).name
+        parked.bring_back(self._database, name, thing.ids[0])
         self._can_start().wake()
 
     def text(self, message: DeadMessage) -> Payload:

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg.conninfo import make_conninfo
 
 from tds_core import lossless_json
-from tds_core.aws import secret_reader
+from tds_core.aws import Storage, secret_reader
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.errors import ConfigurationError, InvalidDocument
@@ -19,7 +19,9 @@ from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
 from tds_core.sync.health import Health
 from tds_core.sync.housekeeping import Housekeeping, steps
+from tds_core.sync.image_feed import ImageFeed
 from tds_core.sync.poll import Poll
+from tds_core.sync.publish import EventBridge, Publisher
 from tds_core.sync.queue import DrainWaker
 from tds_core.sync.walk import Walk
 from tds_core.sync.watch import Watch, counters
@@ -117,10 +119,10 @@ def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> 
     connected = database(settings)
     places = Places.of(settings, database=connected)
     health = Health(settings, database=connected, places=places, gauge=gauge)
+    publisher = Publisher(settings, database=connected, bus=EventBridge(settings), gauge=gauge)
     watch = Watch(settings, database=connected, places=places, queues=counters(settings), gauge=gauge)
-    return Housekeeping(
-        settings, connected, steps(settings, database=connected, places=places, health=health, watch=watch)
-    )
+    tidy = steps(settings, database=connected, places=places, health=health, watch=watch)
+    return Housekeeping(settings, connected, tidy | {"publish": publisher.run})
 
 
 class Backfill:
@@ -134,6 +136,7 @@ class Backfill:
         self.poll = Poll(settings, database=connected, mirror=written, client=zoho)
         self.walk = Walk(settings, database=connected, mirror=written, client=zoho)
         self.drain = Drain(settings, database=connected, mirror=written, fetcher=Fetcher(zoho, guard))
+        self.images = ImageFeed(settings, database=connected, sender=Storage())
         self._work_s = settings.work_s
         self._settings = settings
         self._database = connected
@@ -142,8 +145,16 @@ class Backfill:
     def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, int]:
         """Run the event's mode, for `work_s` at most and never past the function's own time.
 
+        Images are handed on before and after it: they need not wait for a long drain, nor for the tick after a walk.
         Raises ConfigurationError for an unknown mode.
         """
+        self.images.run()
+        try:
+            return self._run(event, left_s)
+        finally:
+            self.images.run()
+
+    def _run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, int]:
         until = min(self._work_s, left_s())
         started = left_s()
 

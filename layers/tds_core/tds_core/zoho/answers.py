@@ -11,6 +11,7 @@ import httpx
 from tds_core import lossless_json
 from tds_core.errors import (
     InvalidDocument,
+    InvalidImage,
     OrganizationRejected,
     TdsError,
     ZohoRejected,
@@ -53,6 +54,21 @@ def read(answer: Answer, *, pause_s: float | None = None) -> JsonObject:
     if status >= 300 or document is None:
         raise ZohoUnavailable(f"HTTP {status} without a JSON object")
     return document
+
+
+def read_file(answer: Answer, *, pause_s: float | None = None) -> bytes:
+    """The bytes of a file that is served as it is; Zoho states its errors as JSON here, too, even under HTTP 200.
+
+    Raises what `read` raises, and InvalidImage for a success without a file.
+    """
+    if answer.status != 200 or _object(answer) is not None:
+        read(answer, pause_s=pause_s)
+        raise InvalidImage("JSON without an error instead of a picture")
+    if answer.body.lstrip()[:1] == b"<":
+        raise InvalidImage("HTML or XML instead of a picture")
+    if not answer.body:
+        raise InvalidImage("an empty answer")
+    return answer.body
 
 
 def served_at(headers: httpx.Headers, *, otherwise: datetime) -> datetime:

@@ -16,6 +16,7 @@ from tds_core.errors import (
     DocumentNotFound,
     InvalidDocument,
     InvalidId,
+    InvalidImage,
     OrganizationRejected,
     ZohoRejected,
     ZohoThrottled,
@@ -31,11 +32,13 @@ from tds_core.zoho.budget import Budget, Executor, Permit, Quota
 from tds_core.zoho.circuit_breaker import outcome_of
 from tds_core.zoho.organization import Organization, remember
 from tds_core.zoho.retry import RetryPolicy
+from tds_core.zoho.transport import Answer, AnswerTooLarge
 
 VERSIONS: Mapping[Product, str] = {"books": "v3", "inventory": "v1"}
 BODY_LIMIT_BYTES = 32 * 1024 * 1024
 T = TypeVar("T")
 Read = Callable[[JsonObject, Permit, datetime], T]
+ReadAnswer = Callable[[Answer, Permit], T]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,14 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedImage:
+    """The bytes of an item's image, whatever they are; the fetch began at `observed_at` on PostgreSQL's clock."""
+
+    body: bytes
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
     product: Product
     path: str
@@ -69,6 +80,7 @@ class _Call:
     endpoint: str
     priority: Priority
     permit_wait_s: float
+    file_limit_bytes: int | None = None  # for what is answered with a file instead of JSON
 
     @property
     def request(self) -> str:
@@ -182,6 +194,27 @@ class UnifiedZohoClient:
         asked = {bulk.ids_parameter: ",".join(wanted)}
         return self._run(_call(spec.product, bulk.path, asked, priority, permit_wait_s), read)
 
+    def image(self, item_id: str, *, limit_bytes: int, priority: Priority, permit_wait_s: float = 0.0) -> FetchedImage:
+        """The image of one item, at most `limit_bytes` of it.
+
+        Raises DocumentNotFound when the item has none, InvalidImage for more bytes, none, JSON or HTML, InvalidId.
+        """
+
+        def read(answer: Answer, permit: Permit) -> FetchedImage:
+            body = answers.read_file(answer, pause_s=self._settings.breaker_open_s)
+            return FetchedImage(body=body, observed_at=permit.taken_at)
+
+        call = _Call(
+            product="inventory",
+            path=f"/items/{parse_id(item_id)}/image",
+            parameters={},
+            endpoint="/items/{id}/image",
+            priority=priority,
+            permit_wait_s=permit_wait_s,
+            file_limit_bytes=limit_bytes,
+        )
+        return self._send(call, read)
+
     def organization(self, priority: Priority = Priority.MANUAL, *, permit_wait_s: float = 0.0) -> Organization:
         """The configured organisation, kept for everybody: its time zone says when Zoho's day ends.
 
@@ -208,6 +241,15 @@ class UnifiedZohoClient:
         self._http.close()
 
     def _run(self, call: _Call, read: Read[T]) -> T:
+        """Make a call that is answered with JSON."""
+
+        def read_json(answer: Answer, permit: Permit) -> T:
+            document = answers.read(answer, pause_s=self._settings.breaker_open_s)
+            return read(document, permit, answers.served_at(answer.headers, otherwise=permit.taken_at))
+
+        return self._send(call, read_json)
+
+    def _send(self, call: _Call, read: ReadAnswer[T]) -> T:
         patience = self._clock() + call.permit_wait_s
         ends: list[float] = []
 
@@ -227,7 +269,7 @@ class UnifiedZohoClient:
 
         return self._retry.run(attempt, time_left_s=time_left_s)
 
-    def _use(self, permit: Permit, token: AccessToken, call: _Call, read: Read[T], time_left_s: float) -> T:
+    def _use(self, permit: Permit, token: AccessToken, call: _Call, read: ReadAnswer[T], time_left_s: float) -> T:
         """Make the call, and end its permit whatever happens."""
         quota: Quota | None = None
         error: BaseException | None = None
@@ -239,14 +281,17 @@ class UnifiedZohoClient:
                 self._request(call, token),
                 time_left_s=max(time_left_s, 0.001),
                 connect_s=max(self._budget.usable_s(permit), 0.001),
-                body_limit_bytes=BODY_LIMIT_BYTES,
+                body_limit_bytes=call.file_limit_bytes or BODY_LIMIT_BYTES,
             )
             quota = Quota.parse(answer.headers)
-            document = answers.read(answer, pause_s=self._settings.breaker_open_s)
-            return read(document, permit, answers.served_at(answer.headers, otherwise=permit.taken_at))
+            return read(answer, permit)
+        except AnswerTooLarge as large:
+            # a list too large may be whole next time, a picture stays what it is
+            error = InvalidImage(str(large)) if call.file_limit_bytes else large
+            raise error from None
         except ZohoRejected as rejected:
             error = rejected
-            if rejected.code == answers.NOT_FOUND_CODE and call.endpoint.endswith("{id}"):
+            if rejected.code == answers.NOT_FOUND_CODE and "{id}" in call.endpoint:
                 raise DocumentNotFound(observed_at=permit.taken_at) from None
             raise
         except BaseException as exc:
@@ -263,12 +308,13 @@ class UnifiedZohoClient:
 
     def _request(self, call: _Call, token: AccessToken) -> httpx.Request:
         url = f"{self._settings.zoho_api_url.rstrip('/')}/{call.product}/{VERSIONS[call.product]}{call.path}"
+        accept = "image/*" if call.file_limit_bytes else "application/json"
         organization = {} if call.path == "/organizations" else {"organization_id": self._settings.zoho_organization_id}
         return self._http.build_request(
             "GET",
             url,
             params={**call.parameters, **organization},
-            headers={"Authorization": f"Zoho-oauthtoken {token.value}", "Accept": "application/json"},
+            headers={"Authorization": f"Zoho-oauthtoken {token.value}", "Accept": accept},
         )
 
 

@@ -16,6 +16,11 @@ import httpx
 
 from tds_core.errors import ZohoUnavailable
 
+
+class AnswerTooLarge(ZohoUnavailable):
+    """The answer has more bytes than its caller takes; the rest was not read."""
+
+
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 _IDLE_S = 15.0
 
@@ -39,7 +44,7 @@ def send(
 ) -> Answer:
     """Send a request and read its whole answer within `time_left_s`; it must be on its way within `connect_s`.
 
-    Raises ZohoUnavailable when there is no whole answer, or one larger than `body_limit_bytes`.
+    Raises ZohoUnavailable when there is no whole answer, AnswerTooLarge for more than `body_limit_bytes`.
     """
     until = time.monotonic() + time_left_s
     request.extensions["timeout"] = dict.fromkeys(("read", "write"), time_left_s) | dict.fromkeys(
@@ -62,7 +67,7 @@ def _read(response: httpx.Response, *, until: float, limit: int) -> bytes:
     for chunk in response.iter_bytes():
         body += chunk
         if len(body) > limit:
-            raise ZohoUnavailable(f"an answer of more than {limit} bytes")
+            raise AnswerTooLarge(f"an answer of more than {limit} bytes")
         if time.monotonic() > until:
             raise ZohoUnavailable("no whole answer before the deadline")
     return bytes(body)

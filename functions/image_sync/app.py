@@ -1,0 +1,28 @@
+"""Fetch product images and store them as they are served; what fails goes back to the backlog with its reason."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tds_core.observability import logger
+from tds_core.settings import Settings
+from tds_core.sync import wiring
+from tds_core.sync.image_store import ImageStore
+from tds_core.sync.image_sync import ImageSync
+from tds_core.sync.queue import EntityQueue
+
+settings = Settings.load()
+log = logger(settings.function)
+images = ImageSync(
+    settings,
+    database=wiring.database(settings),
+    client=wiring.client(settings),
+    store=ImageStore(settings),
+    queue=EntityQueue(settings),
+)
+
+
+@log.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Process an SQS event and name the messages to deliver again."""
+    return images.handle(event, lambda: context.get_remaining_time_in_millis() / 1000)
