@@ -42,7 +42,7 @@ setup: $(READY) $(EMULATOR_READY) ## install everything into .venv and .venv-emu
 demo: setup ## a company arrives in PostgreSQL through the deployed template, then signed webhooks change it
 	@SETUP_SECONDS=$$(( $$(cat $(VENV)/.seconds) + $$(cat $(EMULATOR)/.seconds) )) $(BIN)/python -m cli.demo
 
-test: setup ## unit, contract, integration and stack tests, in two workers
+test: setup ## unit, contract, integration, browser and stack tests, in two workers
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 check: setup format lint types layers template build ## what CI runs besides the tests

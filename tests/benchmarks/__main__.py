@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import apply, images, receiver, simulator, webhook_to_row
+from tests.benchmarks import apply, images, receiver, simulator, status_page, webhook_to_row
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "receiver": receiver.run,
@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "simulator": simulator.run,
     "webhook_to_row": webhook_to_row.run,
     "images": images.run,
+    "status_page": status_page.run,
 }
 
 

@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from cli import webhooks
 from tds_core.settings import Settings
-from tds_core.sync import health, image_feed, image_store, publish, silence
+from tds_core.sync import health, image_feed, image_store, publish, silence, watch
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
@@ -192,6 +192,9 @@ def test_health_is_an_alarm_by_every_figure_and_a_missing_one_is_critical() -> N
         publish.METRIC: "WarningAlarms",
         health.CIRCUIT_OPEN: "WarningAlarms",
         health.DAY_LEFT: "WarningAlarms",
+        watch.VERDICT: "CriticalAlarms",
+        watch.STALE: "WarningAlarms",
+        watch.DRIFT: "CriticalAlarms",
     }
     assert own_variables("housekeeping")["TDS_FUNCTION"] == "housekeeping"
     assert told[health.DEAD_THINGS]["TreatMissingData"] == {"Fn::If": ["RunsBySchedule", "breaching", "notBreaching"]}

@@ -15,7 +15,7 @@ from tds_core.entities import REGISTRY
 from tds_core.sync import overview, signals
 from tds_core.sync.trace import trace
 from tds_core.sync.verdict import verdict
-from tds_core.sync.watch import STALE, UNHEALED, VERDICT, Watch
+from tds_core.sync.watch import DRIFT, STALE, VERDICT, Watch
 from tests import zoho_fakes
 from tests.integration.graveyard import Graveyard
 from tests.integration.road import Queued, document, message, record
@@ -87,7 +87,7 @@ def looks(grave: Graveyard, reader: Database) -> Looks:
 
 def test_all_is_well(looks: Looks) -> None:
     assert looks.look() == []
-    assert looks.figures == {VERDICT: 0, STALE: 0, UNHEALED: 0}
+    assert looks.figures == {VERDICT: 0, STALE: 0, DRIFT: 0}
 
 
 def test_a_queue_that_does_not_move_for_thirty_seconds_is_bad_until_it_is_empty(looks: Looks) -> None:
@@ -140,7 +140,7 @@ def test_drift_above_one_percent_is_bad_until_it_is_healed(looks: Looks, databas
     Queued("invoices", database).handle(*(record(message("invoices", document("invoices", str(n)))) for n in range(50)))
     differ(database, verify(database), "invoices", "7")
     assert looks.look() == ["drift"]
-    assert looks.figures[UNHEALED] == 1
+    assert looks.figures[DRIFT] == 2.0
     [shown] = overview.read(looks.grave.settings, looks.reader)["drift"]
     assert (shown["id"], shown["field"], shown["erp"], shown["zoho"]) == ("7", "total", "1.00", "2.00")
     database.execute("UPDATE tds.drift SET healed_at = now(), how = 'fetched'")

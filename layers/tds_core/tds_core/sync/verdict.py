@@ -78,6 +78,11 @@ class Checked:
     open: Mapping[str, int]
     rows: Mapping[str, int]
 
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """The share of each such entity's records."""
+        return {entity: count / max(self.rows.get(entity, 0), 1) for entity, count in self.open.items()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
@@ -148,7 +153,7 @@ def _verification(signals: Signals) -> list[Reason]:
     if signals.now - checked.ended_at > signals.verified_within:
         found.append(Reason(code="unverified", values={"age_s": (signals.now - checked.ended_at).total_seconds()}))
     for entity, count in checked.open.items():
-        share = count / max(checked.rows.get(entity, 0), 1)
+        share = checked.shares[entity]
         code = "drift" if share > DRIFT_SHARE else "unhealed"
         found.append(Reason(code=code, values={"entity": entity, "count": count, "share": share}))
     return found

@@ -11,7 +11,7 @@ from tds_core.sync.dead_letters import Places
 from tds_core.sync.dead_queue import DeadQueue
 from tds_core.zoho import status
 
-VERDICT, STALE, UNHEALED = "VerdictBad", "StaleLists", "UnhealedDrift"
+VERDICT, STALE, DRIFT = "VerdictBad", "StaleLists", "DriftPercent"
 SHOWN = 20
 
 
@@ -53,7 +53,8 @@ class Watch:
         codes = [reason.code for reason in judged.reasons]
         self._gauge(VERDICT, float(judged.level == "bad"))
         self._gauge(STALE, float(codes.count("stale") + codes.count("unread")))
-        self._gauge(UNHEALED, float(sum(found.checked.open.values()) if found.checked else 0))
+        shares = found.checked.shares if found.checked else {}
+        self._gauge(DRIFT, max((100.0 * share for share in shares.values()), default=0.0))
 
 
 def counters(settings: Settings) -> dict[str, Callable[[], int]]:
