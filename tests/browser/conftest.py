@@ -1,6 +1,6 @@
 """A browser in front of the status page: Debian's Chromium, or the one that CHROMIUM names.
 
-Without one these tests are left out and say what to install; where TDS_REQUIRE_BROWSER is set, as in .ci/run, they fail.
+Without one these tests are left out and say what to install; where TDS_REQUIRE_BROWSER is set (.ci/run) they fail.
 Screenshots are kept in the folder that TDS_SCREENSHOTS names.
 """
 
@@ -119,7 +119,8 @@ def keep(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
     def kept(page: Page, name: str) -> None:
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+            for part, whole in (("", True), ("-top", False)):
+                page.screenshot(path=str(Path(folder) / f"{name}{part}.png"), full_page=whole)
 
     return kept
 

@@ -104,7 +104,7 @@ def redriver(*places: str) -> Rights:
 def expected() -> dict[str, Rights]:
     schedule = {(INVOKE, "Backfill"), (SEND, "FailedRunsQueue")}
     return {
-        "MigrateRole": {(SECRET, "DatabaseSecret"), (SECRET, "DatabaseOwnerSecretArn")},
+        "MigrateRole": {(SECRET, name) for name in ("DatabaseSecret", "ReaderSecret", "DatabaseOwnerSecretArn")},
         "WebhookReceiverRole": {
             (SECRET, "WebhookSecret"),
             ("s3:PutObject", "${UnroutedBucket.Arn}/unrouted/*"),
@@ -124,6 +124,8 @@ def expected() -> dict[str, Rights]:
             ("s3:GetObject", f"${{ImageBucket.Arn}}/{PLACEHOLDER}"),
             ("cloudfront:CreateInvalidation", DISTRIBUTION),
         },
+        "GateRole": {(SECRET, "ViewerSecret"), (SECRET, "OperatorSecret")},
+        "PageRole": {(SECRET, "ReaderSecret")},
         "BackfillPollRole": schedule,
         "BackfillWalkRole": schedule,
         "BackfillDrainRole": schedule,
@@ -137,6 +139,7 @@ def expected() -> dict[str, Rights]:
         },
         "ConsoleRole": {
             *((SECRET, "DatabaseSecret"), (INVOKE, "Backfill"), ("s3:ListBucket", "ImageBucket")),
+            (SECRET, "OperatorSecret"),
             ("s3:GetObject", "${UnroutedBucket.Arn}/unrouted/*"),
             *redriver("FailedRunsQueue", "UnroutedQueue"),
         },
@@ -161,7 +164,7 @@ def test_every_function_has_a_role_of_its_own() -> None:
     roles = {name: properties["Role"]["Fn::GetAtt"][0] for name, properties in of_type("AWS::Lambda::Function").items()}
     assert roles == {name: f"{name}Role" for name in roles}
     assert set(roles) == {
-        *("Migrate", "WebhookReceiver", "Backfill", "Console", "ImageSync", "Housekeeping"),
+        *("Migrate", "WebhookReceiver", "Backfill", "Console", "ImageSync", "Housekeeping", "Gate", "Page"),
         *(f"{entity}Processor" for entity in entities()),
     }
 

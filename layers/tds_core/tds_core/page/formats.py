@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,7 @@ class Formats:
 
     def number(self, value: float) -> str:
         """A count with thousands apart."""
-        return self.digits(format_decimal(value, locale=_LOCALES[self.language], numbering_system="default"))
+        return _number(value, self.language)
 
     def amount(self, value: str) -> str:
         """An exact amount: no digit is lost, and no float is touched."""
@@ -60,7 +61,7 @@ class Formats:
     def duration(self, seconds: float) -> str:
         """A time span in its largest unit: 5 minutes."""
         span = timedelta(seconds=max(round(seconds), 1 if seconds > 0 else 0))
-        return self.digits(format_timedelta(span, threshold=1.5, locale=_LOCALES[self.language]))
+        return _duration(span, self.language)
 
     def ago(self, moment: str | None) -> str:
         """How long ago an ISO time was."""
@@ -90,7 +91,7 @@ class Formats:
 
     def digits(self, text: str) -> str:
         """The text with the language's digits."""
-        return text.translate(_DIGITS.get(self.language, {}))
+        return _digits(text, self.language)
 
     def values(self, given: Mapping[str, Any]) -> dict[str, str]:
         """The values of a reason, each written by what it is."""
@@ -111,6 +112,20 @@ class Formats:
         """A queue or place of dead messages: its entity's name, or its own."""
         kind, _, entity = place.partition("/")
         return self.name("entity", entity) if entity else self.name("place", kind)
+
+
+@lru_cache(maxsize=4096)
+def _number(value: float, language: str) -> str:
+    return _digits(format_decimal(value, locale=_LOCALES[language], numbering_system="default"), language)
+
+
+@lru_cache(maxsize=4096)
+def _duration(span: timedelta, language: str) -> str:
+    return _digits(format_timedelta(span, threshold=1.5, locale=_LOCALES[language]), language)
+
+
+def _digits(text: str, language: str) -> str:
+    return text.translate(_DIGITS.get(language, {}))
 
 
 def language_of(asked: str, accepted: str) -> str:

@@ -9,11 +9,11 @@ from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, scans
 from tds_core.plain import plain
 from tds_core.settings import Settings
-from tds_core.sync import plan, poll, signals, silence
+from tds_core.sync import plan, poll, signals
 from tds_core.sync.cadence import Cadence
 from tds_core.sync.verdict import Verdict, verdict
 from tds_core.words import words
-from tds_core.zoho import status
+from tds_core.zoho.status import Day
 
 _HOUR_S = 3_600.0
 _DAY = timedelta(days=1)
@@ -22,8 +22,8 @@ SHOWN, HOURS, DAYS = 20, 24, 7
 
 def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) -> dict[str, Any]:
     """The figures of now in plain values, times as ISO 8601; `since_s` bounds latency and outcomes."""
-    found = signals.read(settings, database)
-    day = status.day(settings, database)
+    look = signals.read(settings, database)
+    found, day = look.signals, look.day
     cursors = census.scan_figures(database)
     figures = {
         "now": found.now,
@@ -37,25 +37,25 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
         "images": images.figures(database),
         "scans": {name: one for name, one in cursors.items() if name in scans()},
         "organization": cursors.get(poll.ORGANIZATION),
-        "places": {place.name: place for place in watch.places(database, signals.QUEUED)},
+        "places": {place.name: place for place in look.places},
         "dead": watch.dead(database, limit=SHOWN),
         "verification": checks.newest(database),
         "drift": checks.differences(database, limit=SHOWN),
         "webhooks": census.webhook_latency(database, since_s=since_s),
         "webhooks_24h": announcements.heard(database, since=found.now - _DAY),
         "hours": checks.hours(database, number=HOURS),
-        "silence": silence.measure(settings, database),
+        "silence": look.silence,
         "outcomes": census.outcome_figures(database, since_s=since_s),
         "outbox": outbox.figures(database),
         "working": census.working(database),
         "runs": census.recent_runs(database),
-        "zoho": status.read(settings, database),
+        "zoho": look.zoho,
     }
     plainly: dict[str, Any] = plain(figures)
     return plainly
 
 
-def _eta_s(settings: Settings, database: Database, day: status.Day) -> float | None:
+def _eta_s(settings: Settings, database: Database, day: Day) -> float | None:
     """The seconds until the history is whole; None when nothing of the day is left for it."""
     planned = plan.plan(
         Cadence.of(settings, day_limit=day.limit, zone=day.zone),

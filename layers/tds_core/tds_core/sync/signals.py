@@ -1,6 +1,7 @@
 """What the verdict rests on, read from the database: cheap enough for every minute and every look."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from psycopg import sql
@@ -14,8 +15,10 @@ from tds_core.settings import Settings
 from tds_core.sync import silence
 from tds_core.sync.cadence import Cadence
 from tds_core.sync.dead_things import DEAD_LETTERS, FAILED_RUNS, UNROUTED
+from tds_core.sync.silence import Silence
 from tds_core.sync.verdict import Checked, List, Signals
 from tds_core.zoho import status
+from tds_core.zoho.status import Day, ZohoStatus
 
 QUEUE = "queue"
 QUEUED: Mapping[str, list[str]] = {
@@ -24,15 +27,27 @@ QUEUED: Mapping[str, list[str]] = {
 }
 
 
-def read(settings: Settings, database: Database) -> Signals:
-    """The signals of now."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The signals of one moment, and what they were read from."""
+
+    signals: Signals
+    day: Day
+    zoho: ZohoStatus
+    places: list[Place]
+    silence: dict[str, Silence]
+
+
+def read(settings: Settings, database: Database) -> Look:
+    """Look now."""
     now = announcements.now(database)
     day = status.day(settings, database)
     cadence = Cadence.of(settings, day_limit=day.limit, zone=day.zone)
     zoho = status.read(settings, database)
     places = watch.places(database, QUEUED)
+    silences = silence.measure(settings, database)
     counts = {place.name: place.messages for place in places}
-    return Signals(
+    found = Signals(
         now=now,
         watched_at=max((place.observed_at for place in places), default=None),
         lists=_lists(database, cadence, now),
@@ -45,13 +60,14 @@ def read(settings: Settings, database: Database) -> Signals:
         failed_runs=counts.get(FAILED_RUNS, 0),
         parked=parked.total(database),
         pending_history=_pending_history(database),
-        silent=[name for name, one in silence.measure(settings, database).items() if one.is_silent],
+        silent=[name for name, one in silences.items() if one.is_silent],
         token_refusal=zoho.token_refusal,
         circuit=zoho.circuit,
         spent=[one.product for one in zoho.days if one.is_closed or one.remaining <= 0],
         checked=_checked(database),
         verified_within=timedelta(days=cadence.row.nights + 1),
     )
+    return Look(signals=found, day=day, zoho=zoho, places=places, silence=silences)
 
 
 def _ages(places: list[Place]) -> dict[str, float]:

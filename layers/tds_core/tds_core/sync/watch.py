@@ -9,7 +9,6 @@ from tds_core.settings import Settings
 from tds_core.sync import signals, verdict
 from tds_core.sync.dead_letters import Places
 from tds_core.sync.dead_queue import DeadQueue
-from tds_core.zoho import status
 
 VERDICT, STALE, DRIFT = "VerdictBad", "StaleLists", "DriftPercent"
 SHOWN = 20
@@ -45,11 +44,11 @@ class Watch:
         return {}
 
     def _judge(self) -> None:
-        found = signals.read(self._settings, self._database)
+        look = signals.read(self._settings, self._database)
+        found = look.signals
         judged = verdict.verdict(found)
         grave = sorted({reason.code for reason in judged.reasons if reason.level == "bad"})
-        zone = status.day(self._settings, self._database).zone
-        watch.count_look(self._database, level=judged.level, reasons=grave, zone=zone)
+        watch.count_look(self._database, level=judged.level, reasons=grave, zone=look.day.zone)
         codes = [reason.code for reason in judged.reasons]
         self._gauge(VERDICT, float(judged.level == "bad"))
         self._gauge(STALE, float(codes.count("stale") + codes.count("unread")))
