@@ -136,3 +136,12 @@ def test_a_reason_without_a_rank_is_an_error() -> None:
 
 def _places(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_every_message_is_said_somewhere() -> None:
+    folder = Path(__file__).parents[2] / "layers" / "tds_core" / "tds_core"
+    sources = [*(folder / "page").rglob("*.py"), *(folder / "page").rglob("*.html"), folder / "sync" / "overview.py"]
+    text = "".join(source.read_text("utf-8") for source in sources)
+    named = set(re.findall(r'"([a-z]+)\." ~|f"([a-z]+)\.\{|name\("([a-z]+)"', text))
+    kinds = {one for found in named for one in found if one} | {"verdict", "reason", "entity", "product", "place"}
+    assert {key for key in messages("en") if f'"{key}"' not in text and key.partition(".")[0] not in kinds} == set()

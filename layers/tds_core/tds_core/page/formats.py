@@ -102,8 +102,8 @@ class Formats:
             return self.duration(value or 0.0)
         if name == "share":
             return self.percent(value)
-        if name in ("entity", "scan"):
-            return self.name("entity", value)
+        if name in ("entity", "scan", "product"):
+            return self.name("product" if name == "product" else "entity", value)
         if name == "place":
             return self.place(value)
         return self.number(value) if isinstance(value, int | float) else f"{_ISOLATE}{value}{_ISOLATE_END}"

@@ -163,7 +163,7 @@ def _zoho(signals: Signals) -> list[Reason]:
     """Whether Zoho may be asked."""
     found = []
     if signals.token_refusal is not None:
-        found.append(Reason(code="token", values={"refusal": signals.token_refusal}))
+        found.append(Reason(code="token", values={"refusal": signals.token_refusal.partition(":")[0]}))
     if signals.circuit != "closed":
         found.append(Reason(code="circuit"))
     return found + [Reason(code="day_spent", values={"product": product}) for product in signals.spent]
