@@ -30,8 +30,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 # The stack's tests stay in one worker, so more workers than two shorten only what runs beside them.
 WORKERS ?= 2
+SEED ?= 1
+MINUTES ?= 3
 
-.PHONY: help setup demo test check format lint types layers template bench build validate invoke certificates clean
+.PHONY: help setup demo test chaos soak check format lint types layers template bench build validate invoke certificates clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +46,12 @@ demo: setup ## a company arrives in PostgreSQL through the deployed template, th
 
 test: setup ## unit, contract, integration, browser and stack tests, in two workers
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+chaos: setup ## a random run of faults that SEED=n repeats; MINUTES=m of storm
+	$(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
+
+soak: setup ## a simulation: seven business days in ten minutes, with faults; what grows, leaks or gets stuck
+	$(BIN)/python -m tests.chaos.soak --seed $(SEED)
 
 check: setup format lint types layers template build ## what CI runs besides the tests
 	@echo "all checks passed"
@@ -66,7 +74,7 @@ template: $(READY)
 
 validate: template ## lint the template
 
-bench: setup ## the figures: receiver, webhook to row, apply path, simulator
+bench: setup ## the figures: receiver, webhook to row, apply path, simulator, history at the real limits
 	$(BIN)/python -m tests.benchmarks
 
 build: $(READY) ## build for AWS: python3.13, arm64

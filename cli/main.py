@@ -4,6 +4,7 @@ import typer
 
 from cli.commands import dlq, images, simulate, webhook
 from cli.commands.backfill import backfill
+from cli.commands.doctor import doctor
 from cli.commands.down import down
 from cli.commands.info import info
 from cli.commands.migrate import migrate
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for command in (up, down, info, backfill, poll, status, plan, trace, refetch, migrate):
+for command in (up, down, info, backfill, poll, status, plan, doctor, trace, refetch, migrate):
     app.command()(command)
 # the simulator reads its own options
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(

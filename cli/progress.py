@@ -71,11 +71,12 @@ class DetailProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Lists and details at one moment; `working` names the modes that are at work."""
+    """Lists and details at one moment; `working` names the modes that are at work, `waits` says for what they wait."""
 
     lists: tuple[ListProgress, ...]
     details: tuple[DetailProgress, ...]
     working: frozenset[str]
+    waits: tuple[str, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -135,6 +136,7 @@ class Meter:
                 for name, part in figures.items()
             ),
             working=frozenset(status["working"]),
+            waits=waits(status["zoho"]),
         )
 
     def _rate(self, entity: str) -> float:
@@ -142,6 +144,22 @@ class Meter:
         if last_s <= first_s:
             return 0.0
         return max(last[entity] - first.get(entity, 0), 0) / (last_s - first_s)
+
+
+def waits(zoho: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a history waits for by itself, in words."""
+    used_up = "today's calls for the history are used up, it goes on by itself at"
+    found = [
+        f"{day['product']}: {used_up} {clock_time(day['resets_at'])}" for day in zoho["days"] if day["ends_history"]
+    ]
+    if zoho["circuit"] == "open":
+        found.append("Zoho does not answer: the circuit is open, and is probed by itself")
+    return tuple(found)
+
+
+def clock_time(moment: str) -> str:
+    """A moment that the console gave as text, in this machine's zone: Tue 00:00."""
+    return f"{datetime.fromisoformat(moment).astimezone():%a %H:%M}"
 
 
 def _images(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli.progress import ListProgress, Snapshot, age_s, duration
+from cli.progress import ListProgress, Snapshot, age_s, clock_time, duration
 from cli.reckoning import Account
 
 _BAR_WIDTH = 24
@@ -66,6 +66,8 @@ def progress(snapshot: Snapshot) -> Table:
         made.add_row(
             f"{detail.entity}", _bar(share), f"{done:,}", f"{detail.total:,}", f"{detail.per_second:.0f}", parked
         )
+    if not snapshot.is_over:
+        made.caption, made.caption_justify = "\n".join(snapshot.waits) or None, "left"
     return made
 
 
@@ -78,7 +80,8 @@ def progress_line(snapshot: Snapshot) -> str:
         for part in snapshot.details
         if part.total
     ]
-    return f"lists: {', '.join(lists) or '-'} | details: {', '.join(details) or '-'}"
+    waits = "" if snapshot.is_over else "".join(f" | {text}" for text in snapshot.waits)
+    return f"lists: {', '.join(lists) or '-'} | details: {', '.join(details) or '-'}{waits}"
 
 
 def latency(webhooks: Mapping[str, Any]) -> str:
@@ -124,6 +127,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     made.add_row("organisation", _organization(figures["organization"], now=now))
     made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
     made.add_row("unannounced", _silence(figures["silence"], now=now))
+    made.add_row("without failure", _without_failure(figures["without_failure"], now=now))
     made.add_row("events", _outbox(figures["outbox"]))
     made.add_row("at work", ", ".join(figures["working"]) or "nobody")
     made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
@@ -180,7 +184,8 @@ def _organization(figures: Mapping[str, Any] | None, *, now: datetime) -> Text:
 
 def _day(day: Mapping[str, Any]) -> str:
     closed = ", closed" if day["is_closed"] else ""
-    return f"{day['product']}: {day['remaining']:,} of {day['limit']:,} today{closed}"
+    history = f", none of them for the history until {clock_time(day['resets_at'])}" if day["ends_history"] else ""
+    return f"{day['product']}: {day['remaining']:,} of {day['limit']:,} today{closed}{history}"
 
 
 def _silence(silence: Mapping[str, Any], *, now: datetime) -> Text:
@@ -196,6 +201,16 @@ def _silence(silence: Mapping[str, Any], *, now: datetime) -> Text:
         silent = f", SILENT for {part['hours']:.1f} hours of business" if part["is_silent"] else ""
         lines.append(Text(f"{name}: {came}, {found}{silent}", style=_BAD if part["is_silent"] else ""))
     return Text("\n").join(lines) if lines else Text("nothing that polls found", style=_GOOD)
+
+
+def _without_failure(figures: Mapping[str, Any], *, now: datetime) -> Text:
+    """Whole days in a row on which no run failed, and what failed last."""
+    shown = Text(f"{figures['days']} days in a row")
+    if figures["error"]:
+        shown.append(
+            f", last {figures['mode']} {_ago(figures['started_at'], now=now)}: {figures['error']}", style=_FAINT
+        )
+    return shown
 
 
 def _circuit(zoho: Mapping[str, Any], *, now: datetime) -> Text:

@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import apply, images, receiver, simulator, status_page, webhook_to_row
+from tests.benchmarks import apply, history, images, receiver, simulator, status_page, webhook_to_row
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "receiver": receiver.run,
     "apply": apply.run,
     "simulator": simulator.run,
     "webhook_to_row": webhook_to_row.run,
+    "history": history.run,
     "images": images.run,
     "status_page": status_page.run,
 }

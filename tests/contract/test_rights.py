@@ -140,6 +140,11 @@ def expected() -> dict[str, Rights]:
         "ConsoleRole": {
             *((SECRET, "DatabaseSecret"), (INVOKE, "Backfill"), ("s3:ListBucket", "ImageBucket")),
             (SECRET, "OperatorSecret"),
+            (INVOKE, "WebhookReceiver"),
+            *(("scheduler:GetSchedule", role.removesuffix("Role")) for role in SCHEDULES),
+            *(("sns:GetTopicAttributes", topic) for topic in ("CriticalAlarms", "WarningAlarms")),
+            # CloudWatch lists alarms of all stacks or none
+            ("cloudwatch:DescribeAlarms", "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"),
             ("s3:GetObject", "${UnroutedBucket.Arn}/unrouted/*"),
             *redriver("FailedRunsQueue", "UnroutedQueue"),
         },

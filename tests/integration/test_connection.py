@@ -1,5 +1,7 @@
 """A connection that outlives its server's restarts unnoticed, and fails only for what is under way."""
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 
@@ -44,3 +46,22 @@ def test_a_server_that_cannot_be_reached_is_told() -> None:
     unreachable = Database(lambda: "host=127.0.0.1 port=1", application_name="test")
     with pytest.raises(DatabaseUnavailable):
         unreachable.execute("SELECT 1")
+
+
+def test_a_conflict_outside_of_a_repeatable_piece_of_work_is_told_as_something_to_try_again(
+    database: Database, connect: Callable[[], Database]
+) -> None:
+    """Nothing was committed, and the connection is as good as before."""
+    first = database.execute(PROCESS)
+
+    def conflict() -> None:
+        with database.transaction() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            connection.execute("SELECT FROM tds.circuit")
+            connect().execute("UPDATE tds.circuit SET failures = 1")
+            connection.execute("UPDATE tds.circuit SET failures = 2")
+
+    with pytest.raises(DatabaseUnavailable, match="SerializationFailure"):
+        conflict()
+    assert database.execute(PROCESS) == first
+    assert database.execute("SELECT failures FROM tds.circuit") == [(1,)]

@@ -45,6 +45,7 @@ def waker() -> Waker:
 @pytest.fixture
 def console(road: Road, waker: Waker) -> Console:
     parts: dict[str, Any] = {"database": road.database, "waker": waker, "dead": DeadLetters([], road.database)}
+    parts["doctor"] = None
     return Console(road.settings, **parts)
 
 
@@ -238,6 +239,38 @@ def test_a_plan_counts_what_the_mirror_holds_and_what_waits(console: Console, ro
     assert told["calls_a_day"]["poll"] == calls["poll"] * 176
     assert sizes.read(road.database, REGISTRY["payments"]).looked_back == 2
     assert len(zoho.calls) == 4, "a plan costs no call"
+
+
+@pytest.mark.parametrize(
+    ("runs", "days", "error"),
+    [
+        pytest.param([], 0, None, id="never"),
+        pytest.param([(0, None)], 0, None, id="today-is-not-whole"),
+        pytest.param([(n, None) for n in range(8)], 7, None, id="seven-days"),
+        pytest.param([(n, None) for n in range(1, 8)], 7, None, id="nothing-yet-today"),
+        pytest.param([(n, "E: x" if n == 3 else None) for n in range(8)], 2, "E: x", id="failed-three-days-ago"),
+        pytest.param([(n, "E: x" if n == 0 else None) for n in range(8)], 0, "E: x", id="failed-today"),
+        pytest.param([(n, None) for n in (0, 1, 2, 4, 5)], 2, None, id="a-day-without-any-run"),
+    ],
+)
+def test_days_without_failure_are_whole_days_in_a_row(
+    console: Console, road: Road, runs: list[tuple[int, str | None]], days: int, error: str | None
+) -> None:
+    for ago, failure in runs:
+        road.database.execute(
+            """
+            INSERT INTO tds.runs (mode, started_at, ended_at, error) SELECT 'poll', at, at, %s
+            FROM (SELECT now() - make_interval(days => %s) AS at) AS moment
+            """,
+            (failure, ago),
+        )
+    told = ask(console, "status")["without_failure"]
+    assert (told["days"], told["error"]) == (days, error)
+
+
+def test_a_run_that_was_killed_is_a_failure(console: Console, road: Road) -> None:
+    road.database.execute("INSERT INTO tds.runs (mode, started_at) VALUES ('drain', now() - interval '2 days')")
+    assert ask(console, "status")["without_failure"]["error"] == "killed"
 
 
 def test_status_tells_how_many_events_wait_and_how_long(console: Console, road: Road) -> None:

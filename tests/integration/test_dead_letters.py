@@ -37,7 +37,8 @@ def grave(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Grave
 
 def ask(grave: Graveyard, command: str, **arguments: Any) -> Any:
     """What the console answers, which must be plain JSON."""
-    console = Console(grave.settings, database=grave.database, waker=grave.waker, dead=grave.letters)  # type: ignore[arg-type]
+    parts: dict[str, Any] = {"database": grave.database, "waker": grave.waker, "dead": grave.letters, "doctor": None}
+    console = Console(grave.settings, **parts)
     answer = console.handle({"command": command, "arguments": arguments})
     assert answer["ok"] is True, answer
     return json.loads(json.dumps(answer["result"]))

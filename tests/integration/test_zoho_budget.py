@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tds_core.database.connection import Database
 from tds_core.errors import DatabaseUnavailable, PermitDenied, ZohoThrottled
 from tds_core.priority import Priority
+from tds_core.zoho import status
 from tds_core.zoho.budget import Budget, Permit, Quota
 from tests import zoho_fakes
 from tests.integration.budget_model import DAY, QUARTER, Day, Window
@@ -330,6 +331,29 @@ def test_backfill_and_images_share_what_is_left(
 ) -> None:
     budget = world.budget(minute_limit=10_000, day_limit=1_000)
     assert share_out(world, budget, *wishes) == expected
+
+
+def test_the_status_says_when_the_day_ends_the_history_and_when_it_goes_on(world: World) -> None:
+    budget = world.budget(minute_limit=1_000)
+
+    def ends_history() -> bool:
+        """As the status says, and as the budget does."""
+        told = status.read(zoho_fakes.settings(day_limit=DAY_LIMIT), world.database).days[0].ends_history
+        if told:
+            assert denied(budget, Priority.BACKFILL).limit == "day"
+        else:
+            budget.give_back(take(budget, Priority.BACKFILL))
+        return told
+
+    world.call(budget, quota=quota(99, reset_s=15 * 3_600))
+    assert not ends_history()
+    world.call(budget, quota=quota(60, reset_s=15 * 3_600))
+    assert ends_history()
+    take(budget, Priority.POLL)
+    world.call(budget, code=45)
+    assert ends_history()
+    world.clock.advance(15 * 3_600 + 60)
+    assert not ends_history()
 
 
 def test_late_headers_do_not_raise_what_is_left(world: World) -> None:

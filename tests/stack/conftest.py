@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from cli.deployment import Deployment
-from cli.local.deploy import Cloud
-from cli.local.stack import LocalStack, Wish
+from cli.local.stack import Wish
 from cli.local.state import StateDirectory
-from tests.stack.running import Stack
+from tests.stack.running import Stack, deployed
 
 PARAMETERS = {
     "BackoffBaseS": "1",
     "BreakerOpenS": "2",
+    "CallDeadlineS": "8",
     "ContactsWalkIntervalS": "5",
     "LagRetryS": "1",
     "LeaseS": "20",
@@ -31,17 +30,6 @@ PARAMETERS = {
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A healthy stack."""
-    directory = StateDirectory(tmp_path_factory.mktemp("stack"))
-    local = LocalStack(directory)
     wish = Wish(minute_limit=6_000, in_flight_limit=10, schedules=False, fresh=True, parameters=PARAMETERS)
-    try:
-        state = local.up(wish, tethered=True)
-        yield Stack(
-            local=local,
-            state=state,
-            deployment=Deployment(stack=state.stack_name, region=state.region, local=state),
-            cloud=Cloud(endpoint_url=state.aws_endpoint_url, state=directory),
-        )
-    finally:
-        local.down()
-        directory.remove_data()
+    with deployed(StateDirectory(tmp_path_factory.mktemp("stack")), wish) as running:
+        yield running

@@ -1,13 +1,15 @@
 """What tests do with the deployed stack: send webhooks, have things happen in Zoho, look at rows and queues."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import psutil
 import psycopg
 from psycopg import sql
 from psycopg.types.json import set_json_loads
@@ -16,8 +18,8 @@ from cli.deployment import Deployment
 from cli.failure import CommandFailed
 from cli.follow import Follower
 from cli.local.deploy import Cloud
-from cli.local.stack import LocalStack
-from cli.local.state import StackState
+from cli.local.stack import LocalStack, Wish
+from cli.local.state import StackState, StateDirectory
 from cli.progress import Snapshot
 from tds_core import lossless_json
 from tds_core.entities import REGISTRY
@@ -27,6 +29,7 @@ Json = dict[str, Any]
 Pairs = Sequence[tuple[str, str]]
 PROMISE_S = 30.0  # what a webhook announces is a row within this time
 JSON = "application/json"
+_WORKER = re.compile(r"/ministack-lambda-tds-(?P<function>[A-Za-z]+)-[^/]*/_worker\.py")
 
 
 def wait_for(condition: Callable[[], Any], message: str | Callable[[], str], *, timeout_s: float = PROMISE_S) -> None:
@@ -35,6 +38,23 @@ def wait_for(condition: Callable[[], Any], message: str | Callable[[], str], *, 
     while not condition():
         assert time.monotonic() < deadline, message if isinstance(message, str) else message()
         time.sleep(0.2)
+
+
+@contextmanager
+def deployed(directory: StateDirectory, wish: Wish) -> Iterator["Stack"]:
+    """A healthy stack, which ends with the block and keeps nothing."""
+    local = LocalStack(directory)
+    try:
+        state = local.up(wish, tethered=True)
+        yield Stack(
+            local=local,
+            state=state,
+            deployment=Deployment(stack=state.stack_name, region=state.region, local=state),
+            cloud=Cloud(endpoint_url=state.aws_endpoint_url, state=directory),
+        )
+    finally:
+        local.down()
+        directory.remove_data()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +168,7 @@ class Stack:
     @property
     def follower(self) -> Follower:
         """Follows what the functions do, as the commands do it."""
-        return Follower(self.deployment.ask, timeout_s=60)
+        return Follower(self.deployment.ask, timeout_s=120)
 
     def backfill(self, *entities: str) -> Snapshot:
         """Walk the lists of these entities, or all, and wait until nothing is left to be fetched."""
@@ -159,6 +179,13 @@ class Stack:
         """Poll every list, and wait until nothing is left to be fetched."""
         assert self.follower.poll().error is None
         self.follower.until_over(lambda _: None)
+
+    def tick(self) -> None:
+        """Wake the modes that nobody is at work on, as their schedules do; without PostgreSQL it is a missed tick."""
+        with suppress(CommandFailed):
+            idle = {"walk", "drain"} - set(self.deployment.ask("status", {})["working"])
+            if idle:
+                self.deployment.ask("wake", {"modes": sorted(idle)})
 
     def is_at_rest(self) -> bool:
         """Whether no webhook is under way, no message waits and no function of the backfill works."""
@@ -176,7 +203,7 @@ class Stack:
     @contextmanager
     def held(self, entity: str) -> Iterator[None]:
         """Let the entity's messages wait meanwhile; then they come together."""
-        mapping = self._resource(f"{entity.title()}ProcessorSource")
+        mapping = self.resource(f"{entity.title()}ProcessorSource")
         client = self.cloud.client("lambda")
         wait_for(lambda: not self.deployment.queued(), "a message of before stays on its queue")
         client.update_event_source_mapping(UUID=mapping, Enabled=False)
@@ -201,9 +228,18 @@ class Stack:
             if not answer.get("Messages"):
                 return taken
 
+    def workers(self) -> dict[str, list[psutil.Process]]:
+        """The processes in which the emulator runs functions, by the function's logical id."""
+        found: dict[str, list[psutil.Process]] = {}
+        for process in psutil.Process(self.state.supervisor_pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if worker := _WORKER.search(" ".join(process.cmdline())):
+                    found.setdefault(worker["function"], []).append(process)
+        return found
+
     def environment(self, logical_id: str) -> Mapping[str, str]:
         """The environment that the template gave to a function."""
-        client, name = self.cloud.client("lambda"), self._resource(logical_id)
+        client, name = self.cloud.client("lambda"), self.resource(logical_id)
         configuration: Mapping[str, Any] = client.get_function_configuration(FunctionName=name)
         return dict(configuration["Environment"]["Variables"])
 
@@ -217,7 +253,8 @@ class Stack:
         arn = self.deployment.output("WebhookSecretArn")
         self.cloud.client("secretsmanager").put_secret_value(SecretId=arn, SecretString=text)
 
-    def _resource(self, logical_id: str) -> str:
+    def resource(self, logical_id: str) -> str:
+        """The physical id of a resource of the template."""
         resource = self.cloud.client("cloudformation").describe_stack_resource(
             StackName=self.state.stack_name, LogicalResourceId=logical_id
         )

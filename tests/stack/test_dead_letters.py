@@ -58,7 +58,7 @@ def send(stack: Stack, entity: str, body: Json | str) -> None:
 
 def housekeep(stack: Stack) -> Json:
     """Run housekeeping once, as its schedule does."""
-    return stack.deployment.invoke(stack._resource("Housekeeping"), {"mode": "housekeeping"})
+    return stack.deployment.invoke(stack.resource("Housekeeping"), {"mode": "housekeeping"})
 
 
 def test_a_poison_message_is_listed_shown_redriven_and_dropped(stack: Stack) -> None:

@@ -18,7 +18,7 @@ def test_a_change_is_published_on_the_stacks_bus_and_stands_in_its_records_story
     stack.until_equal("invoices", invoice)
     waiting = "SELECT sequence FROM tds.outbox WHERE entity = 'invoices' AND id = %s ORDER BY event_id"
     assert stack.query(waiting, [invoice["invoice_id"]])[0] == (1,)
-    done = stack.deployment.invoke(stack._resource("Housekeeping"), {"mode": "housekeeping"})
+    done = stack.deployment.invoke(stack.resource("Housekeeping"), {"mode": "housekeeping"})
     assert done["publish.published"] > 0
     assert stack.query(waiting, [invoice["invoice_id"]]) == []
 

@@ -1,26 +1,19 @@
 """From Zoho to the row through the deployed template: history, webhooks as they suffer, and an outage."""
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
 
-import psycopg
 import pytest
 
 from cli.progress import Snapshot
 from cli.reckoning import accounts, least_calls
 from tds_core.entities import REGISTRY
-from tds_core.entities.spec import EntitySpec
-from tests.quoted import quoted
+from tests.stack.comparison import FAIR_WEATHER, assert_equal, catch_up, empty, is_answering, told
 from tests.stack.running import PROMISE_S, Json, Stack, wait_for
 
 OUTAGE_S = 20.0
-NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-FAIR_WEATHER = {"loss": 0, "duplication": 0, "reordering": 0, "concurrency": 10, "timeout_s": 60}
 ANNOUNCED = [name for name, spec in REGISTRY.items() if spec.webhook_modules]
 
 
@@ -64,17 +57,6 @@ def company(stack: Stack, history: History) -> Iterator[Stack]:
     yield stack
     stack.zoho("PUT", "/webhooks", FAIR_WEATHER)
     assert {name: stack.take(f"{name}Queue") for name in stack.deployment.dead_letters()} == {}
-
-
-def empty(stack: Stack) -> None:
-    """Forget what other tests left in the mirror, which Zoho knows nothing of."""
-    wait_for(stack.is_at_rest, "the stack does not come to rest", timeout_s=60)
-    names = stack.query("SELECT tablename FROM pg_tables WHERE schemaname = 'erp'")
-    tables = [f"erp.{name}" for (name,) in names]
-    tables += [f"tds.{name}" for name in ("backlog", "tombstones", "change_log", "cursors", "runs")]
-    stack.query(f"TRUNCATE {', '.join(tables)}")
-    for queue in stack.deployment.dead_letters():
-        stack.take(f"{queue}Queue")
 
 
 # -- history
@@ -200,18 +182,6 @@ def test_webhooks_of_an_outage_are_all_applied_by_themselves_once_postgresql_is_
     assert_equal(company)
 
 
-def is_answering(stack: Stack) -> bool:
-    try:
-        return stack.query("SELECT 1") == [(1,)]
-    except psycopg.OperationalError:
-        return False
-
-
-def told(stack: Stack) -> list[Json]:
-    """The webhooks that were sent since the test began."""
-    return list(stack.zoho("GET", "/webhooks", deliveries="10000")["deliveries"])
-
-
 def assert_prompt(stack: Stack) -> None:
     """Every webhook since the test began had its outcome committed within the promised time."""
     wait_for(stack.is_at_rest, "the webhooks are not worked off")
@@ -226,36 +196,3 @@ def assert_prompt(stack: Stack) -> None:
         ((committed_at,),) = stack.query(statement, [delivery["id"], list(entities), sent_at])
         assert committed_at is not None, f"no outcome: {delivery}"
         assert (committed_at - sent_at).total_seconds() < PROMISE_S, delivery
-
-
-def catch_up(stack: Stack) -> None:
-    """Find what no webhook tells of: stock and balances."""
-    stack.poll()
-    stack.backfill("customers", "vendors")
-
-
-def assert_equal(stack: Stack) -> None:
-    """Every document and every total is Zoho's, and nothing is pending."""
-    compared = accounts(stack.zoho("GET", "/truth"), stack.deployment.ask("status", {})["entities"])
-    assert [part for part in compared if not part.is_equal] == []
-    for name, spec in REGISTRY.items():
-        assert differing(spec, stack.stored(name), stack.documents(name)) == {}, name
-
-
-def differing(spec: EntitySpec, stored: dict[str, Json | None], documents: dict[str, Json]) -> dict[str, list[str]]:
-    """The keys by which stored documents differ from Zoho's, by id."""
-    found: dict[str, list[str]] = {}
-    for record in stored.keys() | documents.keys():
-        some, other = plain(stored.get(record) or {}), plain(documents.get(record, {}))
-        keys = sorted(key for key in (some.keys() | other.keys()) - quoted(spec) if some.get(key) != other.get(key))
-        found |= {record: keys} if keys else {}
-    return found
-
-
-def plain(value: Any) -> Any:
-    """Without the spelling of numbers: what says "0.0" where the stored one says "0" is not stored anew."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return Decimal(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value

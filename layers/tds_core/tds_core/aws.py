@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tds_core.errors import ConfigurationError, QueueUnavailable
+from tds_core.errors import AwsRefused, ConfigurationError, QueueUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -19,9 +19,24 @@ if TYPE_CHECKING:
 _PATIENCE = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
-def client(service: str) -> Any:
-    """An AWS client with this module's patience."""
-    return boto3.client(service, config=_PATIENCE)  # type: ignore[call-overload]
+def client(service: str, *, answer_s: int | None = None) -> Any:
+    """An AWS client with this module's patience; one that waits longer for its answer asks only once."""
+    once = Config(read_timeout=answer_s, retries={"total_max_attempts": 1, "mode": "standard"})
+    return boto3.client(service, config=_PATIENCE.merge(once) if answer_s else _PATIENCE)  # type: ignore[call-overload]
+
+
+def ask(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
+    """AWS's answer to a question about the deployment; raises AwsRefused."""
+    try:
+        answer: dict[str, Any] = getattr(client, operation)(**arguments)
+    except (BotoCoreError, ClientError) as exc:
+        raise AwsRefused(f"{operation}: {cause(exc)}") from exc
+    return answer
+
+
+def is_emulated(client: Any) -> bool:
+    """Whether this client speaks to an emulator instead of AWS."""
+    return not str(client.meta.endpoint_url).rstrip("/").endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
 
 class Storage:

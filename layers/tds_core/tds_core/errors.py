@@ -24,7 +24,8 @@ TdsError
     ├── CredentialsRejected     invalid client, revoked refresh token or wrong data centre
     ├── ScopeMissing            the token may not read this endpoint (code 57)
     ├── OrganizationRejected    the organization id is not the token's (codes 6041, 4029)
-    └── FilterIgnored           a list did not honour the filter that change detection rests on
+    ├── FilterIgnored           a list did not honour the filter that change detection rests on
+    └── AwsRefused              AWS did not answer a question about the deployment: a right, a name or the network
 """
 
 from dataclasses import dataclass
@@ -161,6 +162,10 @@ class OrganizationRejected(ConfigurationError):
 
 class FilterIgnored(ConfigurationError):
     """A list returned rows that its filter excludes, so it cannot be used to find changes."""
+
+
+class AwsRefused(ConfigurationError):
+    """AWS did not answer a question about the deployment: a right is missing, a name wrong, or the network shut."""
 
 
 def is_permanent(reason: str) -> bool:

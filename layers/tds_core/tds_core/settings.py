@@ -25,6 +25,9 @@ class Settings:
     function: str = "unnamed"
     entity: str = ""
     backfill_function: str = ""
+    webhook_receiver_function: str = ""
+    schedules: str = ""
+    alarm_topics: str = ""
 
     # PostgreSQL
     database_host: str = ""

@@ -65,6 +65,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "resets_at": "2026-01-02T21:00:00+00:00",
         "is_closed": False,
         "used": [0] * 8,
+        "ends_history": False,
     }
     zoho = {
         "minute_used": 12,
@@ -95,6 +96,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "outbox": {"waiting": 0, "age_s": 0.0},
         "working": [],
         "runs": [],
+        "without_failure": {"days": 0, "mode": None, "started_at": None, "error": None},
         "zoho": zoho,
     }
     return whole | parts

@@ -344,3 +344,16 @@ def test_images_status_shows_what_was_given_up(use: Use) -> None:
     result = tds("images", "status")
     assert result.exit_code == 1
     assert "https://images.test" in result.stdout and "an empty answer" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("grade", "code"), [("good", 0), ("look", 0), ("not checked", 0), ("broken", 1)], ids=lambda value: str(value)
+)
+def test_the_doctor_ends_badly_only_if_something_is_broken(use: Use, grade: str, code: int) -> None:
+    line = {"check": "database", "about": "", "grade": grade, "says": "[well]", "todo": "look at it"}
+    use(doctor={"ok": grade != "broken", "checks": [line]})
+    result = tds("doctor", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["checks"]) == (code, [line])
+    shown = tds("doctor")
+    assert shown.exit_code == code
+    assert "[well]" in shown.stdout and "-> look at it" in shown.stdout

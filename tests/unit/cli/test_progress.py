@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cli.progress import Meter, Snapshot, age_s, duration
+from cli import render
+from cli.progress import Meter, Snapshot, age_s, clock_time, duration
 from tests.unit.cli.status_figures import entity, requests, scan, status
 
 
@@ -44,6 +45,19 @@ def test_parked_documents_end_the_waiting_but_are_not_complete() -> None:
 def test_a_row_without_document_is_not_complete_even_if_nobody_asks_for_it() -> None:
     assert not snapshot(entities={"invoices": entity(erp=5, pending=1)}).is_complete
     assert snapshot(entities={"invoices": entity(erp=5)}).is_complete
+
+
+def test_a_history_that_waits_says_what_for_and_until_when() -> None:
+    figures = status(backlog={"invoices": requests(3)})
+    assert Meter().read(figures, now_s=0).waits == ()
+    figures["zoho"]["days"][0]["ends_history"] = True
+    figures["zoho"]["circuit"] = "open"
+    waiting = Meter().read(figures, now_s=0)
+    until = clock_time("2026-01-02T21:00:00+00:00")
+    assert [text.partition(":")[0] for text in waiting.waits] == ["books", "Zoho does not answer"]
+    line = render.progress_line(waiting)
+    assert f"today's calls for the history are used up, it goes on by itself at {until}" in line
+    assert "circuit is open" in line
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,38 @@ def recent_runs(database: Database, *, limit: int = 5) -> list[dict[str, Any]]:
     return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
 
 
+def days_without_failure(database: Database, *, zone: str) -> dict[str, Any]:
+    """Whole days up to yesterday, in a row, on which runs were made and none failed; and the last run that did.
+
+    A day without any run breaks the row: then nobody was at work. A run without an end after an hour was killed.
+    """
+    rows = database.execute(
+        """
+        WITH told AS (
+            SELECT mode, started_at, (started_at AT TIME ZONE %(zone)s)::date AS day,
+                coalesce(error, CASE WHEN ended_at IS NULL AND started_at < now() - interval '1 hour'
+                    THEN 'killed' END) AS error
+            FROM tds.runs
+        ), days AS (
+            SELECT d::date AS day, count(t.day) = 0 OR bool_or(t.error IS NOT NULL) AS is_bad
+            FROM generate_series(
+                (SELECT min(day) FROM told), (now() AT TIME ZONE %(zone)s)::date, interval '1 day') AS d
+            LEFT JOIN told AS t ON t.day = d::date
+            GROUP BY d HAVING d::date < (now() AT TIME ZONE %(zone)s)::date OR count(t.day) > 0
+        )
+        SELECT (
+            SELECT count(*) FROM days WHERE day < (now() AT TIME ZONE %(zone)s)::date
+                AND day > coalesce((SELECT max(day) FROM days WHERE is_bad), '-infinity')
+        ), f.mode, f.started_at, f.error
+        FROM (SELECT 1) AS one LEFT JOIN LATERAL (
+            SELECT * FROM told WHERE error IS NOT NULL ORDER BY started_at DESC LIMIT 1
+        ) AS f ON true
+        """,
+        {"zone": zone},
+    )
+    return dict(zip(("days", "mode", "started_at", "error"), map(_plain, rows[0]), strict=True))
+
+
 def _totals(database: Database, spec: EntitySpec) -> dict[str, dict[str, str]]:
     if not spec.totals:
         return {}

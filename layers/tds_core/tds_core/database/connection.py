@@ -59,7 +59,7 @@ class Database:
     def transaction(self) -> Iterator[Connection[TupleRow]]:
         """One transaction: committed at the end of the block, rolled back on any error.
 
-        Raises DatabaseUnavailable when the server cannot be reached or breaks off.
+        Raises DatabaseUnavailable when the server cannot be reached or breaks off, also to end a deadlock.
         """
         with self._lock, self._session() as connection, connection.transaction():
             yield connection
@@ -70,8 +70,11 @@ class Database:
             try:
                 with self.transaction() as connection:
                     return work(connection)
-            except _CONFLICTS as exc:
-                _log.warning("transaction conflict", extra={"attempt": attempt, "sqlstate": exc.sqlstate})
+            except DatabaseUnavailable as exc:
+                conflict = exc.__cause__
+                if not isinstance(conflict, _CONFLICTS):
+                    raise
+                _log.warning("transaction conflict", extra={"attempt": attempt, "sqlstate": conflict.sqlstate})
         raise DatabaseUnavailable(f"transaction conflicts {_TRIES} times in a row")
 
     def close(self) -> None:
@@ -88,8 +91,10 @@ class Database:
                 self.close()
                 self._connection = self._connect()
             yield self._connection
-        except (*_CONFLICTS, *REFUSED):
+        except REFUSED:
             raise
+        except _CONFLICTS as exc:  # the connection is well, and nothing was committed
+            raise DatabaseUnavailable(type(exc).__name__) from exc
         except _UNAVAILABLE as exc:
             self.close()
             raise DatabaseUnavailable(type(exc).__name__) from exc

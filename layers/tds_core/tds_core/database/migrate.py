@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg import Connection, sql
 
+from tds_core.database.connection import Database
 from tds_core.errors import ConfigurationError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -17,6 +18,16 @@ _REGISTER = """
     CREATE TABLE IF NOT EXISTS tds.migrations (
         name text PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
 """
+# the register is older than the roles, so no default privilege reaches it
+_SHOW = "GRANT SELECT ON tds.migrations TO tds_app"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """The migrations of this code that a database lacks, and those that it has and this code does not know."""
+
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +60,21 @@ def migrate(conninfo: str, *, passwords: Mapping[str, str] | None = None) -> lis
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         connection.execute(_REGISTER)
         applied = _apply(connection)
+        connection.execute(_SHOW)
         connection.execute("SELECT tds.extend_change_log(), tds.admit_reader()")
         for role, password in (passwords or {}).items():
             _set_password(connection, role, password)
     return applied
+
+
+def difference(database: Database) -> Difference:
+    """How the database's migrations differ from this code's, as the application's role sees it."""
+    known = [migration.name for migration in migrations()]
+    applied = [name for (name,) in database.execute("SELECT name FROM tds.migrations ORDER BY name")]
+    return Difference(
+        missing=tuple(name for name in known if name not in applied),
+        unknown=tuple(name for name in applied if name not in known),
+    )
 
 
 def _apply(connection: Connection) -> list[str]:

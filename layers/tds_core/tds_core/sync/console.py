@@ -17,6 +17,7 @@ from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import overview, plan, silence
 from tds_core.sync.dead_letters import LISTED, DeadLetters
+from tds_core.sync.doctor import Doctor
 from tds_core.sync.image_commands import ImageCommands
 from tds_core.sync.places import Ending
 from tds_core.sync.queue import DrainWaker
@@ -31,12 +32,15 @@ _DAY = timedelta(days=1)
 class Console:
     """The commands, by name; each takes its arguments by keyword and returns plain values."""
 
-    def __init__(self, settings: Settings, *, database: Database, waker: DrainWaker, dead: DeadLetters) -> None:
+    def __init__(
+        self, settings: Settings, *, database: Database, waker: DrainWaker, dead: DeadLetters, doctor: Doctor
+    ) -> None:
         self._settings = settings
         self._database = database
         self._waker = waker
         self._images = ImageCommands(settings, database=database, waker=waker)
         self._dead = dead
+        self._doctor = doctor
         self._commands: dict[str, Callable[..., Any]] = {
             "status": self.status,
             "backfill": self.backfill,
@@ -45,6 +49,7 @@ class Console:
             "wake": self.wake,
             "probe": self.probe,
             "plan": self.plan,
+            "doctor": self.doctor,
             "webhooks": self.webhooks,
             "webhook_load": self.webhook_load,
             "trace": self.trace,
@@ -85,6 +90,11 @@ class Console:
         planned = plan.read(self._settings, self._database)
         calls = {part.purpose: round(part.calls_a_day, 1) for part in planned.parts}
         return {**plain(planned), "calls_a_day": calls}
+
+    def doctor(self) -> dict[str, Any]:
+        """Whether everything that the deployment needs is there and at work, each with what to do if not."""
+        checks = self._doctor.examine()
+        return {"ok": not any(check["grade"] == "broken" for check in checks), "checks": checks}
 
     def backfill(self, *, entities: Sequence[str] = ()) -> dict[str, Any]:
         """Ask for a whole walk of these entities, or of all, and start it; the details follow by themselves."""
@@ -136,8 +146,7 @@ class Console:
 
     def webhook_load(self, *, days: int = 30) -> dict[str, Any]:
         """How many changes a day Zoho would have to announce: on average, on the busiest day, by entity on average."""
-        zone = zoho_status.day(self._settings, self._database).zone
-        changes = announcements.changes_by_day(self._database, silence.ANNOUNCED, days=days, time_zone=zone)
+        changes = announcements.changes_by_day(self._database, silence.ANNOUNCED, days=days, time_zone=self._zone())
         by_day: dict[date, int] = {}
         by_entity = dict.fromkeys(silence.ANNOUNCED, 0)
         for one in changes:
@@ -169,6 +178,9 @@ class Console:
     def dlq_drop(self, *, ids: Sequence[str], operator: str = "") -> dict[str, Any]:
         """Delete dead things; tds.operations keeps what and by whom."""
         return self._settle(ids, "drop", operator)
+
+    def _zone(self) -> str:
+        return zoho_status.day(self._settings, self._database).zone
 
     def _settle(self, ids: Sequence[str], ending: Ending, operator: str) -> dict[str, Any]:
         done = self._dead.settle([str(id) for id in ids], ending, operator=str(operator))

@@ -30,6 +30,7 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
         "time_zone": day.zone,
         "verdict": explained(verdict(found)),
         "days_without_failure": watch.days_without_failure(database, zone=day.zone),
+        "without_failure": census.days_without_failure(database, zone=day.zone),
         "days": watch.days(database, number=DAYS),
         "entities": {name: census.entity_figures(database, spec) for name, spec in REGISTRY.items()},
         "backlog": census.backlog_figures(database),

@@ -15,6 +15,8 @@ from tds_core.sync import silence
 from tds_core.sync.console import Console
 from tds_core.sync.dead_letters import DeadLetters, Places
 from tds_core.sync.deletion import DeletionGuard
+from tds_core.sync.doctor import Deployment, Doctor
+from tds_core.sync.doctor.zoho import ZohoDoctor
 from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
 from tds_core.sync.health import Health
@@ -111,7 +113,9 @@ def console(settings: Settings) -> Console:
     """The commands of `tds`."""
     connected, starter = database(settings.require("unrouted_bucket")), DrainWaker(settings)
     places = Places.of(settings, database=connected, starter=starter)
-    return Console(settings, database=connected, waker=starter, dead=DeadLetters(places.all, connected))
+    deployment = Deployment(settings=settings, database=connected, places=places.all)
+    dead, doctor = DeadLetters(places.all, connected), Doctor(deployment)
+    return Console(settings, database=connected, waker=starter, dead=dead, doctor=doctor)
 
 
 def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> Housekeeping:
@@ -126,7 +130,7 @@ def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> 
 
 
 class Backfill:
-    """The three modes that call Zoho."""
+    """The modes that call Zoho."""
 
     def __init__(self, settings: Settings, *, gauge: Callable[[str, float], None]) -> None:
         connected = database(settings)
@@ -136,13 +140,14 @@ class Backfill:
         self.poll = Poll(settings, database=connected, mirror=written, client=zoho)
         self.walk = Walk(settings, database=connected, mirror=written, client=zoho)
         self.drain = Drain(settings, database=connected, mirror=written, fetcher=Fetcher(zoho, guard))
+        self.doctor = ZohoDoctor(settings, database=connected, client=zoho)
         self.images = ImageFeed(settings, database=connected, sender=Storage())
         self._work_s = settings.work_s
         self._settings = settings
         self._database = connected
         self._gauge = gauge
 
-    def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, int]:
+    def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, Any]:
         """Run the event's mode, for `work_s` at most and never past the function's own time.
 
         Images are handed on before and after it: they need not wait for a long drain, nor for the tick after a walk.
@@ -154,7 +159,7 @@ class Backfill:
         finally:
             self.images.run()
 
-    def _run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, int]:
+    def _run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, Any]:
         until = min(self._work_s, left_s())
         started = left_s()
 
@@ -171,4 +176,6 @@ class Backfill:
                 return self.walk.run(remaining_s)
             case "drain":
                 return self.drain.run(remaining_s)
+            case "doctor":
+                return {"checks": self.doctor.examine()}
         raise ConfigurationError(f"unknown mode {event.get('mode')!r}")

@@ -236,6 +236,10 @@ class UnifiedZohoClient:
         remember(self._database, organization)
         return organization
 
+    def authenticate(self) -> None:
+        """Make sure that there is a token, without a call to the API; raises what `Tokens.current` raises."""
+        self._tokens.current()
+
     def close(self) -> None:
         """Close the connections to Zoho."""
         self._http.close()

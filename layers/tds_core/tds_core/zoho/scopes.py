@@ -13,6 +13,14 @@ def scope_of(endpoint: str) -> str:
     return f"{_PRODUCTS.get(product, product)}.{_PARTS.get((product, name), name)}.READ"
 
 
+def needed() -> dict[str, EntitySpec]:
+    """Every scope that the mirror needs, each with an entity whose list it reads."""
+    found: dict[str, EntitySpec] = {}
+    for spec in REGISTRY.values():
+        found.setdefault(scope_of(f"{spec.product}{spec.path}"), spec)
+    return dict(sorted(found.items()))
+
+
 def _paths(spec: EntitySpec) -> list[str]:
     paths = [spec.path, *([spec.bulk.path] if spec.bulk else [])]
     return [path.strip("/").partition("/")[0] for path in paths]

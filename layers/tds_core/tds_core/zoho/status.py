@@ -5,6 +5,7 @@ from datetime import datetime
 
 import httpx
 
+from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.zoho.budget import Executor
 from tds_core.zoho.retry import MINT_LIMIT
@@ -27,12 +28,18 @@ _SHARED = """
     FROM tds.circuit c CROSS JOIN tds.token t
 """
 _DAYS = """
-    SELECT product, least(day_limit, %s),
-        CASE WHEN resets_at <= clock_timestamp() THEN least(day_limit, %s)
-            ELSE least(remaining, least(day_limit, %s) - (SELECT sum(u) FROM unnest(used) u)) END::int,
-        resets_at, closed AND resets_at > clock_timestamp(),
-        CASE WHEN resets_at <= clock_timestamp() THEN array_fill(0, ARRAY[8]) ELSE used END
-    FROM tds.api_budget ORDER BY product
+    SELECT product, whole, remaining, resets_at, closed AND NOT is_over,
+        CASE WHEN is_over THEN array_fill(0, ARRAY[8]) ELSE used END,
+        NOT is_over AND (closed OR tds.spare_calls(b, %s, whole, remaining, clock_timestamp()) < 1)
+    FROM (
+        SELECT b, b.product, b.resets_at, b.closed, b.used, d.whole, d.is_over,
+            CASE WHEN d.is_over THEN d.whole
+                ELSE least(b.remaining, d.whole - (SELECT sum(u) FROM unnest(b.used) u)) END::int AS remaining
+        FROM tds.api_budget AS b
+        CROSS JOIN LATERAL (
+            SELECT least(b.day_limit, %s) AS whole, b.resets_at <= clock_timestamp() AS is_over
+        ) AS d
+    ) AS days (b) ORDER BY product
 """
 
 
@@ -53,7 +60,10 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayStatus:
-    """One product's day; `used` is our own calls by priority, `remaining` Zoho's own count once it told it."""
+    """One product's day; `used` is our own calls by priority, `remaining` Zoho's own count once it told it.
+
+    When the day `ends_history` what is left of it is held for webhooks and polls, and the history waits for its reset.
+    """
 
     product: str
     limit: int
@@ -61,6 +71,7 @@ class DayStatus:
     resets_at: datetime
     is_closed: bool
     used: tuple[int, ...]
+    ends_history: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +111,7 @@ def day(settings: Settings, database: Executor) -> Day:
 def read(settings: Settings, database: Executor) -> ZohoStatus:
     """Read it; needs neither credentials nor a client."""
     shared = database.execute(_SHARED)[0]
-    days = database.execute(_DAYS, (settings.day_limit,) * 3)
+    days = database.execute(_DAYS, (Priority.BACKFILL, settings.day_limit))
     return ZohoStatus(
         minute_used=shared[0],
         minute_limit=settings.minute_limit,
@@ -108,7 +119,13 @@ def read(settings: Settings, database: Executor) -> ZohoStatus:
         in_flight_limit=settings.in_flight_limit,
         days=tuple(
             DayStatus(
-                product=day[0], limit=day[1], remaining=day[2], resets_at=day[3], is_closed=day[4], used=tuple(day[5])
+                product=day[0],
+                limit=day[1],
+                remaining=day[2],
+                resets_at=day[3],
+                is_closed=day[4],
+                used=tuple(day[5]),
+                ends_history=day[6],
             )
             for day in days
         ),
