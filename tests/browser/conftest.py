@@ -70,7 +70,7 @@ def reader(owner_conninfo: str) -> Iterator[Database]:
 @pytest.fixture
 def server(grave: Graveyard, reader: Database) -> Iterator[PageServer]:
     """The page, served."""
-    parts: dict[str, Any] = {"database": grave.database, "waker": grave.waker, "dead": grave.letters}
+    parts: dict[str, Any] = {"database": grave.database, "waker": grave.waker, "dead": grave.letters, "doctor": None}
     console = Console(grave.settings, **parts)
     actions = Actions(console, database=grave.database, logins=logins())
     with serving(PageServer(site=Site(grave.settings, database=reader).handle, actions=actions.handle)) as served:

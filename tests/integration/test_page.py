@@ -48,7 +48,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def actions(grave: Graveyard, clock: Clock) -> Actions:
-    parts: dict[str, Any] = {"database": grave.database, "waker": grave.waker, "dead": grave.letters}
+    parts: dict[str, Any] = {"database": grave.database, "waker": grave.waker, "dead": grave.letters, "doctor": None}
     console = Console(grave.settings, **parts)
     return Actions(console, database=grave.database, logins=logins(), clock=clock)
 
