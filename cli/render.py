@@ -44,6 +44,8 @@ def status(figures: Mapping[str, Any], *, dead_letters: Mapping[str, int], now: 
     """The console's status for people; `dead_letters` counts the messages of each queue that holds any."""
     moment = now or datetime.now(UTC)
     return Group(
+        _verdict(figures["verdict"]),
+        Text(),
         _entities(figures, now=moment),
         Text(),
         _machinery(figures, dead_letters, now=moment),
@@ -136,6 +138,14 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     made.add_row("circuit", _circuit(zoho, now=now))
     made.add_row("token", _token(zoho))
     return made
+
+
+def _verdict(verdict: Mapping[str, Any]) -> Text:
+    """Whether the figures can be relied on, why not, and what to do."""
+    shown = Text(verdict["text"], style=_GOOD if verdict["level"] == "good" else _BAD)
+    for reason in verdict["reasons"]:
+        shown.append(f"\n  {reason['text']}", style="").append(f"\n    {reason['todo']}", style=_FAINT)
+    return shown
 
 
 def _outbox(outbox: Mapping[str, Any]) -> Text:
