@@ -255,6 +255,19 @@ def test_what_a_verification_measures_is_an_alarm() -> None:
         assert alarms[metric]["Dimensions"] == [{"Name": "service", "Value": service}]
 
 
+def test_at_most_thirty_five_functions_use_the_database_at_once() -> None:
+    """The role tds_app has 50 connections; the page has a role of its own, and migrations run before all others."""
+    single = ("Backfill", "Console", "Housekeeping", "Verification")
+    reserved = [resources()[name]["Properties"]["ReservedConcurrentExecutions"]["Fn::If"][1] for name in single]
+    entities = len(template()["Metadata"]["Entities"])
+    (queued,) = {
+        each["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+        for each in resources().values()
+        if each["Type"] == "AWS::Lambda::EventSourceMapping"
+    }
+    assert queued * (entities + 1) + sum(reserved) <= 35, "a processor an entity, and the images"
+
+
 def test_functions_wait_for_the_migrations() -> None:
     functions = {name: each for name, each in resources().items() if each["Type"] == "AWS::Serverless::Function"}
     assert {name for name, each in functions.items() if each.get("DependsOn") != "Migrations"} == {"Migrate", "Gate"}
