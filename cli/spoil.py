@@ -1,17 +1,34 @@
 """Spoil a mirror on purpose, so that a verification has something to find; for the demo's own database only."""
 
+from collections.abc import Iterator, Mapping
+from string import Formatter
+
 import psycopg
 from psycopg import sql
 
-# what happens to one live record each: lost, changed, edited beneath its document, moved, deleted by mistake, invented
+from tds_core.entities import REGISTRY
+from tds_core.entities.spec import EntitySpec
+
+# what happens to one live record each, and what it must have for that; each befalls the first entity, of those that
+# are still whole, whose spec has all that is named
 _DAMAGES = (
-    ("payments", "payment_id", "DELETE FROM erp.payments WHERE payment_id = {id}"),
-    ("invoices", "invoice_id", "UPDATE erp.invoices SET total = total + 0.01 WHERE invoice_id = {id}"),
-    ("bills", "bill_id", "UPDATE erp.bills SET line_items = '[]' WHERE bill_id = {id}"),
-    ("customers", "customer_id", "UPDATE erp.customers SET contact_persons = NULL WHERE customer_id = {id}"),
-    ("products", "product_id", "UPDATE erp.stock_levels SET stock_on_hand = 99999 WHERE product_id = {id}"),
-    ("sales_orders", "salesorder_id", "UPDATE erp.sales_orders SET deleted_at = now() WHERE salesorder_id = {id}"),
-    ("credit_notes", "creditnote_id", "INSERT INTO erp.credit_notes (creditnote_id, total) VALUES ('9' || {id}, 1)"),
+    # moved
+    (
+        "UPDATE {child} SET {quantity} = 99999 WHERE {key} = {id}",
+        "EXISTS (SELECT FROM {child} AS child WHERE child.{key} = {table}.{key})",
+    ),
+    # forgotten
+    ("UPDATE {table} SET {persons} = NULL WHERE {key} = {id}", "jsonb_array_length({persons}) > 0"),
+    # changed
+    ("UPDATE {table} SET {amount} = {amount} + 0.01 WHERE {key} = {id}", "{amount} IS NOT NULL"),
+    # lost
+    ("DELETE FROM {table} WHERE {key} = {id}", "{amount} IS NOT NULL"),
+    # deleted by mistake
+    ("UPDATE {table} SET deleted_at = now() WHERE {key} = {id}", "{amount} IS NOT NULL"),
+    # invented
+    ("INSERT INTO {table} ({key}, {amount}) VALUES ('9' || {id}, 1)", "{amount} IS NOT NULL"),
+    # edited beneath its document
+    ("UPDATE {table} SET {lines} = '[]' WHERE {key} = {id}", "jsonb_array_length({lines}) > 0"),
 )
 
 
@@ -19,25 +36,39 @@ def spoil(dsn: str, *, each: int) -> int:
     """Do each damage to so many records; returns how many are wrong now."""
     wrong = 0
     with psycopg.connect(dsn, connect_timeout=5) as connection:
-        for table, key, statement in _DAMAGES:
+        for (statement, condition), names in chosen():
             victims = connection.execute(
                 sql.SQL(
-                    "SELECT {key} FROM {table} WHERE deleted_at IS NULL AND jsonb_array_length({full}) > 0"
+                    "SELECT {key} FROM {table} WHERE deleted_at IS NULL AND {condition}"
                     # what Zoho has changed just now is in motion, and may differ for that reason
                     " AND coalesce(last_modified_time, '-infinity') < now() - interval '1 hour' LIMIT %s"
-                ).format(
-                    key=sql.Identifier(key),
-                    table=sql.Identifier("erp", table),
-                    # only of a record that has it can it be taken away
-                    full=sql.SQL(
-                        {"bills": "line_items", "customers": "contact_persons", "products": "zoho -> 'locations'"}.get(
-                            table, "'[1]'::jsonb"
-                        )
-                    ),
-                ),
+                ).format(**names, condition=sql.SQL(condition).format(**names)),
                 (each,),
             ).fetchall()
             for (victim,) in victims:
-                connection.execute(sql.SQL(statement).format(id=sql.Literal(victim)))
+                connection.execute(sql.SQL(statement).format(**names, id=sql.Literal(victim)))
                 wrong += 1
     return wrong
+
+
+def chosen() -> Iterator[tuple[tuple[str, str], Mapping[str, sql.Identifier]]]:
+    """Each damage with the names of the entity that it befalls, one entity each."""
+    whole = {name: _names(spec) for name, spec in REGISTRY.items()}
+    for damage in _DAMAGES:
+        needed = {name for text in damage for _, name, _, _ in Formatter().parse(text) if name} - {"id"}
+        yield damage, whole.pop(next(entity for entity, names in whole.items() if needed <= names.keys()))
+
+
+def _names(spec: EntitySpec) -> dict[str, sql.Identifier]:
+    """What can be damaged of an entity: its lists, its child's quantity, and an amount that only a version changes."""
+    names = {"table": sql.Identifier("erp", spec.table), "key": sql.Identifier(spec.key)}
+    lists = sorted(spec.json_columns & spec.document_keys)
+    moves = spec.walk or spec.refetch
+    if lists:
+        names["persons" if moves else "lines"] = sql.Identifier(lists[0])
+    if spec.totals and not moves:
+        names["amount"] = sql.Identifier(spec.totals[0])
+    for child in spec.children:
+        for column in {*spec.totals} & child.model.model_fields.keys():
+            names |= {"child": sql.Identifier("erp", child.table), "quantity": sql.Identifier(column)}
+    return names

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
+from cli import spoil as demo
 from tds_core.database import reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
@@ -150,6 +151,17 @@ def test_what_was_spoiled_is_found_and_healed(
     assert mirrored(road.database, "invoices", "total", "balance", "tax_total", "line_items", "zoho", "notes") == before
     again = verify(road, "invoices")
     assert (again["ok"], kinds(road, again)) == (True, [])
+
+
+def test_what_the_demo_spoils_is_found_and_healed(road: Road, zoho: Zoho, conninfo: str) -> None:
+    entities = [name for name, spec in REGISTRY.items() if not spec.rows_are_documents]
+    for number, entity in enumerate(entities, 1):
+        fill(road, zoho, entity, 1000 + number)
+    spoiled = demo.spoil(conninfo, each=1)
+    assert spoiled == 7, "each damage befalls a record"
+    report = verify(road, *entities)
+    assert sum(part["healed"] for part in report["entities"].values()) == spoiled
+    assert report["ok"] is True, report
 
 
 def test_a_row_that_zoho_does_not_know_is_extra_and_is_deleted(road: Road, zoho: Zoho) -> None:
