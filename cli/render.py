@@ -127,7 +127,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     made.add_row("organisation", _organization(figures["organization"], now=now))
     made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
     made.add_row("unannounced", _silence(figures["silence"], now=now))
-    made.add_row("without failure", _without_failure(figures["without_failure"], now=now))
+    made.add_row("days in a row", _in_a_row(figures, now=now))
     made.add_row("events", _outbox(figures["outbox"]))
     made.add_row("at work", ", ".join(figures["working"]) or "nobody")
     made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
@@ -203,13 +203,12 @@ def _silence(silence: Mapping[str, Any], *, now: datetime) -> Text:
     return Text("\n").join(lines) if lines else Text("nothing that polls found", style=_GOOD)
 
 
-def _without_failure(figures: Mapping[str, Any], *, now: datetime) -> Text:
-    """Whole days in a row on which no run failed, and what failed last."""
-    shown = Text(f"{figures['days']} days in a row")
-    if figures["error"]:
-        shown.append(
-            f", last {figures['mode']} {_ago(figures['started_at'], now=now)}: {figures['error']}", style=_FAINT
-        )
+def _in_a_row(figures: Mapping[str, Any], *, now: datetime) -> Text:
+    """Days without a bad verdict, whole days on which no run failed, and what failed last."""
+    runs = figures["without_failure"]
+    shown = Text(f"{figures['days_without_failure']} without a bad verdict, {runs['days']} without a failed run")
+    if runs["error"]:
+        shown.append(f", last {runs['mode']} {_ago(runs['started_at'], now=now)}: {runs['error']}", style=_FAINT)
     return shown
 
 

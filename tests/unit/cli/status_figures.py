@@ -96,6 +96,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "outbox": {"waiting": 0, "age_s": 0.0},
         "working": [],
         "runs": [],
+        "days_without_failure": 0,
         "without_failure": {"days": 0, "mode": None, "started_at": None, "error": None},
         "zoho": zoho,
     }
