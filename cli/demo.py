@@ -226,7 +226,7 @@ def main() -> ExitCode:
         report=lambda text: screen.print(f"{time.monotonic() - started:5.1f} s  {text}", highlight=False),
     )
     try:
-        state = stack.up(_wish(), tethered=not keep)
+        state = stack.up(_wish(schedules=keep), tethered=not keep)
         result = Demo(Deployment(stack=state.stack_name, region=state.region, local=state), screen).run()
     except KeyboardInterrupt:
         keep = False
@@ -238,6 +238,7 @@ def main() -> ExitCode:
     else:
         for part in report(result, set_up_s=_set_up_s(), run_s=time.monotonic() - started):
             screen.print(part, highlight=False, soft_wrap=isinstance(part, str))
+        _show_page(screen, state, keep=keep)
         if keep:
             _explain(screen, state, stack.directory.root)
         return ExitCode.NOT_OK if result.faults else ExitCode.OK
@@ -247,13 +248,13 @@ def main() -> ExitCode:
             _end(stack)
 
 
-def _wish() -> Wish:
+def _wish(*, schedules: bool) -> Wish:
     return Wish(
         size="demo",
         minute_limit=RATE,
         in_flight_limit=IN_FLIGHT,
         day_limit=DAY_LIMIT,
-        schedules=False,
+        schedules=schedules,
         fresh=True,
         parameters=_PARAMETERS,
     )
@@ -263,6 +264,14 @@ def _set_up_s() -> float | None:
     """What the Makefile measured; None when the demo was started without it."""
     text = os.environ.get("SETUP_SECONDS", "")
     return float(text) if text.replace(".", "", 1).isdigit() else None
+
+
+def _show_page(screen: Console, state: StackState, *, keep: bool) -> None:
+    """Where the status page is, and who may see it; it lives as long as the stack."""
+    until = "" if keep else "  (KEEP=1 keeps the stack, with its schedules on, so that one can look at it)"
+    screen.print(f"\nstatus page  {state.status_url}{until}", highlight=False, soft_wrap=True, markup=False)
+    for user, password in (("viewer", state.viewer_password), ("operator", state.operator_password)):
+        screen.print(f"  login      {user} / {password}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _explain(screen: Console, state: StackState, directory: Path) -> None:

@@ -44,6 +44,8 @@ def status(figures: Mapping[str, Any], *, dead_letters: Mapping[str, int], now: 
     """The console's status for people; `dead_letters` counts the messages of each queue that holds any."""
     moment = now or datetime.now(UTC)
     return Group(
+        _verdict(figures["verdict"]),
+        Text(),
         _entities(figures, now=moment),
         Text(),
         _machinery(figures, dead_letters, now=moment),
@@ -125,7 +127,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     made.add_row("organisation", _organization(figures["organization"], now=now))
     made.add_row("webhooks", latency(figures["webhooks"]) + ", in the last hour")
     made.add_row("unannounced", _silence(figures["silence"], now=now))
-    made.add_row("without failure", _without_failure(figures["without_failure"], now=now))
+    made.add_row("days in a row", _in_a_row(figures, now=now))
     made.add_row("events", _outbox(figures["outbox"]))
     made.add_row("at work", ", ".join(figures["working"]) or "nobody")
     made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
@@ -136,6 +138,14 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     made.add_row("circuit", _circuit(zoho, now=now))
     made.add_row("token", _token(zoho))
     return made
+
+
+def _verdict(verdict: Mapping[str, Any]) -> Text:
+    """Whether the figures can be relied on, why not, and what to do."""
+    shown = Text(verdict["text"], style=_GOOD if verdict["level"] == "good" else _BAD)
+    for reason in verdict["reasons"]:
+        shown.append(f"\n  {reason['text']}", style="").append(f"\n    {reason['todo']}", style=_FAINT)
+    return shown
 
 
 def _outbox(outbox: Mapping[str, Any]) -> Text:
@@ -193,13 +203,12 @@ def _silence(silence: Mapping[str, Any], *, now: datetime) -> Text:
     return Text("\n").join(lines) if lines else Text("nothing that polls found", style=_GOOD)
 
 
-def _without_failure(figures: Mapping[str, Any], *, now: datetime) -> Text:
-    """Whole days in a row on which no run failed, and what failed last."""
-    shown = Text(f"{figures['days']} days in a row")
-    if figures["error"]:
-        shown.append(
-            f", last {figures['mode']} {_ago(figures['started_at'], now=now)}: {figures['error']}", style=_FAINT
-        )
+def _in_a_row(figures: Mapping[str, Any], *, now: datetime) -> Text:
+    """Days without a bad verdict, whole days on which no run failed, and what failed last."""
+    runs = figures["without_failure"]
+    shown = Text(f"{figures['days_without_failure']} without a bad verdict, {runs['days']} without a failed run")
+    if runs["error"]:
+        shown.append(f", last {runs['mode']} {_ago(runs['started_at'], now=now)}: {runs['error']}", style=_FAINT)
     return shown
 
 

@@ -8,16 +8,13 @@ from cli.local.state import StackState
 from cli.options import AsJson, Region, Stack
 
 _ADDRESSES = (
-    "api_url",
-    "image_base_url",
-    "zoho_url",
-    "accounts_url",
-    "organization_id",
-    "stack_name",
-    "aws_endpoint_url",
-    "control_url",
+    *("api_url", "status_url", "image_base_url", "zoho_url", "accounts_url", "organization_id", "stack_name"),
+    *("aws_endpoint_url", "control_url"),
 )
-_CREDENTIALS = ("database_dsn", "client_id", "client_secret", "refresh_token", "webhook_secret")
+_CREDENTIALS = (
+    *("database_dsn", "client_id", "client_secret", "refresh_token", "webhook_secret"),
+    *("viewer_password", "operator_password"),
+)
 
 
 @output.command
@@ -30,11 +27,14 @@ def info(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> Non
     _show(
         {
             "api_url": deployment.api_url,
+            "status_url": deployment.output("StatusUrl"),
             "image_base_url": deployment.output("ImageBaseUrl"),
             "stack_name": deployment.stack,
             "region": deployment.region or "",
             "webhook_secret_arn": deployment.output("WebhookSecretArn"),
             "database_secret_arn": deployment.output("DatabaseSecretArn"),
+            "viewer_secret_arn": deployment.output("ViewerSecretArn"),
+            "operator_secret_arn": deployment.output("OperatorSecretArn"),
             "console_function": deployment.output("ConsoleFunctionName"),
             "unrouted_bucket": deployment.output("UnroutedBucket"),
         },

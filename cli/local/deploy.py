@@ -66,7 +66,23 @@ class Cloud:
             environment={"AWS_ENDPOINT_URL": self.endpoint_url, "SAM_CLI_POLL_DELAY": "0.5", **emulator.CREDENTIALS},
         )
         stack = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
-        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        self._put_gateway_responses(outputs["RestApiId"], outputs["StageName"])
+        return outputs
+
+    def _put_gateway_responses(self, api: str, stage: str) -> None:
+        """Those of the template's API: the emulator does not read them out of an API's description, as AWS does."""
+        gateway = self.client("apigateway")
+        template = yaml_parse((PROJECT / "template.yaml").read_text("utf-8"))
+        for kind, response in template["Resources"]["Api"]["Properties"]["GatewayResponses"].items():
+            headers = response["ResponseParameters"]["Headers"]
+            gateway.put_gateway_response(
+                restApiId=api,
+                responseType=kind,
+                statusCode=str(response["StatusCode"]),
+                responseParameters={f"gatewayresponse.header.{name}": value for name, value in headers.items()},
+            )
+        gateway.create_deployment(restApiId=api, stageName=stage)
 
 
 def check_parameters(names: Iterable[str]) -> None:

@@ -207,6 +207,8 @@ class LocalStack:
             console_function=outputs["ConsoleFunctionName"],
             database_dsn=started["database_dsn"],
             webhook_secret=cloud.secret(outputs["WebhookSecretArn"])["current"],
+            viewer_password=cloud.secret(outputs["ViewerSecretArn"])["viewer"],
+            operator_password=cloud.secret(outputs["OperatorSecretArn"])["operator"],
             zoho_url=zoho.api_url,
             accounts_url=zoho.accounts_url,
             client_id=zoho.client_id,

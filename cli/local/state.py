@@ -26,6 +26,8 @@ class StackState:
     console_function: str
     database_dsn: str
     webhook_secret: str
+    viewer_password: str
+    operator_password: str
     zoho_url: str
     accounts_url: str
     client_id: str
@@ -36,6 +38,11 @@ class StackState:
     image_base_url: str
     supervisor_pid: int
     supervisor_started: float
+
+    @property
+    def status_url(self) -> str:
+        """The status page; its logins are `viewer` and `operator`."""
+        return f"{self.api_url}/status"
 
     @classmethod
     def read(cls, path: Path) -> Self | None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import apply, history, images, receiver, simulator, verification, webhook_to_row
+from tests.benchmarks import apply, history, images, receiver, simulator, status_page, verification, webhook_to_row
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "receiver": receiver.run,
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "webhook_to_row": webhook_to_row.run,
     "history": history.run,
     "images": images.run,
+    "status_page": status_page.run,
     "verification": verification.run,
 }
 

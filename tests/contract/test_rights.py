@@ -110,7 +110,7 @@ def redriver(*places: str) -> Rights:
 def expected() -> dict[str, Rights]:
     schedule = {(INVOKE, "Backfill"), (SEND, "FailedRunsQueue")}
     return {
-        "MigrateRole": {(SECRET, "DatabaseSecret"), (SECRET, "DatabaseOwnerSecretArn")},
+        "MigrateRole": {(SECRET, name) for name in ("DatabaseSecret", "ReaderSecret", "DatabaseOwnerSecretArn")},
         "WebhookReceiverRole": {
             (SECRET, "WebhookSecret"),
             ("s3:PutObject", "${UnroutedBucket.Arn}/unrouted/*"),
@@ -130,6 +130,8 @@ def expected() -> dict[str, Rights]:
             ("s3:GetObject", f"${{ImageBucket.Arn}}/{PLACEHOLDER}"),
             ("cloudfront:CreateInvalidation", DISTRIBUTION),
         },
+        "GateRole": {(SECRET, "ViewerSecret"), (SECRET, "OperatorSecret")},
+        "PageRole": {(SECRET, "ReaderSecret")},
         "BackfillPollRole": schedule,
         "BackfillWalkRole": schedule,
         "BackfillDrainRole": schedule,
@@ -150,6 +152,7 @@ def expected() -> dict[str, Rights]:
         "ConsoleRole": {
             *((INVOKE, function) for function in ("Backfill", "Verification", "WebhookReceiver")),
             *((SECRET, "DatabaseSecret"), ("s3:ListBucket", "ImageBucket")),
+            (SECRET, "OperatorSecret"),
             *(("scheduler:GetSchedule", role.removesuffix("Role")) for role in SCHEDULES),
             *(("sns:GetTopicAttributes", topic) for topic in ("CriticalAlarms", "WarningAlarms")),
             # CloudWatch lists alarms of all stacks or none
@@ -178,7 +181,17 @@ def test_every_function_has_a_role_of_its_own() -> None:
     roles = {name: properties["Role"]["Fn::GetAtt"][0] for name, properties in of_type("AWS::Lambda::Function").items()}
     assert roles == {name: f"{name}Role" for name in roles}
     assert set(roles) == {
-        *("Migrate", "WebhookReceiver", "Backfill", "Verification", "Console", "ImageSync", "Housekeeping"),
+        *(
+            "Migrate",
+            "WebhookReceiver",
+            "Backfill",
+            "Verification",
+            "Console",
+            "ImageSync",
+            "Housekeeping",
+            "Gate",
+            "Page",
+        ),
         *(f"{entity}Processor" for entity in entities()),
     }
 

@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from cli import webhooks
 from tds_core.settings import Settings
-from tds_core.sync import alert, health, image_feed, image_store, publish, silence
+from tds_core.sync import alert, health, image_feed, image_store, publish, silence, watch
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
@@ -23,6 +23,8 @@ FUNCTIONS = {
     "image_sync": "ImageSync",
     "housekeeping": "Housekeeping",
     "migrate": "Migrate",
+    "gate": "Gate",
+    "page": "Page",
     "processor": "${Entity}Processor",
 }
 # settings that have a meaning for some functions only
@@ -44,7 +46,11 @@ OWN = {
         "housekeeping",
         "migrate",
         "image_sync",
+        "page",
     },
+    "database_reader_secret_arn": {"migrate"},
+    "viewer_secret_arn": {"gate"},
+    "operator_secret_arn": {"gate", "console"},
     "database_owner_secret_arn": {"migrate"},
     "zoho_secret_arn": {"backfill", "verification", "image_sync"},
     "webhook_secret_arn": {"webhook_receiver"},
@@ -202,6 +208,9 @@ def test_health_is_an_alarm_by_every_figure_and_a_missing_one_is_critical() -> N
         publish.METRIC: "WarningAlarms",
         health.CIRCUIT_OPEN: "WarningAlarms",
         health.DAY_LEFT: "WarningAlarms",
+        watch.VERDICT: "CriticalAlarms",
+        watch.STALE: "WarningAlarms",
+        watch.DRIFT: "CriticalAlarms",
     }
     assert own_variables("housekeeping")["TDS_FUNCTION"] == "housekeeping"
     assert told[health.DEAD_THINGS]["TreatMissingData"] == {"Fn::If": ["RunsBySchedule", "breaching", "notBreaching"]}
@@ -241,14 +250,27 @@ def test_what_a_verification_measures_is_an_alarm() -> None:
         for alarm in resources().values()
         if alarm.get("Properties", {}).get("Namespace") == "TDS"
     }
-    for metric in (alert.RATIO, alert.REMAINING, alert.AGE):
+    for metric in (alert.REMAINING, alert.AGE):
         service = own_variables("verification")["TDS_FUNCTION"]
         assert alarms[metric]["Dimensions"] == [{"Name": "service", "Value": service}]
 
 
+def test_at_most_thirty_five_functions_use_the_database_at_once() -> None:
+    """The role tds_app has 50 connections; the page has a role of its own, and migrations run before all others."""
+    single = ("Backfill", "Console", "Housekeeping", "Verification")
+    reserved = [resources()[name]["Properties"]["ReservedConcurrentExecutions"]["Fn::If"][1] for name in single]
+    entities = len(template()["Metadata"]["Entities"])
+    (queued,) = {
+        each["Properties"]["ScalingConfig"]["MaximumConcurrency"]
+        for each in resources().values()
+        if each["Type"] == "AWS::Lambda::EventSourceMapping"
+    }
+    assert queued * (entities + 1) + sum(reserved) <= 35, "a processor an entity, and the images"
+
+
 def test_functions_wait_for_the_migrations() -> None:
     functions = {name: each for name, each in resources().items() if each["Type"] == "AWS::Serverless::Function"}
-    assert {name for name, each in functions.items() if each.get("DependsOn") != "Migrations"} == {"Migrate"}
+    assert {name for name, each in functions.items() if each.get("DependsOn") != "Migrations"} == {"Migrate", "Gate"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

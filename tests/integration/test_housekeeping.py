@@ -17,6 +17,7 @@ from tds_core.sync.dead_queue import DeadMessage
 from tds_core.sync.dead_things import letter
 from tds_core.sync.health import Health
 from tds_core.sync.housekeeping import REDRIVES_PER_RUN, Housekeeping, Step, Sweeper, steps
+from tds_core.sync.watch import Watch
 from tests.integration.graveyard import Graveyard, now
 
 BASE_S = 900.0
@@ -34,6 +35,10 @@ def grave(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Grave
 def sweeper(grave: Graveyard, *, after: timedelta) -> Sweeper:
     """One that looks so much later."""
     return Sweeper(grave.database, grave.places, base_s=BASE_S, clock=lambda: now() + after)
+
+
+def watch(grave: Graveyard, database: Database) -> Watch:
+    return Watch(grave.settings, database=database, places=grave.places, queues={}, gauge=lambda *_: None)
 
 
 def housekeeping(database: Database, **steps: Step) -> Housekeeping:
@@ -158,7 +163,8 @@ def test_without_a_database_nothing_is_driven_back(grave: Graveyard) -> None:
     grave.bury("invoices", "{}")
     down = Database(lambda: "host=127.0.0.1 port=1", application_name="test")
     told = Health(grave.settings, database=down, places=grave.places, gauge=lambda *_: None)
-    house = Housekeeping(grave.settings, down, steps(grave.settings, database=down, places=grave.places, health=told))
+    whole = steps(grave.settings, database=down, places=grave.places, health=told, watch=watch(grave, down))
+    house = Housekeeping(grave.settings, down, whole)
     with pytest.raises(DatabaseUnavailable):
         house.run()
     assert len(grave.taken("invoices-dead")) == 1
@@ -167,8 +173,9 @@ def test_without_a_database_nothing_is_driven_back(grave: Graveyard) -> None:
 def test_the_steps_of_a_deployment_leave_it_clean(grave: Graveyard) -> None:
     figures: dict[str, float] = {}
     told = Health(grave.settings, database=grave.database, places=grave.places, gauge=figures.__setitem__)
-    whole = steps(grave.settings, database=grave.database, places=grave.places, health=told)
-    assert list(whole) == ["redrive", "failed_runs", "retention", "health"]
+    looked = watch(grave, grave.database)
+    whole = steps(grave.settings, database=grave.database, places=grave.places, health=told, watch=looked)
+    assert list(whole) == ["redrive", "failed_runs", "retention", "health", "watch"]
     assert Housekeeping(grave.settings, grave.database, whole).run() == {}
     assert figures[health.DEAD_THINGS] == 0
 

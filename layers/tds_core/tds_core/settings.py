@@ -38,6 +38,7 @@ class Settings:
     database_ca_file: str = ""
     database_secret_arn: str = ""
     database_owner_secret_arn: str = ""
+    database_reader_secret_arn: str = ""
 
     # Zoho
     zoho_api_url: str = ""
@@ -105,6 +106,10 @@ class Settings:
 
     # events
     event_bus: str = ""
+
+    # the status page
+    viewer_secret_arn: str = ""
+    operator_secret_arn: str = ""
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -84,6 +84,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "data_centre": None,
     }
     whole: dict[str, Any] = {
+        "verdict": {"level": "good", "text": "Yes: the ERP is equal to Zoho", "reasons": []},
         "entities": {"invoices": entity()},
         "images": {"expected": 0, "stored": 0, "linked": 0},
         "backlog": {},
@@ -95,6 +96,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "outbox": {"waiting": 0, "age_s": 0.0},
         "working": [],
         "runs": [],
+        "days_without_failure": 0,
         "without_failure": {"days": 0, "mode": None, "started_at": None, "error": None},
         "zoho": zoho,
     }

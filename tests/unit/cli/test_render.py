@@ -157,3 +157,10 @@ def test_status_shows_events_that_wait() -> None:
     assert "all published" in line_with(shown_status(), "events")
     line = line_with(shown_status(outbox={"waiting": 75_000, "age_s": 190.0}), "events")
     assert "75,000 wait to be published, the oldest for 3 min" in line
+
+
+def test_the_status_begins_with_the_verdict_its_reasons_and_what_to_do() -> None:
+    reason = {"code": "token", "level": "bad", "values": {}, "text": "Zoho refuses our login", "todo": "A new token."}
+    verdict = {"level": "bad", "text": "No: do not rely on it", "reasons": [reason]}
+    first, why, todo, *_ = seen(render.status(status(verdict=verdict), dead_letters={})).splitlines()
+    assert (first.strip(), why.strip(), todo.strip()) == (verdict["text"], reason["text"], reason["todo"])

@@ -14,12 +14,13 @@ def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
     query = sql.SQL(
         """
         SELECT count(*), count(*) FILTER (WHERE m.detail_observed_at IS NULL OR b.id IS NOT NULL),
-            count(*) FILTER (WHERE m.detail_observed_at IS NULL), max(m.last_modified_time), max(m.synced_at)
+            count(*) FILTER (WHERE m.detail_observed_at IS NULL), max(m.last_modified_time), max(m.synced_at),
+            count(*) FILTER (WHERE m.detail_observed_at IS NOT NULL AND ({lacking}))
         FROM {mirror} AS m LEFT JOIN tds.backlog AS b ON b.entity = %s AND b.id = m.{key}
         WHERE m.deleted_at IS NULL
         """
-    ).format(mirror=mirror, key=key)
-    count, pending, bare, changed, synced = database.execute(query, (spec.name,))[0]
+    ).format(mirror=mirror, key=key, lacking=_lacking(spec))
+    count, pending, bare, changed, synced, nulls = database.execute(query, (spec.name,))[0]
     return {
         "erp": count,
         "details_pending": pending,
@@ -27,7 +28,7 @@ def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
         "last_modified_time": _text(changed),
         "synced_at": _text(synced),
         "freshness_s": int(spec.freshness.total_seconds()),
-        "nulls": _nulls(database, spec),
+        "nulls": nulls,
         "totals": _totals(database, spec),
         "children": {child.table: _child_figures(database, child) for child in spec.children if child.totals},
     }
@@ -167,13 +168,9 @@ def _child_figures(database: Database, child: ChildTable) -> dict[str, Any]:
     return {"erp": rows, "totals": {"": {name: str(n or 0) for name, n in zip(child.totals, values, strict=True)}}}
 
 
-def _nulls(database: Database, spec: EntitySpec) -> int:
-    """Live rows whose detail is there and that lack a critical value."""
-    lacking = sql.SQL(" OR ").join(sql.SQL("{} IS NULL").format(sql.Identifier(name)) for name in spec.critical)
-    query = sql.SQL(
-        "SELECT count(*) FROM {mirror} WHERE deleted_at IS NULL AND detail_observed_at IS NOT NULL AND ({lacking})"
-    ).format(mirror=sql.Identifier("erp", spec.table), lacking=lacking)
-    return int(database.execute(query)[0][0])
+def _lacking(spec: EntitySpec) -> sql.Composed:
+    """Whether a row lacks a critical value."""
+    return sql.SQL(" OR ").join(sql.SQL("m.{} IS NULL").format(sql.Identifier(name)) for name in spec.critical)
 
 
 def _text(moment: Any) -> str | None:

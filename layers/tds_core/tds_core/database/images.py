@@ -175,3 +175,13 @@ def _write(connection: Connection, product_id: str, stored: Stored | None) -> No
         news=sql.SQL(", ").join([sql.SQL("excluded.{}").format(name) for name in names]),
     )
     connection.execute(query, (product_id, *values.values()))
+
+
+def figures(database: Database) -> dict[str, int]:
+    """How many images Zoho shows, and how many of these are stored and linked."""
+    wanted = [held for held in holdings(database).values() if held.wanted]
+    return {
+        "expected": len(wanted),
+        "stored": sum(held.is_stored for held in wanted),
+        "linked": sum(held.is_settled for held in wanted),
+    }

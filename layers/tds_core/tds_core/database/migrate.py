@@ -1,6 +1,6 @@
 """Apply the numbered migrations, each once and in its own transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -49,10 +49,10 @@ def migrations(folder: Path = MIGRATIONS) -> Iterator[Migration]:
         yield Migration(name=path.stem, text=path.read_text("utf-8"))
 
 
-def migrate(conninfo: str, *, app_password: str = "") -> list[str]:
+def migrate(conninfo: str, *, passwords: Mapping[str, str] | None = None) -> list[str]:
     """Bring a database up to date and return the names of what was applied now; safe to call by many at once.
 
-    Needs the database's owner. `app_password` becomes the password of the role tds_app.
+    Needs the database's owner. `passwords` are set for their roles, such as tds_app.
     Raises ConfigurationError when an applied migration was changed, psycopg.Error when one fails: that one is
     rolled back, those before it stay.
     """
@@ -61,9 +61,9 @@ def migrate(conninfo: str, *, app_password: str = "") -> list[str]:
         connection.execute(_REGISTER)
         applied = _apply(connection)
         connection.execute(_SHOW)
-        connection.execute("SELECT tds.extend_change_log()")
-        if app_password:
-            _set_password(connection, app_password)
+        connection.execute("SELECT tds.extend_change_log(), tds.admit_reader()")
+        for role, password in (passwords or {}).items():
+            _set_password(connection, role, password)
     return applied
 
 
@@ -93,7 +93,7 @@ def _apply(connection: Connection) -> list[str]:
     return applied
 
 
-def _set_password(connection: Connection, password: str) -> None:
+def _set_password(connection: Connection, role: str, password: str) -> None:
     """Set it as a SCRAM verifier, so that no server log ever holds the password."""
-    verifier = connection.pgconn.encrypt_password(password.encode(), b"tds_app", b"scram-sha-256").decode()
-    connection.execute(sql.SQL("ALTER ROLE tds_app PASSWORD {}").format(sql.Literal(verifier)))
+    verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(verifier)))

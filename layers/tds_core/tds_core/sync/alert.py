@@ -10,9 +10,8 @@ from tds_core.settings import Settings
 _log = logging.getLogger(__name__)
 Severity = Literal["warning", "critical"]
 Publish = Callable[[str, str, str], None]
-# the alarms read these names: a run's largest share of differing records, how many of them are not healed, and how
-# long ago the last run ended
-RATIO, REMAINING, AGE = "DriftRatio", "DriftRemaining", "VerificationAgeHours"
+# the alarms read these names: how many records of a run differ and are not healed, and how long ago the last run ended
+REMAINING, AGE = "DriftRemaining", "VerificationAgeHours"
 _IDS = 5
 
 
@@ -40,9 +39,7 @@ class Alert:
 
     def tell(self, report: Mapping[str, Any]) -> None:
         """Send what there is to say of a report; nothing where all is well."""
-        parts = report["entities"].values()
-        self.gauge(RATIO, float(max((part["mismatch_ratio"] for part in parts), default=0)))
-        self.gauge(REMAINING, sum(part["remaining"] for part in parts))
+        self.gauge(REMAINING, sum(part["remaining"] for part in report["entities"].values()))
         found = list(findings(report, ratio=self._ratio, units=self._units))
         for severity, topic in self._topics.items():
             lines = [f"- {one.text}\n  {one.advice}" for one in found if one.severity == severity]

@@ -1,32 +1,22 @@
 """What the CLI asks: one command in, one answer out. Commands that work do so by waking the backfill function."""
 
-import dataclasses
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tds_core.database import (
-    announcements,
-    backlog,
-    census,
-    deletions,
-    outbox,
-    probe,
-    reckoning,
-    runs,
-    verifications,
-)
+from tds_core.database import announcements, backlog, deletions, probe, reckoning, runs, verifications
 from tds_core.database.connection import Database
-from tds_core.entities import REGISTRY, entity, scans
+from tds_core.entities import REGISTRY, entity
 from tds_core.entities.model import parse_instant
 from tds_core.errors import TdsError, UnknownCommand
 from tds_core.ids import parse_id
+from tds_core.plain import plain
 from tds_core.priority import Priority
 from tds_core.settings import Settings
-from tds_core.sync import plan, poll, silence
+from tds_core.sync import overview, plan, silence
 from tds_core.sync.dead_letters import LISTED, DeadLetters
 from tds_core.sync.doctor import Doctor
 from tds_core.sync.image_commands import ImageCommands
@@ -98,29 +88,14 @@ class Console:
         return command(**arguments)
 
     def status(self, *, since_s: float = _HOUR_S) -> dict[str, Any]:
-        """Everything that people look at: counts, totals, backlog, scans, webhooks, calls left, runs."""
-        cursors = census.scan_figures(self._database)
-        return {
-            "entities": {name: census.entity_figures(self._database, spec) for name, spec in REGISTRY.items()},
-            "images": self._images.figures(),
-            "backlog": census.backlog_figures(self._database),
-            "scans": {name: figures for name, figures in cursors.items() if name in scans()},
-            "organization": cursors.get(poll.ORGANIZATION),
-            "webhooks": census.webhook_latency(self._database, since_s=since_s),
-            "silence": _plain(silence.measure(self._settings, self._database)),
-            "outcomes": census.outcome_figures(self._database, since_s=since_s),
-            "outbox": outbox.figures(self._database),
-            "working": census.working(self._database),
-            "runs": census.recent_runs(self._database),
-            "without_failure": census.days_without_failure(self._database, zone=self._zone()),
-            "zoho": _plain(zoho_status.read(self._settings, self._database)),
-        }
+        """Everything that people look at; the status page shows the same."""
+        return overview.read(self._settings, self._database, since_s=since_s)
 
     def plan(self) -> dict[str, Any]:
         """What a day's calls go to, what is left for the history, and how long that takes; makes no call."""
         planned = plan.read(self._settings, self._database)
         calls = {part.purpose: round(part.calls_a_day, 1) for part in planned.parts}
-        return {**_plain(planned), "calls_a_day": calls}
+        return {**plain(planned), "calls_a_day": calls}
 
     def doctor(self) -> dict[str, Any]:
         """Whether everything that the deployment needs is there and at work, each with what to do if not."""
@@ -152,7 +127,7 @@ class Console:
 
     def trace(self, *, name: str, record: str) -> dict[str, Any]:
         """One record's story, by its id or by what people call it; times are UTC, `time_zone` is the organisation's."""
-        told: dict[str, Any] = _plain(trace(self._database, entity(name), record))
+        told: dict[str, Any] = plain(trace(self._database, entity(name), record))
         return told | {"time_zone": self._settings.zoho_time_zone}
 
     def wake(self, *, modes: Sequence[str] = ("walk", "drain")) -> dict[str, Any]:
@@ -174,17 +149,17 @@ class Console:
         if shown is None:
             raise UnknownCommand("nothing was verified yet" if run is None else f"no verification {run}")
         progress = verifications.progress(self._database, shown["run_id"])
-        return dict(_plain(_numbers(shown | {"progress": progress} | {"place": None})))
+        return dict(plain(_numbers(shown | {"progress": progress} | {"place": None})))
 
     def differences(self, *, run: int, after: Sequence[str] = (), limit: int = 1_000) -> list[dict[str, Any]]:
         """What a verification found to differ, with both values, from behind a key (entity, id, kind, field) on."""
         found = reckoning.differences(self._database, run, after=tuple(after), limit=min(limit, 1_000))
-        return [dict(_plain(one)) for one in found]
+        return [dict(plain(one)) for one in found]
 
     def deletions(self, *, limit: int = 50) -> dict[str, Any]:
         """What Zoho says is gone and is not believed yet, and the newest deletions with their evidence."""
         done = deletions.done(self._database, limit=min(limit, 1_000))
-        return dict(_plain({"withheld": deletions.withheld(self._database), "done": done}))
+        return dict(plain({"withheld": deletions.withheld(self._database), "done": done}))
 
     def approve_deletions(self, *, name: str, by: str) -> dict[str, Any]:
         """Let what is held back of an entity be deleted, if Zoho says so again and a live record answers."""
@@ -204,7 +179,7 @@ class Console:
         except ValueError as exc:
             raise UnknownCommand(f"webhooks: {since!r} is no time") from exc
         heard = announcements.heard(self._database, since=began)
-        return {"now": now.isoformat(), "heard": {one.webhook: _plain(one) for one in heard}}
+        return {"now": now.isoformat(), "heard": {one.webhook: plain(one) for one in heard}}
 
     def webhook_load(self, *, days: int = 30) -> dict[str, Any]:
         """How many changes a day Zoho would have to announce: on average, on the busiest day, by entity on average."""
@@ -259,15 +234,3 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, list):
         return [_numbers(item) for item in value]
     return float(value) if isinstance(value, Decimal) else value
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain(dataclasses.asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -15,6 +15,7 @@ from tds_core.sync.dead_letters import Places, noting
 from tds_core.sync.dead_queue import DeadMessage
 from tds_core.sync.health import Health
 from tds_core.sync.places import Ending, QueuePlace
+from tds_core.sync.watch import Watch
 
 Step = Callable[[], Mapping[str, int]]
 MODE = "housekeeping"
@@ -54,7 +55,7 @@ class Housekeeping:
             return current.outcomes
 
 
-def steps(settings: Settings, *, database: Database, places: Places, health: Health) -> dict[str, Step]:
+def steps(settings: Settings, *, database: Database, places: Places, health: Health, watch: Watch) -> dict[str, Step]:
     """The steps of a deployment."""
     sweeper = Sweeper(database, places, base_s=settings.redrive_base_s)
     return {
@@ -62,6 +63,7 @@ def steps(settings: Settings, *, database: Database, places: Places, health: Hea
         "failed_runs": sweeper.forget_failed_runs,
         "retention": lambda: retention.expire(database),
         "health": health.tell,
+        "watch": watch.look,
     }
 
 

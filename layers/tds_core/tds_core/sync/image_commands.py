@@ -26,12 +26,7 @@ class ImageCommands:
 
     def figures(self) -> dict[str, int]:
         """How many images Zoho shows, and how many of these are stored and linked."""
-        wanted = [held for held in images.holdings(self._database).values() if held.wanted]
-        return {
-            "expected": len(wanted),
-            "stored": sum(held.is_stored for held in wanted),
-            "linked": sum(held.is_settled for held in wanted),
-        }
+        return images.figures(self._database)
 
     def status(self) -> dict[str, Any]:
         """The figures, what is on its way, what was given up for now with its reason, and the address of one image."""

@@ -12,7 +12,8 @@ from tds_core.settings import Settings
 from tds_core.sync import wiring
 
 _log = logging.getLogger(__name__)
-_NEEDED = ("database_host", "database_name", "database_secret_arn", "database_owner_secret_arn")
+_LOGINS = ("database_secret_arn", "database_reader_secret_arn")
+_NEEDED = ("database_host", "database_name", "database_owner_secret_arn", *_LOGINS)
 
 
 class Upgrade:
@@ -27,10 +28,11 @@ class Upgrade:
         """The migrations of this layer on the database of these settings."""
         settings.require(*_NEEDED)
         owner = wiring.secret(settings.database_owner_secret_arn)
-        application = wiring.secret(settings.database_secret_arn)
+        logins = [wiring.secret(getattr(settings, name)) for name in _LOGINS]
 
         def apply() -> list[str]:
-            return migrate(wiring.conninfo(settings, owner()), app_password=str(application()["password"]))
+            passwords = {str(login["username"]): str(login["password"]) for login in (read() for read in logins)}
+            return migrate(wiring.conninfo(settings, owner()), passwords=passwords)
 
         return cls(apply)
 

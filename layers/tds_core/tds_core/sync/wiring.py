@@ -28,6 +28,7 @@ from tds_core.sync.publish import EventBridge, Publisher
 from tds_core.sync.queue import DrainWaker
 from tds_core.sync.verify import Verify
 from tds_core.sync.walk import Walk
+from tds_core.sync.watch import Watch, counters
 from tds_core.zoho.auth import ZohoCredentials
 from tds_core.zoho.client import UnifiedZohoClient
 
@@ -97,6 +98,19 @@ def client(settings: Settings) -> UnifiedZohoClient:
     return UnifiedZohoClient(settings, database(settings), credentials)
 
 
+def logins(arn: str) -> Callable[[], Mapping[str, str]]:
+    """The passwords by name of a secret; raises ConfigurationError unless they are texts."""
+    read = secret(arn)
+
+    def passwords() -> Mapping[str, str]:
+        found = read()
+        if not all(isinstance(password, str) for password in found.values()):
+            raise ConfigurationError("a secret of logins holds something else than texts")
+        return found
+
+    return passwords
+
+
 def console(settings: Settings) -> Console:
     """The commands of `tds`."""
     connected, starter = database(settings.require("unrouted_bucket")), DrainWaker(settings)
@@ -112,7 +126,8 @@ def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> 
     places = Places.of(settings, database=connected)
     health = Health(settings, database=connected, places=places, gauge=gauge)
     publisher = Publisher(settings, database=connected, bus=EventBridge(settings), gauge=gauge)
-    tidy = steps(settings, database=connected, places=places, health=health)
+    watch = Watch(settings, database=connected, places=places, queues=counters(settings), gauge=gauge)
+    tidy = steps(settings, database=connected, places=places, health=health, watch=watch)
     return Housekeeping(settings, connected, tidy | {"publish": publisher.run})
 
 

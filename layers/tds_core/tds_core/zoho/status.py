@@ -19,13 +19,13 @@ _SHARED = """
         (SELECT count(*) FROM tds.api_slots WHERE held_until > clock_timestamp())::int,
         c.state, c.failures, c.changed_at,
         CASE WHEN c.state <> 'closed' AND c.retry_at > clock_timestamp() THEN c.retry_at END,
-        CASE WHEN t.access_token IS NOT NULL AND t.expires_at > clock_timestamp()
+        CASE WHEN t.is_held AND t.expires_at > clock_timestamp()
             THEN extract(epoch FROM clock_timestamp() - t.minted_at)::float8 END,
-        CASE WHEN t.access_token IS NOT NULL AND t.expires_at > clock_timestamp()
+        CASE WHEN t.is_held AND t.expires_at > clock_timestamp()
             THEN extract(epoch FROM t.expires_at - clock_timestamp())::float8 END,
         (SELECT count(*) FROM unnest(t.mints) m WHERE m > clock_timestamp() - interval '10 minutes')::int,
         t.refusal, t.api_domain
-    FROM tds.circuit c CROSS JOIN tds.oauth_token t
+    FROM tds.circuit c CROSS JOIN tds.token t
 """
 _DAYS = """
     SELECT product, whole, remaining, resets_at, closed AND NOT is_over,

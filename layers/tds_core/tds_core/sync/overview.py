@@ -1,0 +1,111 @@
+"""The one read model of `tds status`, /status.json and the status page: every figure that people look at."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from tds_core.database import announcements, census, checks, images, outbox, sizes, watch
+from tds_core.database.connection import Database
+from tds_core.entities import REGISTRY, scans
+from tds_core.plain import plain
+from tds_core.settings import Settings
+from tds_core.sync import plan, poll, signals
+from tds_core.sync.cadence import Cadence
+from tds_core.sync.verdict import Verdict, verdict
+from tds_core.words import words
+from tds_core.zoho.status import Day
+
+_HOUR_S = 3_600.0
+_DAY = timedelta(days=1)
+SHOWN, HOURS, DAYS = 20, 24, 7
+
+
+def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) -> dict[str, Any]:
+    """The figures of now in plain values, times as ISO 8601; `since_s` bounds latency and outcomes."""
+    look = signals.read(settings, database)
+    found, day = look.signals, look.day
+    cursors = census.scan_figures(database)
+    figures = {
+        "now": found.now,
+        "time_zone": day.zone,
+        "verdict": explained(verdict(found)),
+        "days_without_failure": watch.days_without_failure(database, zone=day.zone),
+        "without_failure": census.days_without_failure(database, zone=day.zone),
+        "days": watch.days(database, number=DAYS),
+        "entities": {name: census.entity_figures(database, spec) for name, spec in REGISTRY.items()},
+        "backlog": census.backlog_figures(database),
+        "eta_s": _eta_s(settings, database, day) if found.pending_history else None,
+        "images": images.figures(database),
+        "scans": {name: one for name, one in cursors.items() if name in scans()},
+        "organization": cursors.get(poll.ORGANIZATION),
+        "places": {place.name: place for place in look.places},
+        "dead": watch.dead(database, limit=SHOWN),
+        "verification": checks.newest(database),
+        "drift": checks.differences(database, limit=SHOWN),
+        "webhooks": census.webhook_latency(database, since_s=since_s),
+        "webhooks_24h": announcements.heard(database, since=found.now - _DAY),
+        "hours": checks.hours(database, number=HOURS),
+        "silence": look.silence,
+        "outcomes": census.outcome_figures(database, since_s=since_s),
+        "outbox": outbox.figures(database),
+        "working": census.working(database),
+        "runs": census.recent_runs(database),
+        "zoho": look.zoho,
+    }
+    plainly: dict[str, Any] = plain(figures)
+    return plainly
+
+
+def _eta_s(settings: Settings, database: Database, day: Day) -> float | None:
+    """The seconds until the history is whole; None when nothing of the day is left for it."""
+    planned = plan.plan(
+        Cadence.of(settings, day_limit=day.limit, zone=day.zone),
+        {name: sizes.read(database, spec) for name, spec in REGISTRY.items()},
+        day_limit=day.limit,
+        is_told=day.is_told,
+        minute_limit=settings.minute_limit,
+    )
+    return None if planned.history.days is None else planned.history.days * _DAY.total_seconds()
+
+
+def explained(judged: Verdict) -> dict[str, Any]:
+    """The verdict in plain English words, each reason with what to do; the page says the same in its language."""
+    say = words("en")
+    return {
+        "level": judged.level,
+        "text": say(f"verdict.{judged.level}"),
+        "reasons": [
+            {
+                "code": reason.code,
+                "level": reason.level,
+                "values": reason.values,
+                "text": say(message_key(reason.code, reason.values), **_shown(reason.values)),
+                "todo": say(f"reason.{reason.code}.todo"),
+            }
+            for reason in judged.reasons
+        ],
+    }
+
+
+def message_key(code: str, values: Mapping[str, Any]) -> str:
+    """Which message a reason has: what never happened has no age."""
+    return f"reason.{code}.never" if values.get("age_s", 0) is None else f"reason.{code}"
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, str]:
+    """The values for a terminal: seconds as h, min and s."""
+    spoken = {}
+    for name, value in values.items():
+        if name.endswith("_s"):
+            spoken[name.removesuffix("_s")] = _duration(value or 0.0)
+        else:
+            spoken[name] = f"{value:.1%}" if name == "share" else str(value)
+    return spoken
+
+
+def _duration(seconds: float) -> str:
+    whole = int(seconds)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if whole >= 2 * size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"

@@ -1,0 +1,123 @@
+"""What the verdict rests on, read from the database: cheap enough for every minute and every look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from psycopg import sql
+
+from tds_core.database import announcements, parked, watch
+from tds_core.database.connection import Database
+from tds_core.database.watch import Place
+from tds_core.entities import REGISTRY, scans
+from tds_core.priority import Priority
+from tds_core.settings import Settings
+from tds_core.sync import silence
+from tds_core.sync.cadence import Cadence
+from tds_core.sync.dead_things import DEAD_LETTERS, FAILED_RUNS, UNROUTED
+from tds_core.sync.silence import Silence
+from tds_core.sync.verdict import Checked, List, Signals
+from tds_core.zoho import status
+from tds_core.zoho.status import Day, ZohoStatus
+
+QUEUE = "queue"
+QUEUED: Mapping[str, list[str]] = {
+    f"{QUEUE}/{queue}": [spec.name for spec in REGISTRY.values() if spec.queue == queue]
+    for queue in {spec.queue for spec in REGISTRY.values()}
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The signals of one moment, and what they were read from."""
+
+    signals: Signals
+    day: Day
+    zoho: ZohoStatus
+    places: list[Place]
+    silence: dict[str, Silence]
+
+
+def read(settings: Settings, database: Database) -> Look:
+    """Look now."""
+    now = announcements.now(database)
+    day = status.day(settings, database)
+    cadence = Cadence.of(settings, day_limit=day.limit, zone=day.zone)
+    zoho = status.read(settings, database)
+    places = watch.places(database, QUEUED)
+    silences = silence.measure(settings, database)
+    counts = {place.name: place.messages for place in places}
+    found = Signals(
+        now=now,
+        watched_at=max((place.observed_at for place in places), default=None),
+        lists=_lists(database, cadence, now),
+        queue_ages_s=_ages(places),
+        dead={
+            name: count
+            for name, count in counts.items()
+            if count and (name == UNROUTED or name.startswith(f"{DEAD_LETTERS}/"))
+        },
+        failed_runs=counts.get(FAILED_RUNS, 0),
+        parked=parked.total(database),
+        pending_history=_pending_history(database),
+        silent=[name for name, one in silences.items() if one.is_silent],
+        token_refusal=zoho.token_refusal,
+        circuit=zoho.circuit,
+        spent=[one.product for one in zoho.days if one.is_closed or one.remaining <= 0],
+        checked=_checked(database),
+        verified_within=timedelta(days=cadence.row.nights + 1),
+    )
+    return Look(signals=found, day=day, zoho=zoho, places=places, silence=silences)
+
+
+def _ages(places: list[Place]) -> dict[str, float]:
+    """How long the oldest message of each queue that holds any has waited."""
+    prefix = f"{QUEUE}/"
+    return {place.name.removeprefix(prefix): place.age_s for place in places if place.name.startswith(prefix)}
+
+
+def _lists(database: Database, cadence: Cadence, now: datetime) -> list[List]:
+    """Each list with its last reading, by a poll or a walk that has ended."""
+    read_at: dict[str, datetime | None] = dict(
+        database.execute("SELECT scan, greatest(polled_at, walked_at) FROM tds.cursors")
+    )
+    found = []
+    for scan, specs in scans().items():
+        last = read_at.get(scan)
+        pace = max(cadence.wait(specs[0].cadence, at) for at in (now, last or now))
+        found.append(List(scan=scan, read_at=last, promised=max(pace, *(spec.freshness for spec in specs))))
+    return found
+
+
+def _pending_history(database: Database) -> int:
+    """Documents of whole lists that are still to be fetched."""
+    query = "SELECT count(*) FROM tds.backlog WHERE priority = %s AND parked_at IS NULL"
+    return int(database.execute(query, (int(Priority.BACKFILL),))[0][0])
+
+
+def _checked(database: Database) -> Checked | None:
+    """The newest verification that has ended, with what it found and what nobody has healed since."""
+    rows = database.execute(
+        "SELECT run_id, ended_at FROM tds.verifications WHERE ended_at IS NOT NULL ORDER BY run_id DESC LIMIT 1"
+    )
+    if not rows:
+        return None
+    run_id, ended_at = rows[0]
+    differing: dict[str, int] = dict(
+        database.execute(
+            """
+            SELECT entity, count(DISTINCT id)::int FROM tds.drift
+            WHERE run_id = %s AND status = 'confirmed' AND healed_at IS NULL GROUP BY entity ORDER BY entity
+            """,
+            (run_id,),
+        )
+    )
+    return Checked(ended_at=ended_at, open=differing, rows={name: _rows(database, name) for name in differing})
+
+
+def _rows(database: Database, entity: str) -> int:
+    """The live rows of an entity."""
+    query = sql.SQL("SELECT count(*) FROM {} WHERE deleted_at IS NULL").format(
+        sql.Identifier("erp", REGISTRY[entity].table)
+    )
+    return int(database.execute(query)[0][0])

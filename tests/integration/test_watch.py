@@ -1,0 +1,226 @@
+"""What makes the verdict bad shows within one look of a minute, and is gone when it is healed."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+from moto import mock_aws
+from psycopg.conninfo import make_conninfo
+
+from tds_core.database import watch
+from tds_core.database.connection import Database
+from tds_core.entities import REGISTRY
+from tds_core.sync import overview, signals
+from tds_core.sync.trace import trace
+from tds_core.sync.verdict import verdict
+from tds_core.sync.watch import DRIFT, STALE, VERDICT, Watch
+from tests import zoho_fakes
+from tests.integration.graveyard import Graveyard
+from tests.integration.road import Queued, document, message, record
+from tests.integration.well import be_well, differ, verify
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def grave(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graveyard]:
+    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setattr("tds_core.sync.dead_queue.WAIT_S", 0)
+    with mock_aws():
+        be_well(database)
+        yield Graveyard.make(database)
+
+
+@pytest.fixture
+def reader(owner_conninfo: str) -> Iterator[Database]:
+    """The database as the status page reads it."""
+    opened = Database(lambda: make_conninfo(owner_conninfo, user="tds_reader"), application_name="test")
+    yield opened
+    opened.close()
+
+
+class Looks:
+    """One look a minute at a deployment, and what a reader then sees."""
+
+    def __init__(self, grave: Graveyard, reader: Database) -> None:
+        self.grave, self.reader = grave, reader
+        self.waiting: dict[str, int] = {"invoices": 0, "bills": 0}
+        self.figures: dict[str, float] = {}
+        counts: dict[str, Callable[[], int]] = {
+            name: lambda name=name: self.waiting[name]  # type: ignore[misc]
+            for name in self.waiting
+        }
+        self.watch = Watch(
+            grave.settings,
+            database=grave.database,
+            places=grave.places,
+            queues=counts,
+            gauge=self.figures.__setitem__,
+        )
+
+    def look(self) -> list[str]:
+        """The next minute's look; returns the codes of the reasons that the page then shows."""
+        self.watch.look()
+        return self.codes()
+
+    def codes(self) -> list[str]:
+        told = overview.read(self.grave.settings, self.reader)
+        return [reason["code"] for reason in told["verdict"]["reasons"]]
+
+    def pass_time(self, by: timedelta = MINUTE) -> None:
+        """As if that much later: everything that was seen is that much older."""
+        run = self.grave.database.execute
+        run(
+            "UPDATE tds.places SET waiting_since = waiting_since - %(by)s, observed_at = observed_at - %(by)s",
+            {"by": by},
+        )
+        run("UPDATE tds.change_log SET at = at - %(by)s, observed_at = observed_at - %(by)s", {"by": by})
+
+
+@pytest.fixture
+def looks(grave: Graveyard, reader: Database) -> Looks:
+    return Looks(grave, reader)
+
+
+def test_all_is_well(looks: Looks) -> None:
+    assert looks.look() == []
+    assert looks.figures == {VERDICT: 0, STALE: 0, DRIFT: 0}
+
+
+def test_a_queue_that_does_not_move_for_thirty_seconds_is_bad_until_it_is_empty(looks: Looks) -> None:
+    looks.waiting["invoices"] = 3
+    assert looks.look() == []
+    looks.pass_time(timedelta(seconds=29))
+    assert looks.codes() == []
+    looks.pass_time(timedelta(seconds=2))
+    assert looks.codes() == ["queue_late"]
+    looks.waiting["invoices"] = 0
+    assert looks.look() == []
+
+
+def test_a_busy_queue_that_moves_is_not_late(looks: Looks) -> None:
+    looks.waiting["invoices"] = 3
+    looks.look()
+    looks.pass_time()
+    Queued("invoices", looks.grave.database).handle(record(message("invoices", document("invoices", "901"))))
+    assert looks.look() == []
+    looks.pass_time(timedelta(seconds=31))
+    assert looks.codes() == [], "it moved since it was first seen waiting"
+
+
+def test_a_queue_that_moves_slower_than_promised_is_late(looks: Looks) -> None:
+    looks.waiting["invoices"] = 300
+    looks.look()
+    Queued("invoices", looks.grave.database).handle(record(message("invoices", document("invoices", "901"))))
+    looks.grave.database.execute("UPDATE tds.change_log SET observed_at = observed_at - interval '45 seconds'")
+    assert looks.look() == ["queue_late"]
+
+
+def test_a_dead_letter_is_bad_with_its_reason_until_it_is_gone(looks: Looks) -> None:
+    looks.grave.poison("901")
+    assert looks.look() == ["dead_letters"]
+    [thing] = overview.read(looks.grave.settings, looks.reader)["dead"]
+    assert (thing["entity"], thing["ids"]) == ("invoices", ["901"])
+    assert thing["reason"].startswith("InvalidDocument")
+    assert looks.grave.letters.settle([thing["id"]], "drop", operator="test") == {thing["id"]: None}
+    assert looks.look() == []
+    assert overview.read(looks.grave.settings, looks.reader)["dead"] == []
+
+
+def test_an_unrouted_webhook_is_bad_and_a_failed_run_needs_attention(looks: Looks) -> None:
+    looks.grave.unrouted(b"<html>")
+    looks.grave.failed_run(mode="poll")
+    assert looks.look() == ["dead_letters", "failed_runs"]
+
+
+def test_drift_above_one_percent_is_bad_until_it_is_healed(looks: Looks, database: Database) -> None:
+    Queued("invoices", database).handle(*(record(message("invoices", document("invoices", str(n)))) for n in range(50)))
+    differ(database, verify(database), "invoices", "7")
+    assert looks.look() == ["drift"]
+    assert looks.figures[DRIFT] == 2.0
+    [shown] = overview.read(looks.grave.settings, looks.reader)["drift"]
+    assert (shown["id"], shown["field"], shown["erp"], shown["zoho"]) == ("7", "total", "1.00", "2.00")
+    database.execute("UPDATE tds.drift SET healed_at = now(), how = 'fetched'")
+    assert looks.look() == []
+
+
+def test_a_stale_list_is_bad_until_it_is_read(looks: Looks, database: Database) -> None:
+    database.execute("UPDATE tds.cursors SET polled_at = now() - interval '31 minutes' WHERE scan = 'invoices'")
+    assert looks.look() == ["stale"]
+    assert (looks.figures[STALE], looks.figures[VERDICT]) == (1, 1)
+    be_well(database)
+    assert looks.look() == []
+
+
+def test_a_refused_token_is_bad_until_one_is_minted(looks: Looks, database: Database) -> None:
+    database.execute("UPDATE tds.oauth_token SET refusal = 'invalid_code'")
+    assert looks.look() == ["token"]
+    database.execute("UPDATE tds.oauth_token SET refusal = NULL")
+    assert looks.look() == []
+
+
+def test_when_nobody_looks_it_is_bad(looks: Looks) -> None:
+    looks.look()
+    looks.pass_time(timedelta(minutes=4))
+    assert looks.codes() == ["unwatched"]
+    assert looks.look() == []
+
+
+# -- days
+
+
+def test_days_without_failure_count_back_to_the_last_bad_or_unwatched_one(database: Database) -> None:
+    def days() -> int:
+        return watch.days_without_failure(database, zone="Asia/Baghdad")
+
+    assert days() == 0
+    for ago in (0, 1, 2, 4, 5):
+        database.execute(
+            "INSERT INTO tds.days (day, good) VALUES ((now() AT TIME ZONE 'Asia/Baghdad')::date - %s, 1440)", (ago,)
+        )
+    assert days() == 3, "nobody looked three days ago"
+    watch.count_look(database, level="attention", reasons=[], zone="Asia/Baghdad")
+    assert days() == 3
+    watch.count_look(database, level="bad", reasons=["token"], zone="Asia/Baghdad")
+    watch.count_look(database, level="bad", reasons=["token", "stale"], zone="Asia/Baghdad")
+    assert days() == 0
+    [*_, today] = watch.days(database, number=7)
+    assert (today.good, today.attention, today.bad, today.reasons) == (1440, 1, 2, ("stale", "token"))
+
+
+# -- the reader
+
+
+def test_the_reader_sees_every_figure_and_every_story(looks: Looks, database: Database) -> None:
+    Queued("invoices", database).handle(record(message("invoices", document("invoices", "901"))))
+    told = overview.read(zoho_fakes.settings(), looks.reader)
+    assert told["entities"]["invoices"]["erp"] == 1
+    assert set(told["entities"]) == set(REGISTRY)
+    assert len(told["hours"]) == 24 and told["hours"][-1]["webhooks"] == 1
+    assert trace(looks.reader, REGISTRY["invoices"], "901")["story"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("SELECT access_token FROM tds.oauth_token", id="token"),
+        pytest.param("SELECT zoho FROM erp.invoices", id="raw-document"),
+        pytest.param("SELECT * FROM tds.verification_seen", id="what-a-verification-saw"),
+        pytest.param("DELETE FROM tds.backlog", id="write"),
+        pytest.param("SET transaction_read_only = off; UPDATE erp.invoices SET total = 0", id="write-all-the-same"),
+        pytest.param("CREATE TABLE public.mine (n int)", id="create"),
+    ],
+)
+def test_the_reader_may_neither_write_nor_see_secrets(owner_conninfo: str, statement: str) -> None:
+    with (
+        psycopg.connect(make_conninfo(owner_conninfo, user="tds_reader"), autocommit=True) as connection,
+        pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)),
+    ):
+        connection.execute(statement)
+
+
+def test_every_signal_is_read_as_the_reader(looks: Looks) -> None:
+    looks.look()
+    assert verdict(signals.read(looks.grave.settings, looks.reader).signals).level == "good"
