@@ -60,7 +60,11 @@ def chosen() -> Iterator[tuple[tuple[str, str], Mapping[str, sql.Identifier]]]:
 
 
 def _names(spec: EntitySpec) -> dict[str, sql.Identifier]:
-    """What can be damaged of an entity: its lists, its child's quantity, and an amount that only a version changes."""
+    """What can be damaged of an entity: a child's quantity, and its first JSON list and amount.
+
+    Where balances or stock move without a version the list is one of persons, and no amount is touched: another record
+    might explain it.
+    """
     names = {"table": sql.Identifier("erp", spec.table), "key": sql.Identifier(spec.key)}
     lists = sorted(spec.json_columns & spec.document_keys)
     moves = spec.walk or spec.refetch
