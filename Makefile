@@ -29,7 +29,7 @@ EMULATOR_READY := $(EMULATOR)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export SAM_CLI_TELEMETRY := 0
 # The stack's tests stay in one worker, so more workers than two shorten only what runs beside them.
-WORKERS ?= 2
+WORKERS ?= 3
 SEED ?= 1
 MINUTES ?= 3
 

@@ -44,8 +44,8 @@ def waker() -> Waker:
 
 @pytest.fixture
 def console(road: Road, waker: Waker) -> Console:
-    parts: dict[str, Any] = {"database": road.database, "waker": waker, "dead": DeadLetters([], road.database)}
-    parts["doctor"] = None
+    dead = DeadLetters([], road.database)
+    parts: dict[str, Any] = {"database": road.database, "waker": waker, "dead": dead, "doctor": None}
     return Console(road.settings, **parts)
 
 

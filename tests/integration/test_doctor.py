@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import psycopg
 import pytest
+from botocore.config import Config
 from moto import mock_aws
 
 from tds_core.database.connection import Database
@@ -275,7 +276,8 @@ def test_on_an_emulator_what_only_aws_shows_is_not_checked(ward: Ward) -> None:
     assert ward.of("AWS") == []
 
     def elsewhere(service: str, **_: Any) -> Any:
-        return boto3.client(service, endpoint_url="http://127.0.0.1:1")  # type: ignore[call-overload]
+        hurried = Config(retries={"max_attempts": 0})
+        return boto3.client(service, endpoint_url="http://127.0.0.1:1", config=hurried)  # type: ignore[call-overload]
 
     ward.deployment = replace(ward.deployment, client=elsewhere)
     for check in ("AWS", "alarm e-mail"):

@@ -166,9 +166,9 @@ VIEWS = {
 }
 
 
-def test_no_other_views_are_there(owner: Connection) -> None:
+def test_no_other_views_of_lines_are_there(owner: Connection) -> None:
     views = rows(owner, "SELECT relname FROM pg_class WHERE relnamespace = 'erp'::regnamespace AND relkind = 'v'")
-    assert {name for (name,) in views} == set(VIEWS)
+    assert {name for (name,) in views if name.endswith("_lines")} == set(VIEWS)
 
 
 def with_lines(connection: Connection, table: str, document_id: str, lines: Any, *, deleted: bool = False) -> None:

@@ -25,7 +25,7 @@ def road(connect: Connect, zoho: Zoho) -> Road:
 
 @pytest.fixture
 def console(road: Road) -> Console:
-    parts: dict[str, Any] = {"database": road.database, "waker": Waker(), "dead": None}
+    parts: dict[str, Any] = {"database": road.database, "waker": Waker(), "dead": None, "doctor": None}
     return Console(road.settings, **parts)
 
 
@@ -60,7 +60,7 @@ def test_a_record_is_told_from_its_webhook_to_its_tombstone(console: Console, ro
     assert (outcomes[0]["webhook"], outcomes[0]["trace_id"]) == ("invoices/created", "abc")
     assert outcomes[1]["changes"] == {"balance": [100, 0], "status": ["sent", "paid"]}
     (tombstone,) = [entry for entry in told["story"] if entry["what"] == "tombstone"]
-    assert tombstone["evidence"] == {"code": 1002}
+    assert tombstone["evidence"] == {"code": 1002, "asked_for": "webhook", "witness": "902"}
     unpublished = [entry["sequence"] for entry in told["story"] if entry["what"] == "unpublished"]
     assert unpublished == [1, 2, 3]
 

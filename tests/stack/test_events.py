@@ -219,14 +219,43 @@ def test_an_image_event_whose_lease_is_gone_is_let_be(stack: Stack, tmp_path: Pa
     assert answer == {"batchItemFailures": []}
 
 
-@pytest.mark.parametrize("name", names("console"))
+@pytest.mark.parametrize("name", sorted({*names("console")} - {"verification"}))
 def test_a_console_event_is_answered(stack: Stack, tmp_path: Path, name: str) -> None:
     with started(stack, tmp_path, "console", "Console") as console:
         answer, _ = console.invoke(event("console", name))
     assert answer["ok"], answer
-    told = {"status": set(REGISTRY), "dlq_list": {"things", "totals"}}
     result = answer["result"]
-    assert set(result["entities"] if name == "status" else result) == told[name]
+    match name:
+        case "dlq_list":
+            assert set(result) == {"things", "totals"}
+        case _:
+            assert set(result["entities"]) == set(REGISTRY)
+
+
+def test_the_console_tells_of_the_last_verification_or_that_there_was_none(stack: Stack, tmp_path: Path) -> None:
+    with started(stack, tmp_path, "console", "Console") as console:
+        answer, _ = console.invoke(event("console", "verification"))
+    assert "run_id" in answer["result"] if answer["ok"] else answer["error"]["message"] == "nothing was verified yet"
+
+
+@pytest.mark.parametrize("name", names("verification"))
+def test_a_verification_event_goes_on_with_what_is_open(stack: Stack, tmp_path: Path, name: str) -> None:
+    with started(stack, tmp_path, "verification", "Verification") as verification:
+        answer, _ = verification.invoke(event("verification", name))
+    assert isinstance(answer, dict)
+
+
+@pytest.mark.parametrize("name", names("gate"))
+def test_a_gate_event_with_an_invented_login_is_refused(stack: Stack, tmp_path: Path, name: str) -> None:
+    with started(stack, tmp_path, "gate", "Gate") as gate, pytest.raises(RuntimeError, match=r"^Unauthorized\n"):
+        gate.invoke(event("gate", name))
+
+
+@pytest.mark.parametrize("name", names("page"))
+def test_a_page_event_is_answered_in_the_language_that_it_asks_for(stack: Stack, tmp_path: Path, name: str) -> None:
+    with started(stack, tmp_path, "page", "Page") as page:
+        answer, _ = page.invoke(event("page", name))
+    assert (answer["statusCode"], answer["headers"]["Content-Language"]) == (200, "ar")
 
 
 @pytest.mark.parametrize("name", names("housekeeping"))
@@ -249,6 +278,7 @@ def test_a_migrate_event_answers_cloudformation(stack: Stack, tmp_path: Path, na
 
 def test_no_event_is_left_out() -> None:
     run = {"webhook_receiver", "processor", "backfill", "console", "housekeeping", "migrate", "image_sync"}
+    run |= {"verification", "gate", "page"}
     assert {path.name for path in EVENTS.iterdir() if path.is_dir()} == run
 
 
