@@ -1,7 +1,7 @@
 """The apply path: SQS events of 100 invoices with 8 lines each, from the event's text to the committed rows.
 
-The floor beside it is COPY of the same rows into the same table by the same driver: every column that the apply path has
-written is serialised and sent, and nothing is parsed, hashed, compared, locked or logged.
+The floor beside it is COPY of the same rows into the same table by the same driver: every column that the apply path
+has written is serialised and sent, and nothing is parsed, hashed, compared, locked or logged.
 """
 
 import json
