@@ -24,7 +24,6 @@ from cli.local.zoho_simulator.records import (
     Refused,
     Totals,
     View,
-    date_filters,
 )
 from cli.local.zoho_simulator.world import World
 
@@ -228,19 +227,15 @@ PURCHASE_ORDERS: EntitySpec[PurchaseOrder] = EntitySpec(
         sort_column="created_time",
         sort_order="D",
         sort_keys={
-            "created_time": lambda order: order.created,
+            **trade.SORT_KEYS,
             "last_modified_time": lambda order: order.modified,
-            "date": lambda order: order.date,
             "delivery_date": lambda order: order.delivery_date,
             "purchaseorder_number": lambda order: order.number,
-            "total": lambda order: order.total,
         },
         filters={
+            **trade.filters("purchaseorder_number", "vendor_id"),
             "status": lambda value: lambda order: order.status == value.lower(),
             "filter_by": _filter_by,
-            "vendor_id": lambda value: lambda order: order.vendor_id == value,
-            "purchaseorder_number": lambda value: lambda order: order.number == value,
-            **date_filters("date", lambda order: order.date),
         },
         filters_by_modified=lambda world: True,
     ),

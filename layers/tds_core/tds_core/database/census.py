@@ -6,6 +6,7 @@ from psycopg import sql
 
 from tds_core.database.connection import Database
 from tds_core.entities.spec import ChildTable, EntitySpec
+from tds_core.plain import plain
 
 
 def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def scan_figures(database: Database) -> dict[str, Any]:
     )
     progress = ("changed_since", "polled_at", "walk_requested_at", "walk_page", "walk_rows", "walked_at", "walked_rows")
     names = (*progress, "touched_at", "refetched_at", "poll_error", "walk_error")
-    return {scan: dict(zip(names, map(_plain, values), strict=True)) for scan, *values in rows}
+    return {scan: dict(zip(names, map(plain, values), strict=True)) for scan, *values in rows}
 
 
 def webhook_latency(database: Database, *, since_s: float) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def recent_runs(database: Database, *, limit: int = 5) -> list[dict[str, Any]]:
         (limit,),
     )
     names = ("mode", "started_at", "ended_at", "zoho_calls", "outcomes", "error")
-    return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
+    return [dict(zip(names, map(plain, row), strict=True)) for row in rows]
 
 
 def days_without_failure(database: Database, *, zone: str) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def days_without_failure(database: Database, *, zone: str) -> dict[str, Any]:
         """,
         {"zone": zone},
     )
-    return dict(zip(("days", "mode", "started_at", "error"), map(_plain, rows[0]), strict=True))
+    return dict(zip(("days", "mode", "started_at", "error"), map(plain, rows[0]), strict=True))
 
 
 def _totals(database: Database, spec: EntitySpec) -> dict[str, dict[str, str]]:
@@ -175,7 +176,3 @@ def _lacking(spec: EntitySpec) -> sql.Composed:
 
 def _text(moment: Any) -> str | None:
     return moment.isoformat() if moment is not None else None
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if hasattr(value, "isoformat") else value
