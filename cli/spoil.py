@@ -40,8 +40,10 @@ def spoil(dsn: str, *, each: int) -> int:
             victims = connection.execute(
                 sql.SQL(
                     "SELECT {key} FROM {table} WHERE deleted_at IS NULL AND {condition}"
-                    # what Zoho has changed just now is in motion, and may differ for that reason
-                    " AND coalesce(last_modified_time, '-infinity') < now() - interval '1 hour' LIMIT %s"
+                    # what Zoho has changed just now is in motion, and may differ for that reason; a payment's document
+                    # tells of its change before the list does
+                    " AND coalesce(greatest(last_modified_time, detail_version), '-infinity') < now() - interval '1 h'"
+                    " LIMIT %s"
                 ).format(**names, condition=sql.SQL(condition).format(**names)),
                 (each,),
             ).fetchall()

@@ -16,7 +16,20 @@ from tds_core.database import reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tds_core.errors import TdsError
-from tests.integration.road import Connect, Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
+from tests.integration.road import (
+    Connect,
+    Json,
+    Queued,
+    Road,
+    Zoho,
+    document,
+    later,
+    message,
+    mirrored,
+    record,
+    row,
+    zoho_time,
+)
 from tests.zoho_fakes import error
 
 Report = dict[str, Any]
@@ -162,6 +175,16 @@ def test_what_the_demo_spoils_is_found_and_healed(road: Road, zoho: Zoho, connin
     report = verify(road, *entities)
     assert sum(part["healed"] for part in report["entities"].values()) == spoiled
     assert report["ok"] is True, report
+
+
+def test_the_demo_spares_what_a_document_shows_to_have_changed_just_now(road: Road, zoho: Zoho, conninfo: str) -> None:
+    for entity in ("invoices", "payments"):
+        fill(road, zoho, entity, 901)
+    fill(road, zoho, "payments", 901, updated_time=zoho_time(datetime.now(UTC)))  # its list row stays as old as it was
+    road.work()
+    before = mirrored(road.database, "payments", "amount", "deleted_at", "last_modified_time")
+    demo.spoil(conninfo, each=1)
+    assert mirrored(road.database, "payments", "amount", "deleted_at", "last_modified_time") == before
 
 
 def test_a_row_that_zoho_does_not_know_is_extra_and_is_deleted(road: Road, zoho: Zoho) -> None:
