@@ -177,13 +177,27 @@ def test_what_zoho_answers_wrongly_costs_nothing_but_time(company: Stack, name: 
     befall(company, TROUBLES[name])
 
 
-def test_what_zoho_falsely_says_is_gone_is_back_with_the_next_walk(company: Stack) -> None:
-    record = min(company.stored("purchase_orders"))
-    company.zoho("POST", "/faults", {"kind": "not_found", "path": f"/purchaseorders/{record}"})
-    company.deployment.ask("refetch", {"name": "purchase_orders", "ids": [record]})
-    wait_for(lambda: record not in company.stored("purchase_orders"), "Zoho was not believed")
+def test_what_zoho_once_falsely_says_is_gone_stays(company: Stack) -> None:
+    record = deny(company, times=1)
+    assert record in company.stored("purchase_orders")
+    assert "deleted" not in company.story("purchase_orders", record)
+
+
+def test_what_zoho_again_and_again_falsely_says_is_gone_is_back_with_the_next_walk(company: Stack) -> None:
+    record = deny(company, times=2)
+    assert record not in company.stored("purchase_orders"), "Zoho was not believed"
     company.backfill("purchase_orders")
     assert company.story("purchase_orders", record)[-3:] == ["deleted", "requested", "restored"]
+
+
+def deny(stack: Stack, *, times: int) -> str:
+    """Have Zoho say so many times that a record does not exist, beside living neighbours; returns its id."""
+    record = min(stack.stored("purchase_orders"))
+    stack.zoho("POST", "/faults", {"kind": "not_found", "path": f"/purchaseorders/{record}", "times": times})
+    stack.deployment.ask("refetch", {"name": "purchase_orders", "ids": [record]})
+    stack.follower.until_over(lambda _: None)
+    assert [fault["happened"] for fault in stack.zoho("GET", "/faults")["faults"]] == [times]
+    return record
 
 
 def test_a_token_revoked_in_the_middle_is_replaced_once(company: Stack) -> None:

@@ -1,10 +1,39 @@
-"""Deletions as people see them: held back by the brake or for want of a witness, done with their evidence, approved."""
+"""Deletions: what speaks for one beside Zoho's word, and how people see, trace and approve them."""
 
 from typing import Any
 
-from tds_core.database.connection import Database
+from psycopg import sql
 
-_UNCONFIRMED = "DeletionUnconfirmed"
+from tds_core.database.connection import Database
+from tds_core.database.ordering import SKEW
+from tds_core.entities.spec import EntitySpec
+
+_DOUBTED, _UNCONFIRMED = "DeletionDoubted", "DeletionUnconfirmed"
+
+
+def is_expected(database: Database, spec: EntitySpec, document_id: str) -> bool:
+    """Whether more than one answer of Zoho's says that a live record is gone.
+
+    A webhook announced it since the record was last seen, a whole list was read without it, or Zoho has said so before.
+    """
+    query = sql.SQL(
+        """
+        SELECT EXISTS (
+            SELECT FROM tds.change_log AS c LEFT JOIN {mirror} AS m ON m.{key} = c.id
+            WHERE c.entity = %(entity)s AND c.id = %(id)s AND c.source = 'webhook'
+                AND split_part(c.webhook, '/', 2) = 'deleted'
+                AND c.observed_at > coalesce(m.detail_observed_at, '-infinity') - %(skew)s
+        ) OR EXISTS (
+            SELECT FROM tds.drift WHERE entity = %(entity)s AND id = %(id)s AND kind = 'extra' AND how IS NULL
+        ) OR EXISTS (
+            SELECT FROM tds.backlog WHERE entity = %(entity)s AND id = %(id)s
+                AND (starts_with(reason, %(doubted)s) OR starts_with(reason, %(unconfirmed)s))
+        )
+        """
+    ).format(mirror=sql.Identifier("erp", spec.table), key=sql.Identifier(spec.key))
+    known = {"entity": spec.name, "id": document_id, "skew": SKEW, "doubted": _DOUBTED, "unconfirmed": _UNCONFIRMED}
+    rows = database.execute(query, known)
+    return bool(rows[0][0])
 
 
 def withheld(database: Database) -> list[dict[str, Any]]:
