@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from cli.reckoning import accounts
+from cli.verification import follow
 from tds_core.entities import REGISTRY
 from tds_core.entities.spec import EntitySpec
 from tds_core.zoho.retry import MINT_LIMIT
@@ -61,6 +62,13 @@ def recover(stack: Stack) -> int:
     return sum(fault["happened"] for fault in faults if fault["kind"] == "limit")
 
 
+def verify(stack: Stack, *, heal: bool) -> Json:
+    """Hold everything against Zoho, as every night does with healing; returns the report."""
+    run = stack.deployment.ask("verify", {"heal": heal})["run"]
+    report: Json = follow(stack.deployment.ask, run, lambda _: None, timeout_s=120)
+    return report
+
+
 def assert_limits_were_kept(
     stats: Json, refusals: int, *, per_minute: int, in_flight: int, mints: int = MINT_LIMIT
 ) -> None:
@@ -101,9 +109,9 @@ def assert_equal(stack: Stack) -> None:
 
 
 def assert_nothing_is_dead(stack: Stack) -> None:
-    """No message, webhook or run is in a queue of dead things."""
+    """No message, webhook or run is in a queue of dead things; if one is, its reason is told."""
     dead = stack.deployment.dead_letters()
-    assert dead == {}, dead
+    assert dead == {}, (dead, stack.deployment.ask("dlq_list", {})["things"])
 
 
 def differing(spec: EntitySpec, stored: dict[str, Json | None], documents: dict[str, Json]) -> dict[str, list[str]]:
