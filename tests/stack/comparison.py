@@ -1,9 +1,10 @@
-"""Whether the mirror is Zoho's equal and kept its limits, how it is begun anew, killed, and let recover."""
+"""Whether the mirror is Zoho's equal and kept its limits, how it is begun anew, held up, killed, and let recover."""
 
 import os
 import re
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
@@ -85,6 +86,19 @@ def kill_functions(stack: Stack, function: str = "Backfill") -> int:
     for process in processes:
         process.send_signal(signal.SIGKILL)
     return len(processes)
+
+
+@contextmanager
+def locked(stack: Stack, entity: str, record: str) -> Iterator[None]:
+    """Hold a record as another writer would."""
+    with psycopg.connect(stack.state.database_dsn) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", (entity, record))
+        yield
+        connection.rollback()
+
+
+def waits_for_lock(stack: Stack) -> bool:
+    return stack.query("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == [(True,)]
 
 
 def crash_database(stack: Stack) -> int:

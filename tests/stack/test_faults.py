@@ -7,9 +7,7 @@ was exceeded. The calls and tokens that each one cost stand at the end of the te
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
-import psycopg
 import pytest
 
 from cli.reckoning import least_calls
@@ -25,7 +23,9 @@ from tests.stack.comparison import (
     empty,
     is_answering,
     kill_functions,
+    locked,
     recover,
+    waits_for_lock,
 )
 from tests.stack.running import Json, Stack, wait_for
 
@@ -263,19 +263,6 @@ def test_a_function_killed_inside_its_batch_loses_and_doubles_nothing(company: S
         assert kill_functions(company, "BillsProcessor")
     company.until_equal("bills", made)
     assert company.story("bills", made["bill_id"]) == ["created"]
-
-
-@contextmanager
-def locked(stack: Stack, entity: str, record: str) -> Iterator[None]:
-    """Hold a record as another writer would."""
-    with psycopg.connect(stack.state.database_dsn) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", (entity, record))
-        yield
-        connection.rollback()
-
-
-def waits_for_lock(stack: Stack) -> bool:
-    return stack.query("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == [(True,)]
 
 
 def put(stack: Stack, queue: str, body: Json) -> None:
