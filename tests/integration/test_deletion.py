@@ -3,12 +3,12 @@
 import httpx
 import pytest
 
-from tds_core.database import deletions
+from tds_core.database import backlog, deletions, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.errors import ScopeMissing
 from tds_core.priority import Priority
 from tds_core.sync.deletion import DeletionGuard
-from tests.integration.road import Connect, Queued, Road, Zoho, document, message, mirrored, record
+from tests.integration.road import Connect, Queued, Road, Zoho, document, message, mirrored, record, row
 from tests.zoho_fakes import error
 
 GONE = "901"
@@ -226,11 +226,16 @@ def test_an_announcement_of_before_the_record_was_seen_again_speaks_for_nothing(
     unharmed(road)
 
 
+def absent(road: Road, document_id: str) -> None:
+    """A verification read the whole list without this record."""
+    told = "INSERT INTO tds.drift (run_id, entity, id, kind, field) VALUES (1, 'invoices', %s, 'extra', '')"
+    road.database.execute(told, (document_id,))
+
+
 def test_a_whole_list_without_the_record_speaks_for_its_deletion(road: Road, zoho: Zoho) -> None:
     fill(road, zoho, 901, 902)
     zoho.forget("invoices", GONE)
-    absent = "INSERT INTO tds.drift (run_id, entity, id, kind, field) VALUES (1, 'invoices', %s, 'extra', '')"
-    road.database.execute(absent, (GONE,))
+    absent(road, GONE)
     road.request("invoices", GONE, priority=Priority.VERIFICATION)
     assert road.work() == {"invoices.deleted": 1}
 
@@ -274,6 +279,61 @@ def test_the_brake_of_one_entity_does_not_hold_another(road: Road, zoho: Zoho) -
     fill(road, zoho, 701, 702, entity="payments")
     lose(road, zoho, *(str(901 + n) for n in range(8)))
     assert lose(road, zoho, "701", entity="payments") == {"payments.deleted": 1}
+
+
+# -- what a list showed by mistake
+
+
+def strangers(road: Road, zoho: Zoho, count: int) -> set[str]:
+    """A list shows another organisation's rows, once."""
+    ids = [str(5000 + n) for n in range(count)]
+    zoho.listing("invoices", [row("invoices", one) for one in ids])
+    runs.request_walk(road.database, "invoices")
+    road.walk.run(lambda: 30.0)
+    return set(ids)
+
+
+def verified_with_healing(road: Road) -> dict[str, int]:
+    run = verifications.request(road.database, ["invoices"], cause="manual", heal=True)
+    while verifications.current(road.database) is not None:
+        road.verify.run(lambda: 30.0)
+        road.work()
+    told = verifications.read(road.database, run)
+    assert told is not None
+    part = told["report"]["entities"]["invoices"]
+    return {name: part[name] for name in ("extra", "remaining")}
+
+
+def test_rows_of_a_list_only_are_held_back_until_a_whole_list_lacks_them(road: Road, zoho: Zoho) -> None:
+    own = range(901, 921)
+    fill(road, zoho, *own)
+    ids = strangers(road, zoho, 30)
+    for _ in range(backlog.MAX_ATTEMPTS):
+        road.hurry()
+        road.work()
+    assert len(ids & mirrored(road.database, "invoices").keys()) == 25
+    zoho.listing("invoices", [row("invoices", str(one)) for one in own])
+    assert verified_with_healing(road) == {"extra": 25, "remaining": 0}
+    assert mirrored(road.database, "invoices").keys() == {str(one) for one in own}
+
+
+def test_rows_of_a_list_only_that_a_whole_list_lacked_are_no_loss(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(901, 921))
+    for one in strangers(road, zoho, 30):
+        absent(road, one)
+    road.work()
+    assert len(mirrored(road.database, "invoices")) == 20
+    assert lose(road, zoho, GONE) == {"invoices.deleted": 1}
+
+
+def test_a_document_that_was_seen_is_held_back_though_whole_lists_lack_it(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(901, 921))
+    gone = [str(901 + n) for n in range(8)]
+    zoho.forget("invoices", *gone)
+    for one in gone:
+        absent(road, one)
+    road.request("invoices", *gone, priority=Priority.VERIFICATION)
+    assert road.work() == {"invoices.deleted": 5}
 
 
 # -- and back

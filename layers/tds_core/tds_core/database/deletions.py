@@ -1,5 +1,6 @@
 """Deletions: what speaks for one beside Zoho's word, and how people see, trace and approve them."""
 
+from collections.abc import Collection
 from typing import Any
 
 from psycopg import sql
@@ -9,6 +10,14 @@ from tds_core.database.ordering import SKEW
 from tds_core.entities.spec import EntitySpec
 
 _DOUBTED, _UNCONFIRMED = "DeletionDoubted", "DeletionUnconfirmed"
+_OF_LISTS_ONLY = sql.SQL(
+    """
+    (m.detail_observed_at IS NULL AND EXISTS (
+        SELECT FROM tds.drift AS d
+        WHERE d.entity = {entity} AND d.id = m.{key} AND d.kind = 'extra' AND d.suspected_at > m.observed_at
+    ))
+    """
+)
 
 
 def is_expected(database: Database, spec: EntitySpec, document_id: str) -> bool:
@@ -34,6 +43,38 @@ def is_expected(database: Database, spec: EntitySpec, document_id: str) -> bool:
     known = {"entity": spec.name, "id": document_id, "skew": SKEW, "doubted": _DOUBTED, "unconfirmed": _UNCONFIRMED}
     rows = database.execute(query, known)
     return bool(rows[0][0])
+
+
+def is_of_lists_only(database: Database, spec: EntitySpec, document_id: str) -> bool:
+    """Whether no document of a row ever came, and a whole list lacked it since: some list showed it by mistake."""
+    query = sql.SQL("SELECT count(*) FROM {mirror} AS m WHERE m.{key} = %s AND {of_lists_only}")
+    return bool(database.execute(_of(query, spec), (document_id,))[0][0])
+
+
+def lost(database: Database, spec: EntitySpec, document_id: str, confirmed: Collection[str]) -> tuple[int, int]:
+    """How many other records went within a day or are `confirmed` to go, and how many rows there are.
+
+    What some list showed by mistake is no loss.
+    """
+    query = sql.SQL(
+        """
+        SELECT count(*) FILTER (
+            WHERE (m.deleted_at > now() - interval '24 hours' OR m.{key} = ANY(%s)) AND m.{key} <> %s
+                AND NOT {of_lists_only}
+        ), count(*) FROM {mirror} AS m
+        """
+    )
+    ((gone, rows),) = database.execute(_of(query, spec), (list(confirmed), document_id))
+    return gone, rows
+
+
+def _of(query: sql.SQL, spec: EntitySpec) -> sql.Composed:
+    key = sql.Identifier(spec.key)
+    return query.format(
+        key=key,
+        mirror=sql.Identifier("erp", spec.table),
+        of_lists_only=_OF_LISTS_ONLY.format(key=key, entity=sql.Literal(spec.name)),
+    )
 
 
 def withheld(database: Database) -> list[dict[str, Any]]:
