@@ -211,6 +211,59 @@ def test_child_rows_are_proved_against_their_document(road: Road, zoho: Zoho) ->
     assert stock["zoho"]["totals"] != stock["erp"]["totals"]
 
 
+CHILDREN = [(spec.name, table.table, spec.key) for spec in REGISTRY.values() for table in spec.children]
+
+
+def stray(road: Road, table: str, key: str, *, of: str, parent: str) -> None:
+    """Copy the child rows of a record to another one."""
+    names = [
+        name
+        for (name,) in road.database.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = 'erp' AND table_name = %s",
+            (table,),
+        )
+    ]
+    values = ", ".join(f"'{parent}'" if name == key else name for name in names)
+    spoil(road, f"INSERT INTO erp.{table} ({', '.join(names)}) SELECT {values} FROM erp.{table} WHERE {key} = %s", of)
+
+
+@pytest.mark.parametrize(("entity", "table", "key"), CHILDREN, ids=[table for _, table, _ in CHILDREN])
+def test_child_rows_that_belong_to_no_live_row_are_found_and_removed(
+    road: Road, zoho: Zoho, entity: str, table: str, key: str
+) -> None:
+    fill(road, zoho, entity, 101, 102)
+    before = road.database.execute(f"SELECT * FROM erp.{table} ORDER BY 1, 2")
+    assert before, "the example has such rows"
+    stray(road, table, key, of="101", parent="555")
+    zoho.calls.clear()
+    looked = verify(road, entity, heal=False, drains=False)
+    assert found(looked, entity) == {"mismatched": 1, "remaining": 1}
+    counts = looked["entities"][entity]["children"][table]
+    assert counts["erp"]["count"] > counts["zoho"]["count"] == len(before)
+    report = verify(road, entity)
+    assert found(report, entity) == {"mismatched": 1, "healed": 1}
+    [(_, kind, field, _), *_] = kinds(road, report)
+    assert (kind, field.partition(".")[0]) == ("local", table)
+    assert road.database.execute(f"SELECT * FROM erp.{table} ORDER BY 1, 2") == before
+    assert zoho.paths("/") == [REGISTRY[entity].path] * 2, "nobody had to be asked"
+    assert verify(road, entity)["ok"] is True
+
+
+def test_child_rows_of_a_deleted_row_are_removed_and_those_of_a_missing_one_come_back_with_it(
+    road: Road, zoho: Zoho
+) -> None:
+    fill(road, zoho, "products", 101, 102, 103)
+    before = road.database.execute("SELECT * FROM erp.stock_levels WHERE product_id <> '103' ORDER BY 1, 2")
+    zoho.forget("products", "103")
+    relist(zoho, "products")
+    spoil(road, "UPDATE erp.products SET deleted_at = now() WHERE product_id = '103'")
+    spoil(road, "DELETE FROM erp.products WHERE product_id = '102'")
+    report = verify(road, "products")
+    assert found(report, "products") == {"missing": 1, "mismatched": 1, "healed": 2}, kinds(road, report)
+    assert road.database.execute("SELECT * FROM erp.stock_levels ORDER BY 1, 2") == before
+    assert report["ok"] is True
+
+
 def test_without_healing_nothing_is_written_and_every_suspicion_is_asked(road: Road, zoho: Zoho) -> None:
     fill(road, zoho, "invoices", 901, 902, 903)
     spoil(road, "UPDATE erp.invoices SET total = 1 WHERE invoice_id = '901'")

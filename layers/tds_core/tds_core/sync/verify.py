@@ -10,12 +10,15 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Protocol
 
-from tds_core.database import comparison, drift, runs, stored, verifications
+from psycopg import Connection
+
+from tds_core.database import comparison, drift, runs, stored, strays, verifications
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror, count
 from tds_core.database.runs import Lease, Run
 from tds_core.database.verifications import Verification
 from tds_core.entities import entity, scans
+from tds_core.entities.spec import EntitySpec
 from tds_core.errors import DatabaseUnavailable, PermitDenied, RetriableError, TdsError, TokenUnavailable, ZohoThrottled
 from tds_core.priority import Priority
 from tds_core.settings import Settings
@@ -204,13 +207,15 @@ class Verify:
         is_last = len(rows) < _BATCH
         following = next(iter(run.entities[run.entities.index(name) + 1 :]), None) if is_last else name
         place = {key: value for key, value in run.place.items() if key not in ("entity", "after", "tally")}
-        place["tally"] = tally.figures
         if following is not None:
             place |= {"entity": following, "after": "" if is_last else rows[-1].id}
         with self._database.transaction() as connection:
             drift.record_local(connection, run.run_id, spec, found)
+            if is_last:
+                _note_strays(connection, run, spec, tally)
             if is_last and run.heal:
                 stored.request_forgotten(connection, spec)
+            place["tally"] = tally.figures
             phase = None if following is not None else "oldest"
             return verifications.move(connection, run, place=place, phase=phase)  # type: ignore[arg-type]
 
@@ -290,6 +295,15 @@ class Verify:
     def _move(self, run: Verification, **where: Any) -> Verification | None:
         with self._database.transaction() as connection:
             return verifications.move(connection, run, **({"place": run.place} | where))
+
+
+def _note_strays(connection: Connection, run: Verification, spec: EntitySpec, tally: Tally) -> None:
+    """Count the child rows without a parent on the mirror's side, and take them away if the run heals."""
+    for table in spec.children:
+        while found := strays.note(connection, run.run_id, spec, table, remove=run.heal):
+            tally.add_strays(table, found)
+            if not run.heal or len(found) < strays.LIMIT:
+                break
 
 
 def _listed(walked: runs.Cursor, verified: runs.Cursor) -> Listed:
