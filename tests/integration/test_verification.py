@@ -482,6 +482,48 @@ def test_at_night_every_list_that_has_a_history_is_verified_and_healed_once(road
     assert runs.cursor(road.database, "invoices").walked_at == NIGHT, "it was the walk of that list, too"
 
 
+def test_a_document_that_was_edited_without_a_version_is_found_and_healed_within_the_stated_cycle(
+    connect: Connect, zoho: Zoho
+) -> None:
+    calls_a_night = 2
+    road = Road(connect, zoho.http, verification_share=calls_a_night / 1_000_000)
+    ids = [str(one) for one in range(901, 906)]
+    fill(road, zoho, "invoices", *map(int, ids))
+    before = mirrored(road.database, "invoices", "notes", "line_items", "detail_version")
+    walked(road, "invoices")
+    edited = document("invoices", "905", notes="edited in silence")
+    zoho.put("invoices", edited)
+    for line in edited["line_items"]:
+        line["quantity"] = 4321
+    reports = []
+    for night in range(3):
+        tick(road, NIGHT + timedelta(days=night))
+        shown = verifications.read(road.database)
+        assert shown is not None and shown["report"]["ok"] is True
+        reports.append(shown["report"])
+        cycle = shown["report"]["oldest_documents"]
+        assert (cycle["documents"], cycle["calls_a_day"], cycle["cycle_days"]) == (5, calls_a_night, 3)
+        assert shown["report"]["zoho_calls"] == 1 + calls_a_night
+    told = [(one["entities"]["invoices"]["unannounced"], found(one, "invoices")) for one in reports]
+    assert told == [(0, {}), (0, {}), (1, {"mismatched": 1, "healed": 1})], "nothing else was called wrong"
+    after = mirrored(road.database, "invoices", "notes", "line_items", "detail_version")
+    notes, lines, version = after.pop("905")
+    assert (notes, version) == ("edited in silence", before.pop("905")[2])
+    assert {line["quantity"] for line in lines} == {4321}
+    assert after == before
+    assert sorted(path for path in {*zoho.paths("/invoices/")}) == [f"/invoices/{one}" for one in ids]
+
+
+def test_a_document_that_changed_with_its_version_is_no_silent_change(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    walked(road, "invoices")
+    zoho.put("invoices", document("invoices", "901", notes="new", last_modified_time=later(9)))
+    tick(road, NIGHT)
+    shown = verifications.read(road.database)
+    assert shown is not None and shown["report"]["entities"]["invoices"]["unannounced"] == 0
+    assert mirrored(road.database, "invoices", "notes")["901"] == ("new",)
+
+
 def test_a_nights_run_that_is_cut_off_goes_on_though_the_night_is_over(road: Road, zoho: Zoho) -> None:
     zoho.listing("invoices", [row("invoices", "901")], [row("invoices", "902")])
     walked(road, "invoices")
