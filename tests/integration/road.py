@@ -257,6 +257,7 @@ class Road:
 
     def __init__(self, connect: Connect, http: httpx.Client, *, patience_s: float = 0, **settings: Any) -> None:
         wide = {"minute_limit": 6000, "in_flight_limit": 4, "day_limit": 1_000_000, "breaker_failures": 1000}
+        wide |= {"announced_within_s": 0}
         self.settings = zoho_fakes.settings(**(wide | settings))
         self.database = connect()
         self.mirror = Mirror(self.database, ripple_hold_s=self.settings.ripple_hold_s)

@@ -355,6 +355,33 @@ def test_a_webhook_that_comes_while_it_is_compared_explains_the_difference(
     assert (report["ok"], found(report, "invoices")) == (True, {})
 
 
+@pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "never"])
+@pytest.mark.parametrize("heal", [True, False], ids=["heal", "look"])
+def test_a_deletion_is_drift_only_if_nobody_announces_it_even_after_it_was_confirmed(
+    connect: Connect, zoho: Zoho, heal: bool, is_announced: bool
+) -> None:
+    road = Road(connect, zoho.http, announced_within_s=30)
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.forget("invoices", "901")
+    relist(zoho, "invoices")
+    number = verifications.request(road.database, ["invoices"], cause="manual", heal=heal)
+    for _ in range(5):
+        road.verify.run(lambda: 30.0)
+        road.work()
+    shown = verifications.read(road.database, number)
+    assert shown is not None and (shown["phase"], shown["ended_at"]) == ("report", None), "it waits for the webhook"
+    assert [one["status"] for one in reckoning.differences(road.database, number)] == ["confirmed"]
+    if is_announced:
+        Queued("invoices", connect()).handle(record(message("invoices", op="delete", ids=["901"])))
+    road.database.execute("UPDATE tds.drift SET suspected_at = suspected_at - interval '30 s'")
+    road.verify.run(lambda: 30.0)
+    shown = verifications.read(road.database, number)
+    assert shown is not None and shown["ended_at"] is not None
+    expected = {"extra": 1, ("healed" if heal else "remaining"): 1}
+    assert found(shown["report"], "invoices") == ({} if is_announced else expected)
+    assert shown["report"]["ok"] is heal, "without healing it still waits to be deleted"
+
+
 def test_a_balance_that_a_later_payment_moved_is_explained_by_it(road: Road, zoho: Zoho) -> None:
     fill(road, zoho, "customers", 801, 802)
     customer = document("customers", "801")["contact_id"]

@@ -76,6 +76,7 @@ class Settings:
 
     # verification
     verification_margin_s: float = 120.0
+    announced_within_s: float = 30.0
     verification_fetches: int = 500
     verification_share: float = 0.05
     drift_alarm_ratio: float = 0.01

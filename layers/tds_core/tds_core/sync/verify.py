@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from psycopg import Connection
 
-from tds_core.database import comparison, drift, runs, stored, strays, verifications
+from tds_core.database import comparison, drift, excuses, runs, stored, strays, verifications
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror, count
 from tds_core.database.runs import Lease, Run
@@ -132,7 +132,7 @@ class Verify:
                     following = self._ask(run, current, remaining_s)
                 case "report":
                     following = None
-                    self._report()
+                    self._report(run)
             self._count_calls(run)
 
     # -- lists
@@ -280,12 +280,20 @@ class Verify:
                     drift.leave(connection, run.run_id, f"{fetch.error.reason}: {fetch.error}", ids=[fetch.id])
             return verifications.move(connection, run, place={**run.place, "asked": asked + len(part)})
 
-    def _report(self) -> None:
-        run = verifications.current(self._database)  # with the calls of its last step
-        if run is not None:
-            made = report.make(self._settings, self._database, run)
+    def _report(self, run: Verification) -> None:
+        """End the run, unless a deletion that it found may still be announced: then the next tick does."""
+        if excuses.may_come(self._database, run.run_id, within_s=self._settings.announced_within_s):
+            return
+        for name in run.entities:
+            with self._database.transaction() as connection:
+                margin_s = self._settings.verification_margin_s
+                excuses.announced(connection, run.run_id, entity(name), margin_s=margin_s)
+                excuses.correct(connection, run.run_id, entity(name))
+        counted = verifications.current(self._database)  # with the calls of its last step
+        if counted is not None:
+            made = report.make(self._settings, self._database, counted)
             self._alert.tell(made)  # before the run is closed: told twice is better than not at all
-            verifications.close(self._database, run, made)
+            verifications.close(self._database, counted, made)
 
     def _count_calls(self, run: Verification) -> None:
         calls, self._counted = self._fetcher.calls - self._counted, self._fetcher.calls
