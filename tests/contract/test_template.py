@@ -62,9 +62,9 @@ OWN = {
     "dead_letter_queue_url": {"processor", "image_sync"},
     "queue_urls": {"webhook_receiver", "console", "housekeeping"},
     "image_queue_url": {"backfill"},
-    "image_bucket": {"image_sync", "console"},
+    "image_bucket": {"image_sync", "console", "verification"},
     "image_distribution_id": {"image_sync"},
-    "image_base_url": {"console"},
+    "image_base_url": {"console", "verification"},
 }
 
 

@@ -16,6 +16,7 @@ from tds_core.database import reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tds_core.errors import TdsError
+from tds_core.sync.image_check import ImageReport
 from tests.integration.road import (
     Connect,
     Json,
@@ -710,3 +711,25 @@ def test_people_are_told_of_stock_and_orphans_with_ids_and_what_to_do(connect: C
     assert len(warnings) == 1, "once a run"
     assert "Stock differed by more than 50 units: 102 stock_levels." in warnings[0]
     assert "references to records that are not there (901 -> " in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (ImageReport(expected=3, faults={"102": "not stored"}), "1 product images are not as Zoho has them (102: not"),
+        (ImageReport(expected=3, pending=1), ""),
+    ],
+    ids=["missing", "on-its-way"],
+)
+def test_images_are_a_part_of_the_verdict(connect: Connect, zoho: Zoho, fault: ImageReport, said: str) -> None:
+    road = Road(connect, zoho.http, critical_topic_arn="critical", warning_topic_arn="warning")
+    fill(road, zoho, "products", 101, 102)
+    road.pictures.found = ImageReport(expected=3, stored=3, reachable=3)
+    good = verify(road, "products", heal=False)
+    assert good["ok"] is True and good["images"] == good["images"] | {"expected": 3, "stored": 3, "reachable": 3}
+    road.told.clear()
+    road.pictures.found = fault
+    report = verify(road, "products", heal=False)
+    assert (report["ok"], report["images"]["ok"]) == (False, False)
+    assert [said in text for topic, _, text in road.told if topic == "warning" and said] == [True] * bool(said)
+    assert verify(road, "invoices", heal=False)["images"] is None, "no images there"

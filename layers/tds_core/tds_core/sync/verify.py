@@ -1,4 +1,6 @@
-"""Prove that the mirror is Zoho's equal, and heal it where it is not: lists, own documents, the oldest, confirmation.
+"""Prove that the mirror is Zoho's equal, and heal it where it is not.
+
+Its phases are lists, own documents, the oldest, confirmation, images, report.
 
 A run is a row (`database/verifications.py`) that any worker goes on with: every step is bounded, takes effect once, and
 moves the row in the transaction of its effect. What a step asked Zoho for, the drain fetches and applies.
@@ -26,6 +28,7 @@ from tds_core.sync import aging, recompute, report
 from tds_core.sync.alert import AGE, Alert
 from tds_core.sync.cadence import Cadence, Listed
 from tds_core.sync.fetch import Fetch, Fetcher
+from tds_core.sync.image_proof import ImageProof
 from tds_core.sync.lists import ListReader
 from tds_core.sync.pages import read_page
 from tds_core.sync.tally import Tally
@@ -61,6 +64,7 @@ class Verify:
         fetcher: Fetcher,
         waker: Waker,
         alert: Alert,
+        images: ImageProof,
         clock: Callable[[], datetime | None] = lambda: None,
     ) -> None:
         self._settings = settings
@@ -69,6 +73,7 @@ class Verify:
         self._fetcher = fetcher
         self._waker = waker
         self._alert = alert
+        self._images = images
         self._clock = clock
         self._lists = ListReader(settings, database=database, client=client)
         self._counted = 0
@@ -130,6 +135,8 @@ class Verify:
                     following = self._await_healing(run, current)
                 case "confirm":
                     following = self._ask(run, current, remaining_s)
+                case "images":
+                    following = self._images.step(run, for_s=remaining_s())
                 case "report":
                     following = None
                     self._report(run)
@@ -241,11 +248,11 @@ class Verify:
                 margin_s = self._settings.verification_margin_s
                 drift.settle(connection, run.run_id, entity(name), margin_s=margin_s)
         if not drift.open_entities(self._database, run.run_id):
-            return self._move(run, phase="report")
+            return self._move(run, phase="images")
         if runs.cursor(self._database, next(iter(scans()))).now - run.phase_at > _FETCH_PATIENCE:
             with self._database.transaction() as connection:
                 drift.leave(connection, run.run_id, "not fetched in time")
-                return verifications.move(connection, run, place=run.place, phase="report")
+                return verifications.move(connection, run, place=run.place, phase="images")
         self._waker.wake()
         return None
 
@@ -265,7 +272,7 @@ class Verify:
         if not ids or asked >= self._settings.verification_fetches:
             with self._database.transaction() as connection:
                 drift.leave(connection, run.run_id, "not to be healed" if not ids else "not fetched: too many")
-                return verifications.move(connection, run, place=run.place, phase="report")
+                return verifications.move(connection, run, place=run.place, phase="images")
         spec = entity(name)
         part = ids[: spec.fetched_together]
         fetches = self._fetcher.fetch(spec, part, Priority.VERIFICATION, remaining_s)
