@@ -9,6 +9,7 @@ from tds_core.database.connection import Database
 from tds_core.database.verifications import Verification
 from tds_core.entities import entity
 from tds_core.errors import DatabaseUnavailable, TdsError
+from tds_core.sync.confirm import Waker
 from tds_core.sync.image_check import ImageReport
 
 _CHECK_S = 60.0
@@ -22,13 +23,6 @@ class Check(Protocol):
 
     def run(self, *, heal: bool, for_s: float) -> ImageReport:
         """Compare, for so many seconds at most, and request what is wrong if `heal`."""
-
-
-class Waker(Protocol):
-    """Starts the drain now, which hands the images on."""
-
-    def wake(self) -> None:
-        """Start it."""
 
 
 class ImageProof:
