@@ -28,7 +28,13 @@ _SHARE = 0.73  # of the simulator's products have an image
 _RATE, _IN_FLIGHT = 6_000, 10
 _MEGAPIXELS = (4_000, 3_000)
 # enough for the function to start; nothing of it is reached while a picture is rendered
-_SETTINGS = ("DATABASE_HOST", "DATABASE_SECRET_ARN", "ZOHO_SECRET_ARN", "ZOHO_API_URL", "ZOHO_ACCOUNTS_URL")
+_SETTINGS: tuple[str, ...] = (
+    "DATABASE_HOST",
+    "DATABASE_SECRET_ARN",
+    "ZOHO_SECRET_ARN",
+    "ZOHO_API_URL",
+    "ZOHO_ACCOUNTS_URL",
+)
 _SETTINGS += ("ZOHO_ORGANIZATION_ID", "IMAGE_BUCKET", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "FUNCTION")
 _ENVIRONMENT = {f"TDS_{name}": "benchmark" for name in _SETTINGS}
 

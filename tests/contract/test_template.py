@@ -65,6 +65,9 @@ OWN = {
     "image_bucket": {"image_sync", "console", "verification"},
     "image_distribution_id": {"image_sync"},
     "image_base_url": {"console", "verification"},
+    "verification_margin_s": {"verification"},
+    "announced_within_s": {"verification"},
+    "verification_fetches": {"verification"},
 }
 
 
@@ -102,10 +105,11 @@ def test_every_other_setting_is_a_parameter_for_all_functions() -> None:
 
 def test_parameters_have_the_defaults_of_the_settings() -> None:
     parameters = template()["Parameters"]
-    shared = template()["Globals"]["Function"]["Environment"]["Variables"]
+    given = template()["Globals"]["Function"]["Environment"]["Variables"] | own_variables("verification")
+    references = {name: value.get("Ref", "") for name, value in given.items() if isinstance(value, dict)}
     compared = {}
     for field in fields(Settings):
-        reference = shared.get(f"TDS_{field.name.upper()}", {}).get("Ref", "")
+        reference = references.get(f"TDS_{field.name.upper()}", "")
         default = parameters.get(reference, {}).get("Default")
         if default not in (None, "") and field.default != "":
             compared[field.name] = (str(default), str(field.default).removesuffix(".0"))
