@@ -292,3 +292,20 @@ def test_the_layer_describes_every_service_that_is_called() -> None:
     called = {name for text in sources for name in re.findall(r"\bclient\(\s*\"(\w+)\"", text)}
     assert kept is not None and {"events", "lambda", "sqs"} <= called
     assert called <= set(kept[1].split())
+
+
+def test_every_path_behind_a_login_is_throttled_for_all_addresses_together() -> None:
+    behind = {
+        (event["Properties"]["Path"], event["Properties"]["Method"].upper())
+        for resource in resources().values()
+        for event in resource.get("Properties", {}).get("Events", {}).values()
+        if event["Type"] == "Api" and event["Properties"].get("Auth", {}).get("Authorizer") == "Gate"
+    }
+    settings = resources()["Api"]["Properties"]["MethodSettings"]
+    limits = {
+        (one["ResourcePath"].replace("~1", "/"), one["HttpMethod"]): one["ThrottlingRateLimit"]
+        for one in settings
+        if "ThrottlingRateLimit" in one
+    }
+    assert len(behind) == 5 and limits.keys() == behind
+    assert sum(limits.values()) == 19, "docs/decisions.md reckons with it"
