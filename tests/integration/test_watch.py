@@ -1,6 +1,7 @@
 """What makes the verdict bad shows within one look of a minute, and is gone when it is healed."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -140,7 +141,10 @@ def test_drift_above_one_percent_is_bad_until_it_is_healed(looks: Looks, databas
     differ(database, verify(database), "invoices", "7")
     assert looks.look() == ["drift"]
     assert looks.figures[DRIFT] == 0.02
-    [shown] = overview.read(looks.grave.settings, looks.reader)["drift"]
+    figures = overview.read(looks.grave.settings, looks.reader)
+    [shown] = figures["drift"]
+    patient = overview.read(replace(looks.grave.settings, drift_alarm_ratio=0.05), looks.reader)
+    assert [one["verdict"]["level"] for one in (figures, patient)] == ["bad", "attention"], "the parameter decides"
     assert (shown["id"], shown["field"], shown["erp"], shown["zoho"]) == ("7", "total", "1.00", "2.00")
     database.execute("UPDATE tds.drift SET healed_at = now(), how = 'fetched'")
     assert looks.look() == []

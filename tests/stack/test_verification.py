@@ -2,6 +2,7 @@
 
 from cli.spoil import spoil
 from cli.verification import follow
+from tds_core.entities import REGISTRY
 from tests.stack.running import Json, Stack
 
 
@@ -12,9 +13,13 @@ def verify(stack: Stack, *, heal: bool) -> Json:
 
 def test_spoiled_records_are_found_and_healed(stack: Stack) -> None:
     stack.backfill()
+    stack.follower.until_over(lambda _: None, entities=(*REGISTRY, "product_images"))
     spoiled = spoil(stack.state.database_dsn, each=1)
     assert spoiled >= 5
-    found = verify(stack, heal=False)["entities"].values()
+    looked = verify(stack, heal=False)
+    images = looked["images"]
+    assert images["ok"] is True and images["expected"] == images["stored"] == images["reachable"] > 0
+    found = looked["entities"].values()
     assert sum(part["remaining"] for part in found) == spoiled
     healed = verify(stack, heal=True)
     assert healed["ok"] is True, healed

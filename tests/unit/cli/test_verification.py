@@ -45,10 +45,10 @@ def run(script: Script, *, timeout_s: float | None = None) -> Any:
 
 
 def test_it_stays_until_the_report_and_wakes_what_is_needed() -> None:
-    script = Script(shown(), shown("confirm"), shown("report", over=True))
+    script = Script(shown(), shown("confirm"), shown("images"), shown("report", over=True))
     assert run(script) == {"ok": True}
     woken = [arguments["modes"] for command, arguments in script.asked if command == "wake"]
-    assert woken == [["verification"], ["drain", "verification"]]
+    assert woken == [["verification"], ["drain", "verification"], ["drain", "verification"]]
 
 
 def test_while_nothing_moves_it_wakes_ever_more_rarely_and_gives_up_in_time() -> None:

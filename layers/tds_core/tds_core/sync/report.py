@@ -13,7 +13,7 @@ from tds_core.database.verifications import Verification
 from tds_core.entities import entity, scans
 from tds_core.entities.spec import EntitySpec
 from tds_core.settings import Settings
-from tds_core.sync import aging
+from tds_core.sync import aging, image_proof
 from tds_core.sync.cadence import Cadence
 from tds_core.zoho import status
 
@@ -21,7 +21,10 @@ _STALE = 2
 
 
 def make(settings: Settings, database: Database, run: Verification) -> dict[str, Any]:
-    """Read it all; `ok` only if nothing is missing, extra, mismatched, pending or unhealed and every list was read."""
+    """Read it all; `ok` only if nothing is missing, extra, mismatched, pending or unhealed and every list was read.
+
+    That holds of images, too.
+    """
     day = status.day(settings, database)
     cadence = Cadence.of(settings, day_limit=day.limit, zone=day.zone)
     cursors = runs.cursors(database, scans())
@@ -35,20 +38,23 @@ def make(settings: Settings, database: Database, run: Verification) -> dict[str,
             "freshness": _freshness(spec, cursors[spec.scan_name], cadence),
             "error": failed.get(spec.scan_name),
         }
+    images = image_proof.part(run)
+    is_ok = all(not (part["remaining"] or part["details_pending"] or part["error"]) for part in entities.values())
     alarming = [name for name, part in entities.items() if part["mismatch_ratio"] > settings.drift_alarm_ratio]
     return {
-        "ok": all(not (part["remaining"] or part["details_pending"] or part["error"]) for part in entities.values()),
+        "ok": is_ok and (images is None or images["ok"]),
         "run_id": run.run_id,
         "cause": run.cause,
         "heal": run.heal,
         "entities": entities,
+        "images": images,
         "above_alarm_ratio": alarming,
         "remaining": reckoning.remaining(database, run.run_id),
         "stock_differences": reckoning.largest_stock_differences(
             database, run.run_id, units=settings.stock_alarm_units
         ),
         "oldest_documents": aging.cycle(database, run.entities, calls_a_day=aging.calls_a_day(settings, day.limit)),
-        "zoho_calls": run.zoho_calls + run.place.get("requested_calls", 0),
+        "zoho_calls": run.zoho_calls + run.place.get("requested_calls", 0) + (images or {}).get("healed", 0),
         "started_at": run.started_at.isoformat(),
         "seconds": round((now - run.started_at).total_seconds(), 1),
     }
