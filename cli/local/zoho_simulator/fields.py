@@ -33,6 +33,12 @@ def check(fields: Fields, setters: Mapping[str, Setter], *, computed: frozenset[
             setters[name][1](fields[name])
 
 
+def keep(given: Fields, name: str, held: str, refusal: str) -> None:
+    """Refuse another value of a field that a record keeps for good."""
+    if str(given.get(name, held)) != held:
+        raise Refused(refusal)
+
+
 def assign(record: Record, fields: Fields, setters: Mapping[str, Setter]) -> None:
     """Put checked fields into the record's state, and all others into its overlay."""
     overlay = dict(record.overlay)

@@ -56,3 +56,8 @@ def phone(random: Random) -> str:
     """An Iraqi mobile number in one of the forms that people type; the range is not given out."""
     digits = f"000{random.randrange(10_000_000):07d}"
     return random.choice((f"07{digits[:9]}", f"+9647{digits[:9]}", ""))
+
+
+def remark(random: Random) -> str:
+    """A note that nobody wrote before."""
+    return f"{random.choice(NOTES)} {random.randrange(1000)}".strip()

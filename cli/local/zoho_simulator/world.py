@@ -173,7 +173,7 @@ class World:
         """A contact was renamed: what shows its name is written anew, without a new version."""
         for table in self.tables.values():
             for record in table.records.values():
-                if contact_id in (getattr(record, "customer_id", None), getattr(record, "vendor_id", None)):
+                if contact_id == getattr(record, "contact_id", None):
                     record.forget()
 
     def _forget_shown(self, spec: EntitySpec[Any]) -> None:

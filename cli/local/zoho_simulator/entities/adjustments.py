@@ -13,7 +13,7 @@ from cli.local.zoho_simulator import fields, history
 from cli.local.zoho_simulator.clock import zoho_date, zoho_time
 from cli.local.zoho_simulator.entities import products, trade
 from cli.local.zoho_simulator.entities.locations import location
-from cli.local.zoho_simulator.entities.products import ITEMS, Item
+from cli.local.zoho_simulator.entities.products import Item
 from cli.local.zoho_simulator.money import ZERO, decimal, number
 from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
 from cli.local.zoho_simulator.records import (
@@ -192,15 +192,10 @@ FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, spec
 
 
 def _given_lines(world: World, given: Any) -> tuple[AdjustedLine, ...]:
-    if not isinstance(given, list) or not given:
-        raise Refused("line_items: a list with at least one line")
-    lines = []
-    for entry in given:
-        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
-        if item is None:
-            raise Refused(f"line_items: unknown item {entry.get('item_id')}")
-        lines.append(_line(world, item, decimal(entry.get("quantity_adjusted", 1))))
-    return tuple(lines)
+    return tuple(
+        _line(world, item, decimal(entry.get("quantity_adjusted", 1)))
+        for entry, item in trade.named_items(world, given)
+    )
 
 
 def _position(world: World, given: Fields, default: int) -> int:

@@ -29,7 +29,7 @@ def _common(bill: Bill, vendor: Contact) -> Json:
     return {
         "bill_id": bill.id,
         "bill_number": bill.number,
-        "vendor_id": bill.vendor_id,
+        "vendor_id": bill.contact_id,
         "vendor_name": vendor.name,
         "status": bill.status,
         "current_sub_status": bill.status,
@@ -55,7 +55,7 @@ def _days_left(world: World, bill: Bill) -> int | None:
 
 def row(world: World, bill: Bill, product: Product) -> Json:
     """A list row; is_opening_balance carries the bill's id, as seen live."""
-    base, vendor = shape("bill_row"), world.last_state(CONTACTS, bill.vendor_id)
+    base, vendor = shape("bill_row"), world.last_state(CONTACTS, bill.contact_id)
     days = _days_left(world, bill)
     late = f"Overdue by {-(days or 0)} days" if (days or 0) < 0 else f"Due in {days} day(s)" if days else "Due Today"
     shown = {
@@ -91,13 +91,13 @@ def _line(bill: Bill, line: Line, order: int) -> Json:
 
 def payments(world: World, bill: Bill, product: Product) -> list[Json]:
     """/bills/{id}/payments."""
-    vendor = world.last_state(CONTACTS, bill.vendor_id)
+    vendor = world.last_state(CONTACTS, bill.contact_id)
     return [
         {
             "payment_id": paid.payment_id,
             "bill_id": bill.id,
             "bill_payment_id": paid.bill_payment_id,
-            "vendor_id": bill.vendor_id,
+            "vendor_id": bill.contact_id,
             "vendor_name": vendor.name,
             "payment_mode": paid.mode,
             "description": "",
@@ -135,7 +135,7 @@ def _payments(bill: Bill) -> list[Json]:
 
 def document(world: World, bill: Bill, product: Product) -> Json:
     """The full bill."""
-    base, vendor = shape("bill_document"), world.last_state(CONTACTS, bill.vendor_id)
+    base, vendor = shape("bill_document"), world.last_state(CONTACTS, bill.contact_id)
     common, place, days = _common(bill, vendor), location(world, bill.location), _days_left(world, bill)
     sub_total = number(bill.sub_total)
     shown = {

@@ -35,7 +35,7 @@ def _common(note: CreditNote, customer: Contact) -> Json:
         "issued_date": note.date if note.posted else "",
         "total": number(note.total),
         "balance": number(note.balance),
-        "customer_id": note.customer_id,
+        "customer_id": note.contact_id,
         "customer_name": customer.name,
         "salesperson_id": staff.user_id if staff else "-1",
         "salesperson_name": staff.name if staff else "",
@@ -51,7 +51,7 @@ def _common(note: CreditNote, customer: Contact) -> Json:
 
 def row(world: World, note: CreditNote, product: Product) -> Json:
     """A list row; its applied_invoices is empty text whatever was applied."""
-    base, customer = shape("creditnote_row"), world.last_state(CONTACTS, note.customer_id)
+    base, customer = shape("creditnote_row"), world.last_state(CONTACTS, note.contact_id)
     shown = {**base, **_common(note, customer)}
     return overlaid(shown, {name: value for name, value in note.overlay.items() if name in base or name[:3] == "cf_"})
 
@@ -101,7 +101,7 @@ def _refund(world: World, note: CreditNote, refund: Refund) -> Json:
         "payment_form": refund.mode,
         "reference_number": refund.reference,
         "creditnote_number": note.number,
-        "customer_name": world.last_state(CONTACTS, note.customer_id).name,
+        "customer_name": world.last_state(CONTACTS, note.contact_id).name,
         "description": "",
         "amount_bcy": number(note.base(refund.amount)),
         "amount_fcy": number(refund.amount),
@@ -122,7 +122,7 @@ def all_refunds(world: World, product: Product) -> list[Json]:
 
 def document(world: World, note: CreditNote, product: Product) -> Json:
     """The full credit note."""
-    base, customer = shape("creditnote_document"), world.last_state(CONTACTS, note.customer_id)
+    base, customer = shape("creditnote_document"), world.last_state(CONTACTS, note.contact_id)
     common, place, person = _common(note, customer), location(world, note.location), person_id(customer)
     sub_total, shipping = number(note.sub_total), note.currency.text(note.shipping)
     shown = {

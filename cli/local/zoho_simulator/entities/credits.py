@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from cli.local.zoho_simulator.entities import contacts, products, receivables
-from cli.local.zoho_simulator.entities.receivables import UNPOSTED, Invoice
-from cli.local.zoho_simulator.entities.trade import Trade, counter
+from cli.local.zoho_simulator.entities import receivables
+from cli.local.zoho_simulator.entities.contacts import Account
+from cli.local.zoho_simulator.entities.postings import Posting
+from cli.local.zoho_simulator.entities.receivables import Invoice
+from cli.local.zoho_simulator.entities.trade import counter
 from cli.local.zoho_simulator.money import ZERO
 from cli.local.zoho_simulator.world import World
 
@@ -37,19 +39,16 @@ class Refund(NamedTuple):
 
 
 @dataclass(slots=True, kw_only=True)
-class CreditNote(Trade):
+class CreditNote(Posting):
     """Credit in the customer's currency, for goods of an invoice that came back."""
 
-    customer_id: str
+    brings: ClassVar[int] = 1
+    account: ClassVar[Account] = "unused"
+
     invoice_id: str = ""
     salesperson: int = 0
     applied: tuple[Application, ...] = ()
     refunds: tuple[Refund, ...] = ()
-
-    @property
-    def posted(self) -> bool:
-        """Whether it moves stock and balances."""
-        return self.status not in UNPOSTED
 
     @property
     def used(self) -> Decimal:
@@ -62,28 +61,14 @@ class CreditNote(Trade):
         return sum((refund.amount for refund in self.refunds), ZERO)
 
     @property
-    def balance(self) -> Decimal:
-        """What is left of it."""
-        return ZERO if self.status == "void" else self.total - self.used - self.refunded
-
-    @property
-    def unused(self) -> Decimal:
-        """What it adds to the customer's unused credits."""
-        return self.balance if self.posted else ZERO
+    def settled(self) -> Decimal:
+        """What invoices have taken and what was paid back."""
+        return self.used + self.refunded
 
     def settle(self) -> None:
         """A credit note without balance is closed."""
         if self.posted:
             self.status = "open" if self.balance > 0 else "closed"
-
-
-def post(world: World, note: CreditNote, sign: int) -> None:
-    """Bring its goods back and give the customer the credit, or take both away with sign -1."""
-    if not note.posted:
-        return
-    for line in note.lines:
-        products.move_stock(world, line.item_id, note.location, line.quantity * sign)
-    contacts.post(world, note.customer_id, unused=note.unused * sign)
 
 
 def _application(world: World, note: CreditNote, invoice_id: str, amount: Decimal, day: str) -> Application:

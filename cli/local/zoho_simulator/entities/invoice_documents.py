@@ -30,7 +30,7 @@ def _common(invoice: Invoice, customer: Contact) -> Json:
     return {
         "invoice_id": invoice.id,
         "invoice_number": invoice.number,
-        "customer_id": invoice.customer_id,
+        "customer_id": invoice.contact_id,
         "customer_name": customer.name,
         "email": customer.email,
         "status": invoice.status,
@@ -74,7 +74,7 @@ def _viewed(invoice: Invoice) -> Json:
 
 def row(world: World, invoice: Invoice, product: Product) -> Json:
     """A list row; its addresses say zipcode where the detail says zip."""
-    base, customer = (shape("invoice_row"), world.last_state(CONTACTS, invoice.customer_id))
+    base, customer = (shape("invoice_row"), world.last_state(CONTACTS, invoice.contact_id))
     shown = {
         **base,
         **_common(invoice, customer),
@@ -186,7 +186,7 @@ def _amounts(invoice: Invoice) -> Json:
 
 def document(world: World, invoice: Invoice, product: Product) -> Json:
     """The full invoice with its lines."""
-    base, customer = (shape("invoice_document"), world.last_state(CONTACTS, invoice.customer_id))
+    base, customer = (shape("invoice_document"), world.last_state(CONTACTS, invoice.contact_id))
     common, place, order = _common(invoice, customer), location(world, invoice.location), orders(world, invoice)
     contact_person = person_id(customer)
     shown = {

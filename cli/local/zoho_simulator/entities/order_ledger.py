@@ -24,7 +24,6 @@ class Order(Trade):
     `invoiced` are (invoice_id, what it takes of each line).
     """
 
-    customer_id: str
     terms: int
     salesperson: int = 0
     shipment_date: str = ""
@@ -80,7 +79,7 @@ def any_open(world: World, random: Random) -> Order | None:
 def invoiceable(world: World, order_id: str, customer_id: str) -> Order:
     """The order with this id; raises Refused when nothing of it can be invoiced."""
     found: Order | None = world.tables["salesorders"].records.get(order_id)
-    if found is None or not _open(found) or customer_id not in ("", found.customer_id):
+    if found is None or not _open(found) or customer_id not in ("", found.contact_id):
         raise Refused(f"sales order {order_id} cannot be invoiced")
     return found
 

@@ -25,8 +25,8 @@ def _common(world: World, payment: Payment) -> Json:
     return {
         "payment_id": payment.id,
         "payment_number": str(payment.number),
-        "customer_id": payment.customer_id,
-        "customer_name": world.last_state(CONTACTS, payment.customer_id).name,
+        "customer_id": payment.contact_id,
+        "customer_name": world.last_state(CONTACTS, payment.contact_id).name,
         "date": payment.date,
         "payment_mode": payment.mode,
         "amount": number(payment.amount),

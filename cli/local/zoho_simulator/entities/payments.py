@@ -43,7 +43,7 @@ def _new(world: World, random: Random, customer: Contact, *, number: int, at: in
         created=at,
         modified=at,
         number=number,
-        customer_id=customer.id,
+        contact_id=customer.id,
         currency=customer.currency,
         exchange_rate=customer.currency.rate,
         amount=amount,
@@ -66,7 +66,7 @@ class _Debts:
         self.count = len(self.queue)
         self.by_customer: dict[str, deque[Invoice]] = defaultdict(deque)
         for invoice in self.queue:
-            self.by_customer[invoice.customer_id].append(invoice)
+            self.by_customer[invoice.contact_id].append(invoice)
 
     def take(self, size: int) -> list[Invoice]:
         """Up to `size` unpaid invoices of the customer whose invoice is the oldest."""
@@ -74,7 +74,7 @@ class _Debts:
             self.queue.popleft()
         if not self.queue:
             return []
-        owed = self.by_customer[self.queue[0].customer_id]
+        owed = self.by_customer[self.queue[0].contact_id]
         while owed and owed[0].balance <= 0:
             owed.popleft()
         return [owed[position] for position in range(min(size, len(owed)))]
@@ -92,7 +92,7 @@ def generate(world: World, random: Random) -> Iterator[Payment]:
     count = world.sizes["payments"]
     debts = _Debts(world, random)
     ratio = debts.count / max(count, 1)
-    customers = [c for c in world.table(CONTACTS).records.values() if c.kind == "customer" and c.documents]
+    customers = [customer for customer in contacts.of_kind(world, "customer") if customer.documents]
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1190)):
         taken = debts.take(_group(random, ratio))
         partial = bool(taken) and (random.random() < 0.004 or (ratio < 1 and random.random() < 0.9 * (1 - ratio)))
@@ -102,7 +102,7 @@ def generate(world: World, random: Random) -> Iterator[Payment]:
 def _historical(
     world: World, random: Random, customers: list[Contact], taken: list[Invoice], *, number: int, at: int, partial: bool
 ) -> Payment:
-    customer = world.table(CONTACTS).records[taken[0].customer_id] if taken else random.choice(customers)
+    customer = world.table(CONTACTS).records[taken[0].contact_id] if taken else random.choice(customers)
     at = min(max([at, *(invoice.created + 60 for invoice in taken)]), world.history_end - 1)
     payment = _new(world, random, customer, number=number, at=at, amount=ZERO)
     for invoice in taken:
@@ -148,7 +148,7 @@ def _applications(world: World, payment: Payment, given: Any) -> dict[str, Decim
     held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
     for entry in given:
         invoice = world.table(INVOICES).records.get(str(entry["invoice_id"]))
-        if invoice is None or not invoice.posted or invoice.customer_id != payment.customer_id:
+        if invoice is None or not invoice.posted or invoice.contact_id != payment.contact_id:
             raise Refused(f"invoice {entry['invoice_id']} cannot be paid by this customer")
         amount = decimal(entry.get("amount_applied", invoice.balance))
         if amount <= 0 or amount > invoice.balance + held.get(invoice.id, ZERO):
@@ -175,7 +175,7 @@ def create(world: World, random: Random, given: Fields) -> Payment:
     """A new payment: of the given invoices, of the given customer as an advance, or of a random open invoice."""
     plain = FIELDS.check(given)
     customer, entries = _whom(world, random, given)
-    number = 900_000 + len(world.table(PAYMENTS)) + random.randrange(10**5)
+    number = trade.unused_number(world, PAYMENTS, random, digits=5)
     payment = _new(world, random, customer, number=number, at=world.seconds(), amount=ZERO)
     wanted = _applications(world, payment, entries)
     FIELDS.assign(payment, plain)
@@ -186,7 +186,8 @@ def create(world: World, random: Random, given: Fields) -> Payment:
         raise Refused("more applied than paid")
     world.born(PAYMENTS, payment)
     _apply(world, payment, wanted)
-    contacts.post(world, customer.id, unused=payment.unused, documents=1)
+    contacts.post(world, customer.id, "unused", payment.unused)
+    contacts.post(world, customer.id, "documents", 1)
     return payment
 
 
@@ -197,7 +198,7 @@ def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[An
         invoice = invoices.get(str(entries[0].get("invoice_id", "")))
         if invoice is None:
             raise Refused("no such invoice")
-        return contacts_by_id[invoice.customer_id], entries
+        return contacts_by_id[invoice.contact_id], entries
     if "customer_id" in given:
         customer = contacts_by_id.get(str(given["customer_id"]))
         if customer is None or customer.kind != "customer":
@@ -205,7 +206,7 @@ def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[An
         return customer, entries
     open_invoice = pick(invoices.values(), random, lambda found: found.owed > 0)
     if open_invoice is not None and random.random() < 0.9:
-        return contacts_by_id[open_invoice.customer_id], [{"invoice_id": open_invoice.id}]
+        return contacts_by_id[open_invoice.contact_id], [{"invoice_id": open_invoice.id}]
     customer = pick(contacts_by_id.values(), random, lambda found: found.kind == "customer")
     if customer is None:
         raise Refused("no customer to pay")
@@ -215,8 +216,7 @@ def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[An
 def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
     """Set fields, or say anew which invoices it covers."""
     plain = FIELDS.check(given)
-    if str(given.get("customer_id", payment.customer_id)) != payment.customer_id:
-        raise Refused("a payment keeps its customer")
+    fields.keep(given, "customer_id", payment.contact_id, "a payment keeps its customer")
     held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
     wanted = _applications(world, payment, given["invoices"]) if "invoices" in given else held
     if sum(wanted.values(), ZERO) > decimal(plain.get("amount", payment.amount)):
@@ -225,7 +225,7 @@ def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
     with world.editing(PAYMENTS, payment, version=version):
         FIELDS.assign(payment, plain)
         _apply(world, payment, wanted)
-    contacts.post(world, payment.customer_id, unused=payment.unused - before)
+    contacts.post(world, payment.contact_id, "unused", payment.unused - before)
 
 
 def random_edit(world: World, payment: Payment, random: Random) -> Fields:
@@ -233,7 +233,7 @@ def random_edit(world: World, payment: Payment, random: Random) -> Fields:
     choices: list[Fields] = [
         {"payment_mode": random.choice(vocabulary.PAYMENT_MODES)},
         {"reference_number": f"{random.randrange(10**6):06d}"},
-        {"description": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
+        {"description": vocabulary.remark(random)},
         {"amount": str(payment.amount + payment.currency.rounded(Decimal(10) / payment.currency.rate))},
     ]
     return random.choice(choices)
@@ -245,7 +245,8 @@ def delete(world: World, payment: Payment) -> None:
     world.bury(PAYMENTS, payment)
     for invoice_id, _, _ in payment.applied:
         receivables.settle(world, world.table(INVOICES).records[invoice_id], {payment.id: ZERO}, day=payment.date)
-    contacts.post(world, payment.customer_id, unused=-unused, documents=-1)
+    contacts.post(world, payment.contact_id, "unused", -unused)
+    contacts.post(world, payment.contact_id, "documents", -1)
 
 
 def totals(payment: Payment) -> Totals:
@@ -284,7 +285,7 @@ PAYMENTS: EntitySpec[Payment] = EntitySpec(
         },
         filters={
             "filter_by": _filter_by,
-            "customer_id": lambda value: lambda payment: payment.customer_id == value,
+            "customer_id": lambda value: lambda payment: payment.contact_id == value,
             **date_filters("date", lambda payment: payment.date),
         },
         filters_by_modified=lambda world: world.options.quirks.payments_filter_by_modified,

@@ -34,7 +34,7 @@ def _common(order: PurchaseOrder, vendor: Contact) -> Json:
     return {
         "purchaseorder_id": order.id,
         "purchaseorder_number": order.number,
-        "vendor_id": order.vendor_id,
+        "vendor_id": order.contact_id,
         "vendor_name": vendor.name,
         "status": order.status,
         "order_status": ORDER_STATUS.get(order.status, order.status),
@@ -55,7 +55,7 @@ def _common(order: PurchaseOrder, vendor: Contact) -> Json:
 
 def row(world: World, order: PurchaseOrder, product: Product) -> Json:
     """A list row; its price_precision is a text, and it has no exchange rate."""
-    base, vendor = shape("purchaseorder_row"), world.last_state(CONTACTS, order.vendor_id)
+    base, vendor = shape("purchaseorder_row"), world.last_state(CONTACTS, order.contact_id)
     days = (date.fromisoformat(order.delivery_date) - world.today()).days if order.status == "open" else 0
     shown = {
         **base,
@@ -94,7 +94,7 @@ def _line(order: PurchaseOrder, line: Line, position: int, place: tuple[str, str
 
 def document(world: World, order: PurchaseOrder, product: Product) -> Json:
     """The full purchase order."""
-    base, vendor = shape("purchaseorder_document"), world.last_state(CONTACTS, order.vendor_id)
+    base, vendor = shape("purchaseorder_document"), world.last_state(CONTACTS, order.contact_id)
     place, sub_total = location(world, order.location), number(order.sub_total)
     shown = {
         **base,

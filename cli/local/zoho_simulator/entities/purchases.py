@@ -1,16 +1,23 @@
-"""What bills and purchase orders have in common: lines at what the items cost."""
+"""What bills and purchase orders have in common: vendors, and lines at what the items cost."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
-from cli.local.zoho_simulator.entities import trade
-from cli.local.zoho_simulator.entities.products import ITEMS, Item
-from cli.local.zoho_simulator.entities.trade import Line
+from cli.local.zoho_simulator import history, vocabulary
+from cli.local.zoho_simulator.entities import contacts, trade
+from cli.local.zoho_simulator.entities.contacts import Contact
+from cli.local.zoho_simulator.entities.products import Item
+from cli.local.zoho_simulator.entities.trade import Line, Trade
 from cli.local.zoho_simulator.money import Currency
+from cli.local.zoho_simulator.organisation import LOCATIONS
+from cli.local.zoho_simulator.records import EntitySpec
 from cli.local.zoho_simulator.world import World
+
+T = TypeVar("T", bound=Trade)
 
 
 def cost(item: Item, currency: Currency) -> Decimal:
@@ -37,11 +44,33 @@ def random_lines(world: World, random: Random, currency: Currency) -> tuple[Line
     )
 
 
-def given_lines(world: World, currency: Currency, given: Any) -> tuple[Line, ...]:
-    """Lines that a caller of the control interface wants; those without a rate at what they cost."""
-    priced = []
-    for entry in given:
-        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
-        rate = {"rate": str(cost(item, currency))} if item is not None else {}
-        priced.append({**rate, **entry})
-    return trade.given_lines(world, currency, priced)
+def possible(world: World, name: str) -> int:
+    """How many documents of a kind can be made; without vendors or products there are none."""
+    can_be = contacts.of_kind(world, "vendor") and trade.sold(world)
+    return world.size(name, most=None if can_be else 0, needs="vendors and products")
+
+
+def occasions(world: World, random: Random, count: int) -> Iterator[tuple[int, Contact]]:
+    """When something was bought before the simulation, and of whom; the first vendors are named most."""
+    vendors = contacts.of_kind(world, "vendor")
+    for at in history.instants(random, count, end=world.history_end, days=1250):
+        yield at, vendors[int(random.random() ** 1.7 * len(vendors))]
+
+
+def begin(
+    kind: type[T], world: World, random: Random, spec: EntitySpec[T], vendor: Contact, *, at: int, **further: Any
+) -> T:
+    """A new document of a vendor, open and with random lines."""
+    return kind.begin(
+        world,
+        spec,
+        vendor,
+        at=at,
+        terms=vendor.terms,
+        lines=random_lines(world, random, vendor.currency),
+        status="open",
+        location=random.choices(range(len(LOCATIONS)), weights=(6, 1, 0, 3, 0))[0],
+        reference=f"CTN-{random.randrange(10**4)}" if random.random() < 0.2 else "",
+        notes=random.choice(vocabulary.NOTES) if random.random() < 0.2 else "",
+        **further,
+    )

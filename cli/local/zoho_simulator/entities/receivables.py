@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from cli.local.zoho_simulator.entities import contacts, order_ledger, products
-from cli.local.zoho_simulator.entities.trade import Trade
+from cli.local.zoho_simulator.entities import contacts, order_ledger
+from cli.local.zoho_simulator.entities.contacts import Account
+from cli.local.zoho_simulator.entities.postings import Debt
 from cli.local.zoho_simulator.money import ZERO, Currency
 from cli.local.zoho_simulator.records import Record, Table
 from cli.local.zoho_simulator.world import World
 
-UNPOSTED = frozenset({"draft", "void", "pending_approval", "approved", "rejected"})
-
 
 @dataclass(slots=True, kw_only=True)
-class Invoice(Trade):
+class Invoice(Debt):
     """A sales invoice in its customer's currency.
 
     `payments` are (payment_id, amount), `credits` (creditnote_id, amount), in order of application. `ordered` is what
     it takes of each line of its sales order.
     """
 
-    customer_id: str
-    due_date: str
-    terms: int
+    brings: ClassVar[int] = -1
+    account: ClassVar[Account] = "receivable"
+
     salesperson: int = 0
     payments: tuple[tuple[str, Decimal], ...] = ()
     credits: tuple[tuple[str, Decimal], ...] = ()
@@ -36,32 +35,15 @@ class Invoice(Trade):
     ordered: tuple[Decimal, ...] = ()
 
     @property
-    def posted(self) -> bool:
-        """Whether it moves stock and balances."""
-        return self.status not in UNPOSTED
-
-    @property
-    def balance(self) -> Decimal:
-        """What is still to be paid."""
-        return ZERO if self.status == "void" else self.total - self.paid - self.credited
-
-    @property
-    def owed(self) -> Decimal:
-        """What it adds to its customer's balance."""
-        return self.balance if self.posted else ZERO
+    def settled(self) -> Decimal:
+        """What payments and credit notes have taken of it."""
+        return self.paid + self.credited
 
     def settle(self, today: str) -> None:
         """Give an open invoice the status that its payments and its due date mean."""
-        if not self.posted:
-            return
-        if self.balance <= 0:
-            self.status = "paid"
-        elif self.due_date and self.due_date < today:
-            self.status = "overdue"
-        elif self.paid > 0 or self.credited > 0:
-            self.status = "partially_paid"
-        elif self.status in ("paid", "partially_paid", "overdue"):
-            self.status = "sent"
+        if self.posted:
+            before = "sent" if self.status in ("paid", "partially_paid", "overdue") else self.status
+            self.status = self.settled_status(today) or before
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +51,7 @@ class Payment(Record):
     """Money received in the customer's currency. `applied` are (invoice_id, amount, invoice_payment_id)."""
 
     number: int
-    customer_id: str
+    contact_id: str
     currency: Currency
     exchange_rate: Decimal
     amount: Decimal
@@ -103,15 +85,6 @@ def creditnotes(world: World) -> Table[Any]:
     return world.tables["creditnotes"]
 
 
-def post(world: World, invoice: Invoice, sign: int) -> None:
-    """Move stock and the customer's balance as the invoice says, or back with sign -1."""
-    if not invoice.posted:
-        return
-    for line in invoice.lines:
-        products.move_stock(world, line.item_id, invoice.location, -line.quantity * sign)
-    contacts.post(world, invoice.customer_id, receivable=invoice.owed * sign)
-
-
 Kind = Literal["payments", "credits"]
 LEDGERS: tuple[Kind, ...] = ("payments", "credits")
 
@@ -127,7 +100,7 @@ def settle(world: World, invoice: Invoice, taken: dict[str, Decimal], *, day: st
         if kind == "payments":
             invoice.last_payment_date = day if invoice.paid else ""
         invoice.settle(world.today().isoformat())
-    contacts.post(world, invoice.customer_id, receivable=invoice.owed - before)
+    contacts.post(world, invoice.contact_id, "receivable", invoice.owed - before)
     order_ledger.follow(world, invoice, present=invoice.status != "void")
 
 
@@ -139,7 +112,7 @@ def release(world: World, invoice: Invoice) -> None:
             with world.editing(table.spec, source, derived=True):
                 source.applied = tuple(entry for entry in source.applied if entry[0] != invoice.id)
                 source.settle()
-            contacts.post(world, invoice.customer_id, unused=amount)
+            contacts.post(world, invoice.contact_id, "unused", amount)
     for kind in LEDGERS:
         if entries := getattr(invoice, kind):
             settle(world, invoice, {key: ZERO for key, _ in entries}, day="", kind=kind)

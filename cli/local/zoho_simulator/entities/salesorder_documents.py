@@ -46,7 +46,7 @@ def _common(world: World, order: Order, customer: Contact, product: Product) -> 
     return {
         "salesorder_id": order.id,
         "salesorder_number": order.number,
-        "customer_id": order.customer_id,
+        "customer_id": order.contact_id,
         "customer_name": customer.name,
         "status": shown,
         "current_sub_status": shown,
@@ -80,7 +80,7 @@ def _shares(order: Order) -> tuple[Decimal, Decimal]:
 
 def row(world: World, order: Order, product: Product) -> Json:
     """A list row."""
-    base, customer = shape("salesorder_row"), world.last_state(CONTACTS, order.customer_id)
+    base, customer = shape("salesorder_row"), world.last_state(CONTACTS, order.contact_id)
     quantity, invoiced = _shares(order)
     invoices = _invoices(world, order)
     shown = {
@@ -188,7 +188,7 @@ def _persons(customer: Contact) -> Json:
 
 def document(world: World, order: Order, product: Product) -> Json:
     """The full order."""
-    base, customer = shape("salesorder_document"), world.last_state(CONTACTS, order.customer_id)
+    base, customer = shape("salesorder_document"), world.last_state(CONTACTS, order.contact_id)
     place, author = location(world, order.location), STAFF[1]
     address_id = str(int(customer.id) + 1_000_000)
     shown = {

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from cli.local.zoho_simulator import fields
+from cli.local.zoho_simulator.clock import zoho_date
+from cli.local.zoho_simulator.entities.contacts import Contact
 from cli.local.zoho_simulator.entities.products import ITEMS, PLACEHOLDER, Item
 from cli.local.zoho_simulator.money import IQD, RMB, ZERO, Currency, decimal
-from cli.local.zoho_simulator.records import EntitySpec, Fields, Json, Predicate, Record, Refused, date_filters
+from cli.local.zoho_simulator.records import (
+    EntitySpec,
+    Fields,
+    InvalidValue,
+    Json,
+    Predicate,
+    Record,
+    Refused,
+    Totals,
+    date_filters,
+    everything,
+)
 from cli.local.zoho_simulator.world import World
 
 LINE_ID_BASE = 2_646_610_013_000_000_000
@@ -22,6 +35,12 @@ SETTERS: dict[str, fields.Setter] = {  # of every such document
     "notes": ("notes", fields.text),
     "adjustment": ("adjustment", decimal),
     "exchange_rate": ("exchange_rate", decimal),
+}
+COMPUTED = frozenset({"total", "sub_total", "currency_code", "currency_id", "created_time"})  # of every one as well
+SPELLED = {  # statuses in filter_by that are more than the status with capitals
+    "PartiallyPaid": "partially_paid",
+    "PartiallyInvoiced": "partially_invoiced",
+    "PendingApproval": "pending_approval",
 }
 SORT_KEYS: dict[str, Callable[[Any], Any]] = {
     "created_time": lambda record: record.created,
@@ -47,6 +66,7 @@ class Trade(Record):
     """A document with lines in the currency of its customer or vendor."""
 
     number: str
+    contact_id: str
     currency: Currency
     exchange_rate: Decimal
     date: str
@@ -59,6 +79,21 @@ class Trade(Record):
     notes: str = ""
     sub_total: Decimal = ZERO
     total: Decimal = ZERO
+
+    @classmethod
+    def begin(cls, world: World, spec: EntitySpec[Self], contact: Contact, *, at: int, **further: Any) -> Self:
+        """A new document of a contact, in its currency; of that instant and at Zoho's rate unless told otherwise."""
+        usual = {"exchange_rate": contact.currency.rate, "date": zoho_date(at)}
+        made = cls(
+            id=world.table(spec).next_id(),
+            created=at,
+            modified=at,
+            contact_id=contact.id,
+            currency=contact.currency,
+            **{**usual, **further},
+        )
+        made.add_up()
+        return made
 
     def line_total(self, line: Line) -> Decimal:
         """Rate times quantity at the currency's precision."""
@@ -112,6 +147,9 @@ def price(item: Item, currency: Currency) -> Decimal:
     return converted(item.rate, currency)
 
 
+Pricing = Callable[[Item, Currency], Decimal]
+
+
 def _is_sold(item: Item) -> bool:
     return item.rate != PLACEHOLDER and item.rate > 0
 
@@ -152,19 +190,32 @@ def line_count(random: Random) -> int:
     return min(12, 1 + int(random.expovariate(0.3)))
 
 
-def given_lines(world: World, currency: Currency, given: Any) -> tuple[Line, ...]:
-    """Lines that a caller of the control interface wants."""
+def named_items(world: World, given: Any) -> Iterator[tuple[Json, Item]]:
+    """Each line that a caller of the control interface wants, and its item; raises Refused."""
     if not isinstance(given, list) or not given:
         raise Refused("line_items: a list with at least one line")
-    next_id, lines = line_ids(world), []
     for entry in given:
         item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
         if item is None:
             raise Refused(f"line_items: unknown item {entry.get('item_id')}")
-        rate = decimal(entry["rate"]) if "rate" in entry else price(item, currency)
+        yield entry, item
+
+
+def given_lines(world: World, currency: Currency, given: Any, *, priced: Pricing = price) -> tuple[Line, ...]:
+    """Lines that a caller wants; those without a rate at what the item is `priced`."""
+    next_id, lines = line_ids(world), []
+    for entry, item in named_items(world, given):
+        rate = decimal(entry["rate"]) if "rate" in entry else priced(item, currency)
         quantity = decimal(entry.get("quantity", 1))
         lines.append(Line(next_id(), item.id, str(entry.get("name", item.name)), item.unit, quantity, rate, item.sku))
     return tuple(lines)
+
+
+def lines_of(world: World, document: Trade, given: Fields, *, priced: Pricing = price) -> tuple[Line, ...]:
+    """The lines that a caller wants for a document, or those that it has."""
+    if "line_items" not in given:
+        return document.lines
+    return given_lines(world, document.currency, given["line_items"], priced=priced)
 
 
 def wanted_lines(world: World, random: Random) -> list[Json]:
@@ -175,24 +226,46 @@ def wanted_lines(world: World, random: Random) -> list[Json]:
     ]
 
 
-def split(given: Fields, special: tuple[str, ...]) -> Fields:
-    """The given fields without those that an entity treats itself."""
-    return {name: value for name, value in given.items() if name not in special}
+def unused_number(world: World, spec: EntitySpec[Any], random: Random, *, digits: int) -> int:
+    """A number that no document of the history has: 9 and so many digits."""
+    beyond: int = 10**digits
+    return 9 * beyond + len(world.table(spec)) + random.randrange(beyond)
 
 
-def filters(number: str, party: str) -> dict[str, Callable[[str], Predicate[Any]]]:
-    """The filters of every list of such documents: by their number, by whose they are, and by their day."""
+def totals(document: Trade) -> Totals:
+    """Totals per currency."""
+    return document.currency.code, {"total": document.total}
+
+
+def filters(
+    number: str,
+    party: str,
+    statuses: tuple[str, ...],
+    *,
+    shown: Callable[[Any], str] = lambda record: record.status,
+    further: Mapping[str, Predicate[Any]] | None = None,
+) -> dict[str, Callable[[str], Predicate[Any]]]:
+    """The filters of every list of such documents: by their number, by whose they are, by their status and their day.
+
+    `statuses` are those that filter_by takes; `further` are names that no status has.
+    """
+
+    def by_status(value: str) -> Predicate[Any]:
+        wanted = value.lower()
+        return (further or {}).get(wanted, lambda record: shown(record) == wanted)
+
+    def by_name(value: str) -> Predicate[Any]:
+        if value == "Status.All":
+            return everything
+        name = value.removeprefix("Status.")
+        if name not in statuses:
+            raise InvalidValue(value)
+        return by_status(SPELLED.get(name, name))
+
     return {
         number: lambda value: lambda record: record.number == value,
-        party: lambda value: lambda record: getattr(record, party) == value,
+        party: lambda value: lambda record: record.contact_id == value,
+        "status": by_status,
+        "filter_by": by_name,
         **date_filters("date", lambda record: record.date),
     }
-
-
-def age(world: World, spec: EntitySpec[Any], today: str) -> None:
-    """Time alone makes open documents overdue; whether that moves their version is a quirk."""
-    moves = world.options.quirks.overdue_moves_version
-    for record in list(world.table(spec).records.values()):
-        if record.posted and record.balance > 0 and record.status != "overdue" and record.due_date < today:
-            with world.editing(spec, record, version=moves, announce=False):
-                record.settle(today)
