@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from cli.local.zoho_simulator import fields, history
 from cli.local.zoho_simulator.clock import zoho_date, zoho_time
-from cli.local.zoho_simulator.entities import products, trade
+from cli.local.zoho_simulator.entities import line_items, products
 from cli.local.zoho_simulator.entities.locations import location
 from cli.local.zoho_simulator.entities.products import Item
 from cli.local.zoho_simulator.money import ZERO, decimal, number
@@ -70,11 +70,11 @@ class Adjustment(Record):
 
 def _line(world: World, item: Item, quantity: Decimal) -> AdjustedLine:
     worth = ((item.purchase_rate or ZERO) * quantity).quantize(Decimal("0.001"))
-    return AdjustedLine(trade.line_ids(world)(), item.id, item.name, item.unit, item.sku, quantity, worth)
+    return AdjustedLine(line_items.next_id(world), item.id, item.name, item.unit, item.sku, quantity, worth)
 
 
 def _lines(world: World, random: Random) -> tuple[AdjustedLine, ...]:
-    items = [item for item in trade.sellable(world) if item.tracked]
+    items = [item for item in line_items.sellable(world) if item.tracked]
     if not items:
         raise Refused("no product in stock")
     chosen = random.sample(items, min(len(items), 1 + int(random.expovariate(0.5))))
@@ -103,7 +103,7 @@ def _new(world: World, random: Random, *, at: int) -> Adjustment:
 
 def generate(world: World, random: Random) -> Iterator[Adjustment]:
     """Mostly quantities; every twelfth corrects a value alone."""
-    count = world.size("inventory", most=None if trade.sold(world) else 0, needs="products")
+    count = world.size("inventory", most=None if line_items.sold(world) else 0, needs="products")
     for index, at in enumerate(history.instants(random, count, end=world.history_end, days=900)):
         made = _new(world, random, at=at)
         made.modified = history.later(random, at, end=world.history_end, share=0.1)
@@ -194,7 +194,7 @@ FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, spec
 def _given_lines(world: World, given: Any) -> tuple[AdjustedLine, ...]:
     return tuple(
         _line(world, item, decimal(entry.get("quantity_adjusted", 1)))
-        for entry, item in trade.named_items(world, given)
+        for entry, item in line_items.named_items(world, given)
     )
 
 

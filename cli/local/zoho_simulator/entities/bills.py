@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.clock import days_after, zoho_date
-from cli.local.zoho_simulator.entities import bill_documents, contacts, postings, purchases, trade
+from cli.local.zoho_simulator.entities import bill_documents, contacts, line_items, postings, purchases, trade
 from cli.local.zoho_simulator.entities.contacts import Account, Contact
 from cli.local.zoho_simulator.entities.postings import UNPOSTED, Debt
 from cli.local.zoho_simulator.money import ZERO, decimal
@@ -67,8 +67,8 @@ def _new(world: World, random: Random, vendor: Contact, *, index: int, at: int) 
 
 def _payment(world: World, random: Random, day: str, amount: Decimal) -> BillPayment:
     return BillPayment(
-        payment_id=trade.counter(world, "bill payments", PAYMENT_ID_BASE),
-        bill_payment_id=trade.counter(world, "bill applications", BILL_PAYMENT_ID_BASE),
+        payment_id=world.counter("bill payments", PAYMENT_ID_BASE),
+        bill_payment_id=world.counter("bill applications", BILL_PAYMENT_ID_BASE),
         date=day,
         amount=amount,
         mode=random.choice(MODES),
@@ -171,7 +171,7 @@ def random_edit(world: World, bill: Bill, random: Random) -> Fields:
         held = [{"payment_id": payment.payment_id} for payment in bill.payments]
         choices += [lambda: {"payments": [*held, {"amount": str(bill.balance)}]}] * 2
     if not bill.payments:
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
         choices.append(lambda: {"status": "open" if bill.status in UNPOSTED else "void"})
     return random.choice(choices)()
 

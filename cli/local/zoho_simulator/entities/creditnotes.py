@@ -9,13 +9,21 @@ from typing import Any
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.clock import DAY_S
-from cli.local.zoho_simulator.entities import contacts, creditnote_documents, credits, postings, receivables, trade
+from cli.local.zoho_simulator.entities import (
+    contacts,
+    creditnote_documents,
+    credits,
+    line_items,
+    postings,
+    receivables,
+    trade,
+)
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
 from cli.local.zoho_simulator.entities.credits import APPLICATION_ID_BASE, Application, CreditNote, Refund
 from cli.local.zoho_simulator.entities.invoices import INVOICES
+from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.postings import UNPOSTED
 from cli.local.zoho_simulator.entities.receivables import Invoice
-from cli.local.zoho_simulator.entities.trade import Line
 from cli.local.zoho_simulator.money import ZERO, decimal
 from cli.local.zoho_simulator.records import Below, EntitySpec, Fields, Json, Listing, Refused, View, pick
 from cli.local.zoho_simulator.world import World
@@ -31,11 +39,10 @@ def _new(world: World, customer: Contact, lines: tuple[Line, ...], *, index: int
 
 def _returned(world: World, random: Random, invoice: Invoice) -> tuple[Line, ...]:
     """A few of an invoice's lines, whole or in part."""
-    next_id = trade.line_ids(world)
     chosen = random.sample(invoice.lines, min(len(invoice.lines), random.choice((1, 1, 2))))
     return tuple(
         line._replace(
-            line_id=next_id(),
+            line_id=line_items.next_id(world),
             quantity=max(
                 Decimal(1), (line.quantity * Decimal(random.choice(("0.3", "0.5", "1")))).to_integral_value(ROUND_FLOOR)
             )
@@ -88,7 +95,7 @@ def _come_about(world: World, random: Random, note: CreditNote, invoice: Invoice
 def _historical(world: World, note: CreditNote, invoice: Invoice, amount: Decimal) -> None:
     if amount <= 0:
         return
-    key = trade.counter(world, "credits applied", APPLICATION_ID_BASE)
+    key = world.counter("credits applied", APPLICATION_ID_BASE)
     note.applied = (Application(invoice.id, amount, key, note.date),)
     invoice.credits += ((note.id, amount),)
     invoice.credited += amount
@@ -155,11 +162,11 @@ def create(world: World, random: Random, given: Fields) -> CreditNote:
     wished = str(given.get("customer_id", origin.contact_id if origin else ""))
     customer = contacts.somebody(world, random, "customer", wished)
     if "line_items" in given:
-        lines = trade.given_lines(world, customer.currency, given["line_items"])
+        lines = line_items.given_lines(world, customer.currency, given["line_items"])
     elif origin is not None:
         lines = _returned(world, random, origin)
     else:
-        lines = trade.random_lines(world, random, trade.sellable(world), customer.currency, 1)
+        lines = line_items.random_lines(world, random, line_items.sellable(world), customer.currency, 1)
     number = trade.unused_number(world, CREDITNOTES, random, digits=4)
     note = _new(world, customer, lines, index=number, at=world.seconds())
     if origin is not None:

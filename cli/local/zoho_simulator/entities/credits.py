@@ -11,7 +11,6 @@ from cli.local.zoho_simulator.entities import receivables
 from cli.local.zoho_simulator.entities.contacts import Account
 from cli.local.zoho_simulator.entities.postings import Posting
 from cli.local.zoho_simulator.entities.receivables import Invoice
-from cli.local.zoho_simulator.entities.trade import counter
 from cli.local.zoho_simulator.money import ZERO
 from cli.local.zoho_simulator.world import World
 
@@ -76,7 +75,7 @@ def _application(world: World, note: CreditNote, invoice_id: str, amount: Decima
     held = next((entry for entry in note.applied if entry.invoice_id == invoice_id), None)
     if held is not None:
         return held._replace(amount=amount)
-    return Application(invoice_id, amount, counter(world, "credits applied", APPLICATION_ID_BASE), day)
+    return Application(invoice_id, amount, world.counter("credits applied", APPLICATION_ID_BASE), day)
 
 
 def apply(world: World, note: CreditNote, wanted: Mapping[str, Decimal]) -> None:
@@ -94,7 +93,7 @@ def apply(world: World, note: CreditNote, wanted: Mapping[str, Decimal]) -> None
 def refund(world: World, given: Mapping[str, Any], day: str, amount: Decimal) -> Refund:
     """A refund with a new id."""
     return Refund(
-        refund_id=counter(world, "refunds", REFUND_ID_BASE),
+        refund_id=world.counter("refunds", REFUND_ID_BASE),
         date=str(given.get("date", day)),
         mode=str(given.get("refund_mode", "cash")),
         amount=amount,

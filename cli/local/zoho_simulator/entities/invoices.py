@@ -8,13 +8,21 @@ from random import Random
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.clock import days_after, zoho_date
-from cli.local.zoho_simulator.entities import contacts, invoice_documents, order_ledger, postings, receivables, trade
+from cli.local.zoho_simulator.entities import (
+    contacts,
+    invoice_documents,
+    line_items,
+    order_ledger,
+    postings,
+    receivables,
+    trade,
+)
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
+from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.order_ledger import Order
 from cli.local.zoho_simulator.entities.postings import UNPOSTED
 from cli.local.zoho_simulator.entities.products import Item
 from cli.local.zoho_simulator.entities.receivables import Invoice
-from cli.local.zoho_simulator.entities.trade import Line
 from cli.local.zoho_simulator.money import IQD, ZERO, Currency, decimal
 from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
 from cli.local.zoho_simulator.records import Below, EntitySpec, Fields, Listing, Refused, View, date_filters
@@ -50,7 +58,7 @@ def _new(
         date=day,
         due_date=days_after(day, customer.terms),
         terms=customer.terms,
-        lines=trade.random_lines(world, random, items, customer.currency, lines),
+        lines=line_items.random_lines(world, random, items, customer.currency, lines),
         location=random.choices(range(len(LOCATIONS)), weights=(5, 3, 2, 1, 0))[0],
         salesperson=random.randrange(len(STAFF) + 1),
         shipping=customer.currency.rounded(Decimal(random.randrange(1, 40))) if random.random() < 0.05 else ZERO,
@@ -63,7 +71,7 @@ def _new(
 def _line_count(random: Random, index: int) -> int:
     if index % LONG_EVERY == 17:
         return LONG_LINES
-    return trade.line_count(random)
+    return line_items.line_count(random)
 
 
 def generate(world: World, random: Random) -> Iterator[Invoice]:
@@ -73,7 +81,7 @@ def generate(world: World, random: Random) -> Iterator[Invoice]:
     buyers = customers[: max(1, len(customers) * 9 // 10)]
     if count and not customers:
         raise ValueError("invoices need customers")
-    items = trade.sellable(world) if count else []
+    items = line_items.sellable(world) if count else []
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1200)):
         customer = buyers[int(random.random() ** 2.5 * len(buyers))]
         lines = _line_count(random, index)
@@ -142,8 +150,8 @@ def create(world: World, random: Random, given: Fields) -> Invoice:
     plain, order = FIELDS.check(given), _order(world, random, given)
     customer = _customer(world, random, given, order)
     number = trade.unused_number(world, INVOICES, random, digits=5)
-    lines = trade.line_count(random)
-    invoice = _new(world, random, customer, trade.sellable(world), index=number, at=world.seconds(), lines=lines)
+    lines = line_items.line_count(random)
+    invoice = _new(world, random, customer, line_items.sellable(world), index=number, at=world.seconds(), lines=lines)
     if order is not None:
         order_ledger.take(world, order, invoice)
     invoice.lines = trade.lines_of(world, invoice, given)
@@ -194,8 +202,8 @@ def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:
         lambda: {"due_date": days_after(invoice.date, random.randrange(60))},
     ]
     if not invoice.settled:
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
         if invoice.status != "void":
             choices.append(lambda: {"status": "void"})
     return random.choice(choices)()

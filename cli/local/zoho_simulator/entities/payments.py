@@ -34,7 +34,7 @@ APPLICATION_ID_BASE = 2_646_610_014_000_000_000
 
 
 def _application_id(world: World) -> str:
-    return trade.counter(world, "applications", APPLICATION_ID_BASE)
+    return world.counter("applications", APPLICATION_ID_BASE)
 
 
 def _new(world: World, random: Random, customer: Contact, *, number: int, at: int, amount: Decimal) -> Payment:

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from cli.local.zoho_simulator import fields, history
 from cli.local.zoho_simulator.entities.contacts import CONTACTS
 from cli.local.zoho_simulator.entities.products import ITEMS, Item
-from cli.local.zoho_simulator.entities.trade import converted, counter
-from cli.local.zoho_simulator.money import CURRENCIES, IQD, USD, Currency, decimal, number
+from cli.local.zoho_simulator.money import CURRENCIES, IQD, USD, Currency, converted, decimal, number
 from cli.local.zoho_simulator.records import (
     Below,
     EntitySpec,
@@ -83,7 +82,7 @@ def _price(world: World, random: Random, item: Item, currency: Currency, factor:
         steps = ((1, 9, rate), (10, 99, _rounded(rate * Decimal("0.97"), currency)))
         brackets = (*steps, (100, 9999, _rounded(rate * Decimal("0.94"), currency))) if random.random() < 0.5 else steps
     return Price(
-        price_id=counter(world, "prices", PRICE_ID_BASE),
+        price_id=world.counter("prices", PRICE_ID_BASE),
         item_id=item.id,
         rate=rate,
         discount=f"{random.choice((5, 10, '2.5'))}%" if random.random() < 0.05 else "",
@@ -244,7 +243,7 @@ def _given(world: World, made: PriceList, given: Any) -> tuple[Price, ...]:
         )
         result.append(
             Price(
-                price_id=known.price_id if known else counter(world, "prices", PRICE_ID_BASE),
+                price_id=known.price_id if known else world.counter("prices", PRICE_ID_BASE),
                 item_id=item_id,
                 rate=decimal(entry["pricebook_rate"]),
                 discount=str(entry.get("pricebook_discount", "")),

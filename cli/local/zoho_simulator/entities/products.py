@@ -126,8 +126,7 @@ def generate(world: World, random: Random) -> Iterator[Item]:
 
 def new_image(world: World) -> str:
     """The id of another image."""
-    world.memory["images"] = serial = world.memory.get("images", 0) + 1
-    return str(IMAGE_ID_BASE + serial * 11)
+    return world.counter("images", IMAGE_ID_BASE, step=11)
 
 
 def totals(item: Item) -> Totals:

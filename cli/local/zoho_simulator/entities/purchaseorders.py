@@ -9,9 +9,10 @@ from random import Random
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.clock import days_after, zoho_date
-from cli.local.zoho_simulator.entities import contacts, purchaseorder_documents, purchases, trade
+from cli.local.zoho_simulator.entities import contacts, line_items, purchaseorder_documents, purchases, trade
 from cli.local.zoho_simulator.entities.contacts import Contact
-from cli.local.zoho_simulator.entities.trade import Line, Trade
+from cli.local.zoho_simulator.entities.line_items import Line
+from cli.local.zoho_simulator.entities.trade import Trade
 from cli.local.zoho_simulator.money import ZERO, decimal
 from cli.local.zoho_simulator.records import EntitySpec, Fields, Listing, Refused, View
 from cli.local.zoho_simulator.world import World
@@ -147,7 +148,7 @@ def random_edit(world: World, order: PurchaseOrder, random: Random) -> Fields:
     if order.status in ("draft", "cancelled"):
         choices.append(lambda: {"status": "open"})
     if not order.share:
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
     return random.choice(choices)()
 
 

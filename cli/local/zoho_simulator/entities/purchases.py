@@ -8,11 +8,12 @@ from random import Random
 from typing import Any, TypeVar
 
 from cli.local.zoho_simulator import history, vocabulary
-from cli.local.zoho_simulator.entities import contacts, trade
+from cli.local.zoho_simulator.entities import contacts, line_items
 from cli.local.zoho_simulator.entities.contacts import Contact
+from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.products import Item
-from cli.local.zoho_simulator.entities.trade import Line, Trade
-from cli.local.zoho_simulator.money import Currency
+from cli.local.zoho_simulator.entities.trade import Trade
+from cli.local.zoho_simulator.money import Currency, converted
 from cli.local.zoho_simulator.organisation import LOCATIONS
 from cli.local.zoho_simulator.records import EntitySpec
 from cli.local.zoho_simulator.world import World
@@ -22,31 +23,22 @@ T = TypeVar("T", bound=Trade)
 
 def cost(item: Item, currency: Currency) -> Decimal:
     """What the item is bought for, in the vendor's currency."""
-    return trade.converted(item.purchase_rate or item.rate, currency)
+    return converted(item.purchase_rate or item.rate, currency)
 
 
 def random_lines(world: World, random: Random, currency: Currency) -> tuple[Line, ...]:
     """Some lines, seven on the average."""
-    count = 1 + int(random.expovariate(0.15))
-    next_id, items = trade.line_ids(world), trade.sellable(world)
+    count, items = 1 + int(random.expovariate(0.15)), line_items.sellable(world)
     chosen = [random.choice(items) for _ in range(count)]
     return tuple(
-        Line(
-            line_id=next_id(),
-            item_id=item.id,
-            name=item.name,
-            unit=item.unit,
-            quantity=Decimal(random.randrange(1, 40) * 10),
-            rate=cost(item, currency),
-            sku=item.sku,
-        )
+        line_items.line(world, item, quantity=Decimal(random.randrange(1, 40) * 10), rate=cost(item, currency))
         for item in chosen
     )
 
 
 def possible(world: World, name: str) -> int:
     """How many documents of a kind can be made; without vendors or products there are none."""
-    can_be = contacts.of_kind(world, "vendor") and trade.sold(world)
+    can_be = contacts.of_kind(world, "vendor") and line_items.sold(world)
     return world.size(name, most=None if can_be else 0, needs="vendors and products")
 
 

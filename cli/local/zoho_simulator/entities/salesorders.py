@@ -7,13 +7,13 @@ from random import Random
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.clock import DAY_S, days_after, zoho_date
-from cli.local.zoho_simulator.entities import contacts, order_ledger, salesorder_documents, trade
+from cli.local.zoho_simulator.entities import contacts, line_items, order_ledger, salesorder_documents, trade
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
 from cli.local.zoho_simulator.entities.invoices import INVOICES
+from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.order_ledger import Order
 from cli.local.zoho_simulator.entities.products import ITEMS
 from cli.local.zoho_simulator.entities.receivables import Invoice
-from cli.local.zoho_simulator.entities.trade import Line
 from cli.local.zoho_simulator.money import decimal
 from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
 from cli.local.zoho_simulator.records import EntitySpec, Fields, Listing, Predicate, Refused, View, date_filters
@@ -47,10 +47,9 @@ def _new(world: World, random: Random, customer: Contact, lines: tuple[Line, ...
 
 def _of_invoice(world: World, random: Random, invoice: Invoice, index: int) -> Order:
     """The order that became an invoice; one in twenty-five asked for more than was delivered."""
-    next_id = trade.line_ids(world)
     more = random.random() < 0.04
     lines = tuple(
-        line._replace(line_id=next_id(), quantity=line.quantity + (at % 2) if more else line.quantity)
+        line._replace(line_id=line_items.next_id(world), quantity=line.quantity + (at % 2) if more else line.quantity)
         for at, line in enumerate(invoice.lines, 1)
     )
     customer = world.table(CONTACTS).records[invoice.contact_id]
@@ -71,7 +70,8 @@ def _waiting(world: World, random: Random, *, index: int, at: int) -> Order:
     """An order without an invoice: open ones are recent."""
     customers = contacts.of_kind(world, "customer")
     customer = customers[int(random.random() ** 2.5 * len(customers))]
-    lines = trade.random_lines(world, random, trade.sellable(world), customer.currency, trade.line_count(random))
+    count = line_items.line_count(random)
+    lines = line_items.random_lines(world, random, line_items.sellable(world), customer.currency, count)
     order = _new(world, random, customer, lines, index=index, at=at)
     order.status = random.choices(OLD_STATES, OLD_WEIGHTS)[0]
     order.modified = history.later(random, at, end=world.history_end, share=0.4)
@@ -81,7 +81,7 @@ def _waiting(world: World, random: Random, *, index: int, at: int) -> Order:
 def generate(world: World, random: Random) -> Iterator[Order]:
     """Most orders became invoices; the others are void, closed, drafts, or commit stock."""
     invoices = list(world.table(INVOICES).records.values())
-    possible = trade.sold(world) and contacts.of_kind(world, "customer")
+    possible = line_items.sold(world) and contacts.of_kind(world, "customer")
     count = world.size("sales_orders", most=None if possible else 0, needs="customers and products")
     invoiced = min(len(invoices), round(count * INVOICED_SHARE), max(0, count - 2 * len(OLD_STATES)))
     ordered = sorted(random.sample(range(len(invoices)), invoiced))
@@ -142,10 +142,10 @@ def create(world: World, random: Random, given: Fields) -> Order:
     plain = FIELDS.check(given)
     customer = contacts.somebody(world, random, "customer", str(given.get("customer_id", "")))
     if "line_items" in given:
-        lines = trade.given_lines(world, customer.currency, given["line_items"])
+        lines = line_items.given_lines(world, customer.currency, given["line_items"])
     else:
-        count = trade.line_count(random)
-        lines = trade.random_lines(world, random, trade.sellable(world), customer.currency, count)
+        count = line_items.line_count(random)
+        lines = line_items.random_lines(world, random, line_items.sellable(world), customer.currency, count)
     number = trade.unused_number(world, ORDERS, random, digits=5)
     order = _new(world, random, customer, lines, index=number, at=world.seconds())
     FIELDS.assign(order, plain)
@@ -179,7 +179,7 @@ def random_edit(world: World, order: Order, random: Random) -> Fields:
         lambda: {"reference_number": f"PO-{random.randrange(10**4):04d}"},
     ]
     if not order.invoiced:
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
         choices.append(lambda: {"status": random.choice(("open", "void", "closed"))})
     return random.choice(choices)()
 
