@@ -19,7 +19,7 @@ from cli.local.zoho_simulator.entities import (
     trade,
 )
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
-from cli.local.zoho_simulator.entities.credits import APPLICATION_ID_BASE, Application, CreditNote, Refund
+from cli.local.zoho_simulator.entities.credits import CreditNote, Refund
 from cli.local.zoho_simulator.entities.invoices import INVOICES
 from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.postings import UNPOSTED
@@ -84,24 +84,12 @@ def _come_about(world: World, random: Random, note: CreditNote, invoice: Invoice
     share = note.currency.rounded(note.total / 2) if fate == "both" else note.total
     if fate in ("void", "draft"):
         note.status = fate
-    if fate in ("applied", "both"):
-        _historical(world, note, invoice, min(share, invoice.balance))
+    if fate in ("applied", "both") and min(share, invoice.balance) > 0:
+        receivables.apply_once(world, note, invoice, min(share, invoice.balance))
     if fate in ("refunded", "both") and note.balance > 0:
         given = {"refund_mode": random.choice(REFUND_MODES)}
         note.refunds = (credits.refund(world, given, note.date, min(share, note.balance)),)
     note.settle()
-
-
-def _historical(world: World, note: CreditNote, invoice: Invoice, amount: Decimal) -> None:
-    if amount <= 0:
-        return
-    key = world.counter("credits applied", APPLICATION_ID_BASE)
-    note.applied = (Application(invoice.id, amount, key, note.date),)
-    invoice.credits += ((note.id, amount),)
-    invoice.credited += amount
-    invoice.modified = max(invoice.modified, note.created)
-    invoice.settle(world.base_date.isoformat())
-    world.table(CONTACTS).records[invoice.contact_id].receivable -= amount
 
 
 # -- changes
@@ -125,20 +113,10 @@ FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, spec
 
 
 def _wanted(world: World, note: CreditNote, given: Fields) -> dict[str, Decimal]:
-    """invoice_id -> amount, as given or as it stands, checked against what the invoices still take."""
-    held = {entry.invoice_id: entry.amount for entry in note.applied}
+    """invoice_id -> amount, as given or as it stands."""
     if "invoices_credited" not in given:
-        return held
-    wanted: dict[str, Decimal] = {}
-    for entry in given["invoices_credited"]:
-        invoice = world.table(INVOICES).records.get(str(entry["invoice_id"]))
-        if invoice is None or not invoice.posted or invoice.contact_id != note.contact_id:
-            raise Refused(f"invoice {entry['invoice_id']} cannot be credited to this customer")
-        amount = decimal(entry.get("credited_amount", min(invoice.balance, note.balance)))
-        if amount <= 0 or amount > invoice.balance + held.get(invoice.id, ZERO):
-            raise Refused(f"invoice {invoice.id} does not take {amount}")
-        wanted[invoice.id] = amount
-    return wanted
+        return receivables.taken_of(note)
+    return receivables.wanted(world, note, given["invoices_credited"], amount="credited_amount", most=note.balance)
 
 
 def _refunds(world: World, note: CreditNote, given: Fields) -> tuple[Refund, ...]:
@@ -177,7 +155,7 @@ def create(world: World, random: Random, given: Fields) -> CreditNote:
     _refuse_overdrawn(note, applied, refunds, note.status)
     world.born(CREDITNOTES, note)
     contacts.post(world, customer.id, "documents", 1)
-    credits.apply(world, note, applied)
+    receivables.apply(world, note, applied)
     note.refunds = refunds
     note.settle()
     postings.post(world, note, 1)
@@ -219,7 +197,7 @@ def edit(world: World, note: CreditNote, given: Fields, version: bool) -> None:
         note.lines = planned.lines
         FIELDS.assign(note, plain)
         note.add_up()
-        credits.apply(world, note, applied)
+        receivables.apply(world, note, applied)
         note.refunds = refunds
         note.settle()
     postings.post(world, note, 1)
@@ -260,9 +238,7 @@ def delete(world: World, note: CreditNote) -> None:
     """Its invoices are open again, with new versions."""
     postings.post(world, note, -1)
     world.bury(CREDITNOTES, note)
-    for entry in note.applied:
-        invoice = world.table(INVOICES).records[entry.invoice_id]
-        receivables.settle(world, invoice, {note.id: ZERO}, day="", kind="credits")
+    receivables.apply(world, note, {})
     contacts.post(world, note.contact_id, "documents", -1)
 
 

@@ -7,24 +7,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, NamedTuple
 
-from cli.local.zoho_simulator.entities import receivables
 from cli.local.zoho_simulator.entities.contacts import Account
 from cli.local.zoho_simulator.entities.postings import Posting
-from cli.local.zoho_simulator.entities.receivables import Invoice
+from cli.local.zoho_simulator.entities.receivables import Application, Kind, taken_of
 from cli.local.zoho_simulator.money import ZERO
 from cli.local.zoho_simulator.world import World
 
-APPLICATION_ID_BASE = 2_646_610_023_000_000_000
 REFUND_ID_BASE = 2_646_610_024_000_000_000
-
-
-class Application(NamedTuple):
-    """What an invoice takes of a credit note."""
-
-    invoice_id: str
-    amount: Decimal
-    application_id: str
-    date: str
 
 
 class Refund(NamedTuple):
@@ -43,6 +32,8 @@ class CreditNote(Posting):
 
     brings: ClassVar[int] = 1
     account: ClassVar[Account] = "unused"
+    kind: ClassVar[Kind] = "credits"
+    series: ClassVar[tuple[str, int]] = ("credits applied", 2_646_610_023_000_000_000)
 
     invoice_id: str = ""
     salesperson: int = 0
@@ -52,7 +43,7 @@ class CreditNote(Posting):
     @property
     def used(self) -> Decimal:
         """What invoices have taken."""
-        return sum((entry.amount for entry in self.applied), ZERO)
+        return sum(taken_of(self).values(), ZERO)
 
     @property
     def refunded(self) -> Decimal:
@@ -68,26 +59,6 @@ class CreditNote(Posting):
         """A credit note without balance is closed."""
         if self.posted:
             self.status = "open" if self.balance > 0 else "closed"
-
-
-def _application(world: World, note: CreditNote, invoice_id: str, amount: Decimal, day: str) -> Application:
-    """One that is known keeps its id and its date."""
-    held = next((entry for entry in note.applied if entry.invoice_id == invoice_id), None)
-    if held is not None:
-        return held._replace(amount=amount)
-    return Application(invoice_id, amount, world.counter("credits applied", APPLICATION_ID_BASE), day)
-
-
-def apply(world: World, note: CreditNote, wanted: Mapping[str, Decimal]) -> None:
-    """Say anew which invoices it covers, inside an edit of it: they move with their versions."""
-    held = {entry.invoice_id: entry.amount for entry in note.applied}
-    day = world.today().isoformat()
-    note.applied = tuple(_application(world, note, *entry, day) for entry in wanted.items())
-    for invoice_id in {**held, **wanted}:
-        now = wanted.get(invoice_id, ZERO)
-        if held.get(invoice_id, ZERO) != now:
-            invoice: Invoice = receivables.invoices(world).records[invoice_id]
-            receivables.settle(world, invoice, {note.id: now}, day="", kind="credits")
 
 
 def refund(world: World, given: Mapping[str, Any], day: str, amount: Decimal) -> Refund:

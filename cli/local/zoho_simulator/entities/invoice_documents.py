@@ -126,7 +126,9 @@ def credits_applied(world: World, invoice: Invoice, product: Product) -> list[Js
     return [
         {
             "creditnote_id": note_id,
-            "creditnotes_invoice_id": next(entry[2] for entry in known[note_id].applied if entry[0] == invoice.id),
+            "creditnotes_invoice_id": next(
+                entry.application_id for entry in known[note_id].applied if entry.invoice_id == invoice.id
+            ),
             "creditnotes_number": known[note_id].number,
             "credited_date": known[note_id].date,
             "amount_applied": number(amount),

@@ -17,7 +17,7 @@ from cli.local.zoho_simulator.entities import (
     receivables,
     trade,
 )
-from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
+from cli.local.zoho_simulator.entities.contacts import Contact
 from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.order_ledger import Order
 from cli.local.zoho_simulator.entities.postings import UNPOSTED
@@ -122,20 +122,6 @@ SHAPES = ("invoice_row", "invoice_document")
 FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
-def _customer(world: World, random: Random, given: Fields, order: Order | None) -> Contact:
-    known = world.table(CONTACTS).records
-    if order is not None:
-        return known[order.contact_id]
-    if "customer_id" in given:
-        customer = known.get(str(given["customer_id"]))
-    else:
-        customers = contacts.of_kind(world, "customer")
-        customer = random.choice(customers) if customers else None
-    if customer is None or customer.kind != "customer":
-        raise Refused("no such customer")
-    return customer
-
-
 def _order(world: World, random: Random, given: Fields) -> Order | None:
     """The sales order that is invoiced: the given one, sometimes any open one."""
     if "salesorder_id" in given:
@@ -148,7 +134,8 @@ def _order(world: World, random: Random, given: Fields) -> Order | None:
 def create(world: World, random: Random, given: Fields) -> Invoice:
     """A new invoice, of a sales order or not; it takes stock unless its status is draft."""
     plain, order = FIELDS.check(given), _order(world, random, given)
-    customer = _customer(world, random, given, order)
+    whose = order.contact_id if order is not None else str(given.get("customer_id", ""))
+    customer = contacts.somebody(world, random, "customer", whose)
     number = trade.unused_number(world, INVOICES, random, digits=5)
     lines = line_items.line_count(random)
     invoice = _new(world, random, customer, line_items.sellable(world), index=number, at=world.seconds(), lines=lines)

@@ -30,11 +30,6 @@ from cli.local.zoho_simulator.records import (
 from cli.local.zoho_simulator.world import World
 
 PAID_SHARE = 0.992
-APPLICATION_ID_BASE = 2_646_610_014_000_000_000
-
-
-def _application_id(world: World) -> str:
-    return world.counter("applications", APPLICATION_ID_BASE)
 
 
 def _new(world: World, random: Random, customer: Contact, *, number: int, at: int, amount: Decimal) -> Payment:
@@ -108,13 +103,7 @@ def _historical(
     for invoice in taken:
         share = Decimal(random.randrange(20, 80)).scaleb(-2)
         amount = customer.currency.rounded(invoice.balance * share) if partial else invoice.balance
-        payment.applied += ((invoice.id, amount, _application_id(world)),)
-        invoice.payments += ((payment.id, amount),)
-        invoice.paid += amount
-        invoice.last_payment_date = payment.date
-        invoice.modified = max(invoice.modified, at)
-        invoice.settle(world.base_date.isoformat())
-        customer.receivable -= amount
+        receivables.apply_once(world, payment, invoice, amount)
         payment.amount += amount
     if not taken or number % 20 == 3 or random.random() < 0.02:
         rest = customer.currency.rounded(Decimal(random.randrange(5, 300)) / customer.currency.rate)
@@ -142,42 +131,13 @@ SHAPES = ("payment_row", "payment_document")
 FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
-def _applications(world: World, payment: Payment, given: Any) -> dict[str, Decimal]:
-    """invoice_id -> amount of what was given, checked against what the invoices still take."""
-    wanted: dict[str, Decimal] = {}
-    held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
-    for entry in given:
-        invoice = world.table(INVOICES).records.get(str(entry["invoice_id"]))
-        if invoice is None or not invoice.posted or invoice.contact_id != payment.contact_id:
-            raise Refused(f"invoice {entry['invoice_id']} cannot be paid by this customer")
-        amount = decimal(entry.get("amount_applied", invoice.balance))
-        if amount <= 0 or amount > invoice.balance + held.get(invoice.id, ZERO):
-            raise Refused(f"invoice {invoice.id} does not take {amount}")
-        wanted[invoice.id] = amount
-    return wanted
-
-
-def _apply(world: World, payment: Payment, wanted: dict[str, Decimal]) -> None:
-    """Bring the payment's applications about: its invoices move with their versions."""
-    held = {invoice_id: (amount, key) for invoice_id, amount, key in payment.applied}
-    payment.applied = tuple(
-        (invoice_id, amount, held[invoice_id][1] if invoice_id in held else _application_id(world))
-        for invoice_id, amount in wanted.items()
-    )
-    for invoice_id in {**held, **wanted}:
-        now = wanted.get(invoice_id, ZERO)
-        if invoice_id not in held or held[invoice_id][0] != now:
-            invoice = world.table(INVOICES).records[invoice_id]
-            receivables.settle(world, invoice, {payment.id: now}, day=payment.date)
-
-
 def create(world: World, random: Random, given: Fields) -> Payment:
     """A new payment: of the given invoices, of the given customer as an advance, or of a random open invoice."""
     plain = FIELDS.check(given)
     customer, entries = _whom(world, random, given)
     number = trade.unused_number(world, PAYMENTS, random, digits=5)
     payment = _new(world, random, customer, number=number, at=world.seconds(), amount=ZERO)
-    wanted = _applications(world, payment, entries)
+    wanted = receivables.wanted(world, payment, entries, amount="amount_applied")
     FIELDS.assign(payment, plain)
     applied = sum(wanted.values(), ZERO)
     if "amount" not in given:
@@ -185,46 +145,41 @@ def create(world: World, random: Random, given: Fields) -> Payment:
     if applied > payment.amount:
         raise Refused("more applied than paid")
     world.born(PAYMENTS, payment)
-    _apply(world, payment, wanted)
+    receivables.apply(world, payment, wanted)
     contacts.post(world, customer.id, "unused", payment.unused)
     contacts.post(world, customer.id, "documents", 1)
     return payment
 
 
 def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[Any]]:
-    contacts_by_id, invoices = (world.table(CONTACTS).records, world.table(INVOICES).records)
+    """Who pays, and which invoices: of nobody in particular mostly an open one."""
+    customers, invoices = world.table(CONTACTS).records, world.table(INVOICES).records
     entries = list(given.get("invoices", ()))
     if entries and "customer_id" not in given:
         invoice = invoices.get(str(entries[0].get("invoice_id", "")))
         if invoice is None:
             raise Refused("no such invoice")
-        return contacts_by_id[invoice.contact_id], entries
-    if "customer_id" in given:
-        customer = contacts_by_id.get(str(given["customer_id"]))
-        if customer is None or customer.kind != "customer":
-            raise Refused("no such customer")
-        return customer, entries
-    open_invoice = pick(invoices.values(), random, lambda found: found.owed > 0)
-    if open_invoice is not None and random.random() < 0.9:
-        return contacts_by_id[open_invoice.contact_id], [{"invoice_id": open_invoice.id}]
-    customer = pick(contacts_by_id.values(), random, lambda found: found.kind == "customer")
-    if customer is None:
-        raise Refused("no customer to pay")
-    return customer, []
+        return customers[invoice.contact_id], entries
+    if "customer_id" not in given:
+        owed = pick(invoices.values(), random, lambda invoice: invoice.owed > 0)
+        if owed is not None and random.random() < 0.9:
+            return customers[owed.contact_id], [{"invoice_id": owed.id}]
+    return contacts.somebody(world, random, "customer", str(given.get("customer_id", ""))), entries
 
 
 def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
     """Set fields, or say anew which invoices it covers."""
     plain = FIELDS.check(given)
     fields.keep(given, "customer_id", payment.contact_id, "a payment keeps its customer")
-    held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
-    wanted = _applications(world, payment, given["invoices"]) if "invoices" in given else held
+    wanted = receivables.taken_of(payment)
+    if "invoices" in given:
+        wanted = receivables.wanted(world, payment, given["invoices"], amount="amount_applied")
     if sum(wanted.values(), ZERO) > decimal(plain.get("amount", payment.amount)):
         raise Refused("more applied than paid")
     before = payment.unused
     with world.editing(PAYMENTS, payment, version=version):
         FIELDS.assign(payment, plain)
-        _apply(world, payment, wanted)
+        receivables.apply(world, payment, wanted)
     contacts.post(world, payment.contact_id, "unused", payment.unused - before)
 
 
@@ -243,8 +198,7 @@ def delete(world: World, payment: Payment) -> None:
     """Its invoices are open again, with new versions."""
     unused = payment.unused
     world.bury(PAYMENTS, payment)
-    for invoice_id, _, _ in payment.applied:
-        receivables.settle(world, world.table(INVOICES).records[invoice_id], {payment.id: ZERO}, day=payment.date)
+    receivables.apply(world, payment, {})
     contacts.post(world, payment.contact_id, "unused", -unused)
     contacts.post(world, payment.contact_id, "documents", -1)
 
