@@ -21,6 +21,17 @@ def text(value: object) -> str:
     return str(value)
 
 
+def one_of(name: str, *values: str, note: str = "") -> Callable[[object], str]:
+    """A field that takes these texts alone."""
+
+    def parse(value: object) -> str:
+        if value not in values:
+            raise ValueError(f"{name}: one of {', '.join(values)}{note}")
+        return str(value)
+
+    return parse
+
+
 def check(fields: Fields, setters: Mapping[str, Setter], *, computed: frozenset[str], shapes: tuple[str, ...]) -> None:
     """Refuse what cannot be set before anything is changed."""
     shown = {name for shape_name in shapes for name in shape(shape_name)}

@@ -51,6 +51,14 @@ CURRENCIES = {currency.code: currency for currency in (USD, IQD, RMB)}
 BASE = USD
 
 
+def currency(value: object) -> Currency:
+    """The currency with this code; raises ValueError."""
+    code = str(value)
+    if code not in CURRENCIES:
+        raise ValueError(f"unknown currency {code}")
+    return CURRENCIES[code]
+
+
 def converted(amount: Decimal, currency: Currency) -> Decimal:
     """An amount in the base currency as a trader writes it in another, rounded as traders round."""
     if currency is IQD:

@@ -28,6 +28,7 @@ CITIES = ("بغداد", "البصرة", "أربيل", "النجف", "كربلا�
 VENDORS = ("Shenzhen", "Guangzhou", "Yiwu", "Ningbo", "Foshan", "Dubai")
 PAYMENT_MODES = ("Cash", "cash", "نقد", "Bank Transfer", "Zain Cash", "زين كاش", "FIB", "Check", "حوالة", "Super Qi")
 NOTES = ("", "", "", "شكرا لتعاملكم معنا", "Thanks for your business.", "يسلم الى السائق", "بضاعة مباعة لا ترد")
+REASONS = ("جرد سنوي", "Stocktaking results", "Damaged goods", "Stolen goods", "تالف", "Stock on fire")
 
 
 def product_name(random: Random, number: int) -> str:

@@ -9,33 +9,25 @@ from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
 
-from cli.local.zoho_simulator import fields, history
-from cli.local.zoho_simulator.clock import zoho_date, zoho_time
-from cli.local.zoho_simulator.entities import line_items, products
-from cli.local.zoho_simulator.entities.locations import location
+from cli.local.zoho_simulator import fields, history, vocabulary
+from cli.local.zoho_simulator.clock import zoho_date
+from cli.local.zoho_simulator.entities import adjustment_documents, line_items, products
 from cli.local.zoho_simulator.entities.products import Item
-from cli.local.zoho_simulator.money import ZERO, decimal, number
-from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
+from cli.local.zoho_simulator.money import ZERO, decimal
+from cli.local.zoho_simulator.organisation import LOCATIONS
 from cli.local.zoho_simulator.records import (
     EntitySpec,
     Fields,
     InvalidValue,
-    Json,
     Listing,
     Predicate,
-    Product,
     Record,
     Refused,
     Totals,
     View,
     date_filters,
-    overlaid,
 )
-from cli.local.zoho_simulator.shapes import shape
 from cli.local.zoho_simulator.world import World
-
-COST_ACCOUNT = "2646610000000034003"
-REASONS = ("جرد سنوي", "Stocktaking results", "Damaged goods", "Stolen goods", "تالف", "Stock on fire")
 
 
 class AdjustedLine(NamedTuple):
@@ -92,7 +84,7 @@ def _new(world: World, random: Random, *, at: int) -> Adjustment:
         created=at,
         modified=at,
         date=zoho_date(at),
-        reason=random.choice(REASONS),
+        reason=random.choice(vocabulary.REASONS),
         lines=_lines(world, random),
         kind="quantity",
         location=random.choices(range(len(LOCATIONS)), weights=(6, 2, 1, 1, 1))[0],
@@ -112,70 +104,7 @@ def generate(world: World, random: Random) -> Iterator[Adjustment]:
         yield made
 
 
-# -- what Zoho shows
-
-
-def _common(world: World, made: Adjustment) -> Json:
-    place = location(world, made.location)
-    return {
-        "inventory_adjustment_id": made.id,
-        "date": made.date,
-        "reason": made.reason,
-        "reason_id": f"26466100000000490{REASONS.index(made.reason):02d}" if made.reason in REASONS else "",
-        "description": made.description,
-        "reference_number": made.reference,
-        "adjustment_type": made.kind,
-        "total": number(made.total),
-        "created_by_id": STAFF[2].user_id,
-        "created_by_name": STAFF[2].name,
-        "created_time": zoho_time(made.created),
-        "location_id": place.id,
-        "location_name": place.name,
-    }
-
-
-def row(world: World, made: Adjustment, product: Product) -> Json:
-    """A list row."""
-    return overlaid({**shape("adjustment_row"), **_common(world, made)}, made.overlay)
-
-
-def document(world: World, made: Adjustment, product: Product) -> Json:
-    """The adjustment with its lines."""
-    place, of_quantity = location(world, made.location), made.kind == "quantity"
-    lines = [
-        {
-            **shape("adjustment_line"),
-            "line_item_id": line.line_id,
-            "item_id": line.item_id,
-            "item_order": order,
-            "name": line.name,
-            "sku": line.sku,
-            "unit": line.unit,
-            "quantity_adjusted": number(line.quantity) if of_quantity else "",
-            "value_adjusted": "" if of_quantity else number(line.worth),
-            "item_total": number(line.worth),
-            "adjustment_account_id": COST_ACCOUNT,
-            "location_id": place.id,
-            "location_name": place.name,
-        }
-        for order, line in enumerate(made.lines, 1)
-    ]
-    shown = {
-        **shape("adjustment_document"),
-        **_common(world, made),
-        "line_items": lines,
-        "last_modified_time": zoho_time(made.modified),
-    }
-    return overlaid(shown, made.overlay)
-
-
 # -- changes
-
-
-def _kind(value: object) -> str:
-    if value not in ("quantity", "value"):
-        raise ValueError("adjustment_type: quantity or value")
-    return str(value)
 
 
 SETTERS: dict[str, fields.Setter] = {
@@ -183,7 +112,7 @@ SETTERS: dict[str, fields.Setter] = {
     "reason": ("reason", fields.text),
     "description": ("description", fields.text),
     "reference_number": ("reference", fields.text),
-    "adjustment_type": ("kind", _kind),
+    "adjustment_type": ("kind", fields.one_of("adjustment_type", "quantity", "value")),
 }
 COMPUTED = frozenset({"inventory_adjustment_id", "total", "reason_id", "created_time", "location_name"})
 SHAPES = ("adjustment_row", "adjustment_document")
@@ -242,7 +171,7 @@ def random_edit(world: World, made: Adjustment, random: Random) -> Fields:
     """What staff change."""
     choices: list[Fields] = [
         {"description": f"تعديل {random.randrange(1000)}"},
-        {"reason": random.choice(REASONS)},
+        {"reason": random.choice(vocabulary.REASONS)},
         {"reference_number": f"REF-IA-{random.randrange(10**5):05d}"},
     ]
     return random.choice(choices)
@@ -291,8 +220,8 @@ ADJUSTMENTS: EntitySpec[Adjustment] = EntitySpec(
     ),
     views=(View(name="inventory", shows=lambda made: True, sizes={"small": 10, "demo": 100, "tsh": 600}),),
     chosen_fields=("inventory_adjustment_id", "date", "reason", "total"),
-    row=row,
-    document=document,
+    row=adjustment_documents.row,
+    document=adjustment_documents.document,
     totals=totals,
     generate=generate,
     create=create,

@@ -18,7 +18,7 @@ from cli.local.zoho_simulator.entities.contact_documents import (
     persons,
     row,
 )
-from cli.local.zoho_simulator.money import CURRENCIES, IQD, RMB, USD, ZERO, Currency
+from cli.local.zoho_simulator.money import IQD, RMB, USD, ZERO, Currency, currency
 from cli.local.zoho_simulator.records import (
     Below,
     EntitySpec,
@@ -115,13 +115,6 @@ def totals(contact: Contact) -> Totals:
 # -- changes
 
 
-def _currency(value: object) -> Currency:
-    code = str(value)
-    if code not in CURRENCIES:
-        raise ValueError(f"unknown currency {code}")
-    return CURRENCIES[code]
-
-
 SETTERS: dict[str, fields.Setter] = {
     "contact_name": ("name", fields.text),
     "company_name": ("company", fields.text),
@@ -134,7 +127,7 @@ SETTERS: dict[str, fields.Setter] = {
     "status": ("status", fields.text),
     "notes": ("notes", fields.text),
     "payment_terms": ("terms", int),
-    "currency_code": ("currency", _currency),
+    "currency_code": ("currency", currency),
 }
 COMPUTED = frozenset(
     {"contact_id", "created_time", "has_transaction", *(name for name in shape("contact_row") if "amount" in name)}

@@ -74,12 +74,6 @@ def generate(world: World, random: Random) -> Iterator[PurchaseOrder]:
 # -- changes
 
 
-def _status(value: object) -> str:
-    if value not in STATES:
-        raise ValueError(f"status: one of {', '.join(STATES)}")
-    return str(value)
-
-
 def _share(value: object) -> Decimal:
     share = decimal(value)
     if not 0 <= share <= 1:
@@ -91,7 +85,7 @@ SETTERS: dict[str, fields.Setter] = {
     **trade.SETTERS,
     "purchaseorder_number": ("number", fields.text),
     "delivery_date": ("delivery_date", fields.text),
-    "status": ("status", _status),
+    "status": ("status", fields.one_of("status", *STATES)),
     "received_share": ("share", _share),
     "ship_via": ("ship_via", fields.text),
 }

@@ -21,7 +21,6 @@ from cli.local.zoho_simulator.world import World
 
 INVOICED_SHARE = 0.93
 OLD_STATES, OLD_WEIGHTS = ("void", "draft", "closed", "open"), (4, 1, 2, 3)
-STATES = frozenset(OLD_STATES)
 
 
 def _new(world: World, random: Random, customer: Contact, lines: tuple[Line, ...], *, index: int, at: int) -> Order:
@@ -107,17 +106,11 @@ def _started(world: World, order: Order) -> Order:
 # -- changes
 
 
-def _status(value: object) -> str:
-    if value not in STATES:
-        raise ValueError(f"status: one of {', '.join(sorted(STATES))}; the others follow from invoices")
-    return str(value)
-
-
 SETTERS: dict[str, fields.Setter] = {
     **trade.SETTERS,
     "salesorder_number": ("number", fields.text),
     "shipment_date": ("shipment_date", fields.text),
-    "status": ("status", _status),
+    "status": ("status", fields.one_of("status", *sorted(OLD_STATES), note="; the others follow from invoices")),
     "shipping_charge": ("shipping", decimal),
 }
 SPECIAL = ("customer_id", "line_items")
