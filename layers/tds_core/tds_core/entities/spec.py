@@ -15,6 +15,8 @@ Product = Literal["books", "inventory"]
 # what a call is made for by the clock; how often stands in one table
 Purpose = Literal["poll", "slow_poll", "stock", "balances", "prices", "daily", "deep"]
 ROWS_PER_PAGE = 200
+# what lines quote of their products: it moves without them, and is left out of hashes
+STOCK_OF_LINES = frozenset({"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
