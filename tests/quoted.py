@@ -1,7 +1,8 @@
 """What documents quote of other records: it is as old as they are, and moves neither their version nor their list row.
 
 An invoice quotes its customer's balance and first contact person, a payment its invoices; what of it is a column is
-compared as such. The simulator also quotes the customer's present address in old invoices.
+compared as such. The simulator also quotes the customer's present address in old invoices. The days until something is
+due are as old as the document, too: they move at every midnight.
 """
 
 import re
@@ -26,6 +27,8 @@ _QUOTED = frozenset(
         "salesorders",
         "billing_address",
         "customer_default_billing_address",
+        "due_by_days",
+        "due_days",
     }
 )
 

@@ -79,8 +79,8 @@ def verify(road: Road, *entities: str, heal: bool = True, drains: bool = True) -
             report: Report = json.loads(json.dumps(shown["report"], default=str))
             return report
         if drains:
-            road.work()
             road.hurry()
+            road.work()
     raise AssertionError(f"the run did not end: {shown}")
 
 

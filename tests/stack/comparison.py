@@ -1,12 +1,14 @@
-"""Whether the mirror is Zoho's equal and kept its limits, how it is begun anew, killed, and let recover."""
+"""Whether the mirror is Zoho's equal and kept its limits, how it is begun anew, held up, killed, and let recover."""
 
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import psycopg
 
 from cli.reckoning import accounts
+from cli.verification import follow
 from tds_core.entities import REGISTRY
 from tds_core.zoho.retry import MINT_LIMIT
 from tests.quoted import differing
@@ -56,6 +58,13 @@ def recover(stack: Stack) -> int:
     return sum(fault["happened"] for fault in faults if fault["kind"] == "limit")
 
 
+def verify(stack: Stack, *, heal: bool) -> Json:
+    """Hold everything against Zoho, as every night does with healing; returns the report."""
+    run = stack.deployment.ask("verify", {"heal": heal})["run"]
+    report: Json = follow(stack.deployment.ask, run, lambda _: None, timeout_s=120)
+    return report
+
+
 def assert_limits_were_kept(
     stats: Json, refusals: int, *, per_minute: int, in_flight: int, mints: int = MINT_LIMIT
 ) -> None:
@@ -72,6 +81,19 @@ def kill_functions(stack: Stack, function: str = "Backfill") -> int:
     for process in processes:
         process.send_signal(signal.SIGKILL)
     return len(processes)
+
+
+@contextmanager
+def locked(stack: Stack, entity: str, record: str) -> Iterator[None]:
+    """Hold a record as another writer would."""
+    with psycopg.connect(stack.state.database_dsn) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", (entity, record))
+        yield
+        connection.rollback()
+
+
+def waits_for_lock(stack: Stack) -> bool:
+    return stack.query("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == [(True,)]
 
 
 def crash_database(stack: Stack) -> int:
@@ -96,6 +118,6 @@ def assert_equal(stack: Stack) -> None:
 
 
 def assert_nothing_is_dead(stack: Stack) -> None:
-    """No message, webhook or run is in a queue of dead things."""
+    """No message, webhook or run is in a queue of dead things; if one is, its reason is told."""
     dead = stack.deployment.dead_letters()
-    assert dead == {}, dead
+    assert dead == {}, (dead, stack.deployment.ask("dlq_list", {})["things"])

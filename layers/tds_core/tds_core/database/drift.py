@@ -166,7 +166,9 @@ def _settle_query(name: str) -> sql.Composed:
             LEFT JOIN {mirror} AS m ON m.{key} = d.id
             LEFT JOIN tds.backlog AS b ON b.entity = d.entity AND b.id = d.id
             WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.how IS NULL
-                AND (b.id IS NULL OR b.parked_at IS NOT NULL OR b.reason LIKE %(unconfirmed)s)
+                AND (b.id IS NULL OR b.parked_at IS NOT NULL
+                    -- what is due is still to be fetched for this run, whatever was said of it before
+                    OR b.reason LIKE %(unconfirmed)s AND b.not_before > now())
         ), judged AS (
             SELECT o.*, CASE
                 WHEN stuck IS NOT NULL THEN stuck
