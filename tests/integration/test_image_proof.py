@@ -81,7 +81,7 @@ def test_images_that_are_as_they_have_to_be_are_ok_at_the_first_look(road: Image
     proof = Proof(road, heal=True)
     assert proof.step() == "report"
     sides = {"expected": 2, "stored": 2, "linked": 2, "reachable": 2}
-    assert proof.part == {"ok": True, "pending": 0, "healed": 0, "remaining": 0, "faults": {}} | sides
+    assert proof.part == {"ok": True, "pending": 0, "healed": 0, "remaining": 0, "faults": {}, "error": None} | sides
 
 
 def test_a_missing_image_makes_a_run_that_heals_nothing_not_ok(road: ImageRoad) -> None:
@@ -157,3 +157,4 @@ def test_a_bucket_that_cannot_be_read_is_tried_for_an_hour_and_then_told(road: I
     proof.age("2 hours")
     assert proof.step() == "report"
     assert proof.part["ok"] is False and "bucket not listed" in proof.part["error"]
+    assert (proof.part["expected"], proof.part["faults"]) == (0, {}), "whoever reads it finds every figure"

@@ -8,9 +8,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tds_core.database import watch
+from tds_core.database import backlog, watch
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
+from tds_core.priority import Priority
 from tds_core.sync import overview, signals
 from tds_core.sync.trace import trace
 from tds_core.sync.verdict import verdict
@@ -136,6 +137,13 @@ def test_drift_above_one_percent_is_bad_until_it_is_healed(looks: Looks, databas
     assert (shown["id"], shown["field"], shown["erp"], shown["zoho"]) == ("7", "total", "1.00", "2.00")
     database.execute("UPDATE tds.drift SET healed_at = now(), how = 'fetched'")
     assert looks.look() == []
+
+
+def test_the_page_tells_while_a_history_lasts_how_long_it_takes(looks: Looks, database: Database) -> None:
+    with database.transaction() as connection:
+        backlog.request(connection, "invoices", ["1", "2"], priority=Priority.BACKFILL, cause="walk")
+    assert looks.look() == ["history"]
+    assert overview.read(looks.grave.settings, looks.reader)["eta_s"] > 0, "it may read, and no more"
 
 
 def test_a_stale_list_is_bad_until_it_is_read(looks: Looks, database: Database) -> None:

@@ -16,6 +16,11 @@ _CHECK_S = 60.0
 # what is not healed, or cannot be looked at, for so long is told as it is
 _PATIENCE = timedelta(hours=1)
 _SHOWN = 20
+_SIDES = ("expected", "stored", "linked", "reachable")
+_NOTHING: Mapping[str, Any] = dict.fromkeys((*_SIDES, "pending", "healed", "remaining"), 0) | {
+    "faults": {},
+    "error": None,
+}
 
 
 class Check(Protocol):
@@ -77,16 +82,15 @@ def part(run: Verification) -> dict[str, Any] | None:
     found = run.place.get("images")
     if not found:
         return None
-    told = {name: value for name, value in found.items() if name != "healing"}
-    return {"ok": not (told.get("error") or told["remaining"] or told["pending"])} | told
+    told = {**_NOTHING} | {name: value for name, value in found.items() if name != "healing"}
+    return {"ok": not (told["error"] or told["remaining"] or told["pending"])} | told
 
 
 def _told(report: ImageReport, before: Mapping[str, Any], late: Collection[str]) -> dict[str, Any]:
     wrong = report.faults | report.parked
-    names = ("expected", "stored", "linked", "reachable")
     healing = before.get("healing", sorted(report.faults) if report.healed else [])
     return {
-        **{name: before.get(name, getattr(report, name)) for name in names},
+        **{name: before.get(name, getattr(report, name)) for name in _SIDES},
         "pending": report.pending,
         "healed": len(set(healing) - wrong.keys() - set(late)) if before else 0,
         "remaining": len(wrong) + report.unchecked,

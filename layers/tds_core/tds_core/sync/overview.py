@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from tds_core.database import announcements, census, checks, images, outbox, watch
+from tds_core.database import announcements, census, checks, images, outbox, sizes, watch
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, scans
 from tds_core.plain import plain
 from tds_core.settings import Settings
-from tds_core.sync import plan, poll, signals
+from tds_core.sync import aging, plan, poll, signals
+from tds_core.sync.cadence import Cadence
 from tds_core.sync.verdict import Verdict, verdict
 from tds_core.words import words
+from tds_core.zoho.status import Day
 
 _HOUR_S = 3_600.0
 _DAY = timedelta(days=1)
@@ -32,7 +34,7 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
         "days": watch.days(database, number=DAYS),
         "entities": {name: census.entity_figures(database, spec) for name, spec in REGISTRY.items()},
         "backlog": census.backlog_figures(database),
-        "eta_s": _eta_s(settings, database) if found.pending_history else None,
+        "eta_s": _eta_s(settings, database, day) if found.pending_history else None,
         "images": images.figures(database),
         "scans": {name: one for name, one in cursors.items() if name in scans()},
         "organization": cursors.get(poll.ORGANIZATION),
@@ -54,9 +56,17 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
     return plainly
 
 
-def _eta_s(settings: Settings, database: Database) -> float | None:
+def _eta_s(settings: Settings, database: Database, day: Day) -> float | None:
     """The seconds until the history is whole; None when nothing of the day is left for it."""
-    planned = plan.read(settings, database)
+    # not `plan.read`, which makes cursors that are not there yet: the page only reads
+    planned = plan.plan(
+        Cadence.of(settings, day_limit=day.limit, zone=day.zone),
+        {name: sizes.read(database, spec) for name, spec in REGISTRY.items()},
+        day_limit=day.limit,
+        is_told=day.is_told,
+        minute_limit=settings.minute_limit,
+        aged_a_day=aging.calls_a_day(settings, day.limit),
+    )
     return None if planned.history.days is None else planned.history.days * _DAY.total_seconds()
 
 
