@@ -29,7 +29,8 @@ from tds_core.sync.poll import Poll
 from tds_core.sync.process import Processor
 from tds_core.sync.verify import Verify
 from tds_core.sync.walk import Walk
-from tds_core.zoho.client import VERSIONS, UnifiedZohoClient
+from tds_core.zoho.caller import VERSIONS
+from tds_core.zoho.client import UnifiedZohoClient
 from tds_core.zoho.retry import RetryPolicy
 from tests import zoho_fakes
 from tests.zoho_fakes import error

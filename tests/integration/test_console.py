@@ -13,7 +13,6 @@ from tds_core.priority import Priority
 from tds_core.sync.console import Console
 from tds_core.sync.dead_letters import DeadLetters
 from tests.integration.road import (
-    Connect,
     Queued,
     Road,
     Waker,
@@ -25,16 +24,6 @@ from tests.integration.road import (
     record,
     zoho_time,
 )
-
-
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
 
 
 @pytest.fixture

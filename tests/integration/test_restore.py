@@ -30,16 +30,6 @@ OLDER = "older"
 
 
 @pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
-
-
-@pytest.fixture
 def backup(postgres: Server, owner_conninfo: str, road: Road, zoho: Zoho) -> Iterator[Connect]:
     """A copy of the mirror from before the changes; the mirror itself has them all."""
     held = [document("invoices", name) for name in ("901", "902", "903")]

@@ -45,8 +45,9 @@ def test_a_record_is_told_from_its_webhook_to_its_tombstone(console: Console, ro
     zoho.put("invoices", document("invoices", "902"))
     hear(road, "invoices", document("invoices", "902"))
     road.request("invoices", "901")
-    road.hurry()
-    road.work()
+    for _ in range(2):  # Zoho is asked again, since nobody announced it
+        road.hurry()
+        road.work()
     told = ask(console, "trace", name="invoices", record="901")
     assert (told["id"], told["entity"], told["time_zone"], told["is_cut"]) == ("901", "invoices", "Asia/Baghdad", False)
     assert told["record"]["deleted_at"] and told["record"]["detail_observed_by"] == "webhook"

@@ -15,6 +15,7 @@ from cli import spoil as demo
 from tds_core.database import reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
+from tds_core.entities.spec import EntitySpec
 from tds_core.errors import TdsError
 from tds_core.sync.image_check import ImageReport
 from tests.integration.road import (
@@ -78,8 +79,8 @@ def verify(road: Road, *entities: str, heal: bool = True, drains: bool = True) -
             report: Report = json.loads(json.dumps(shown["report"], default=str))
             return report
         if drains:
-            road.work()
             road.hurry()
+            road.work()
     raise AssertionError(f"the run did not end: {shown}")
 
 
@@ -165,6 +166,61 @@ def test_what_was_spoiled_is_found_and_healed(
     assert mirrored(road.database, "invoices", "total", "balance", "tax_total", "line_items", "zoho", "notes") == before
     again = verify(road, "invoices")
     assert (again["ok"], kinds(road, again)) == (True, [])
+
+
+_WRONG = {
+    "text": "'wrong'",
+    "numeric": "-7.77",
+    "integer": "-7",
+    "date": "'2001-01-01'",
+    "timestamp with time zone": "'2001-01-01'",
+    "boolean": "NOT coalesce({}, false)",
+    "jsonb": """'["wrong"]'""",
+}
+
+
+@pytest.mark.parametrize("entity", [name for name, spec in REGISTRY.items() if not spec.rows_are_documents])
+def test_every_column_that_the_list_shows_is_found_wrong_and_healed(road: Road, zoho: Zoho, entity: str) -> None:
+    spec = REGISTRY[entity]
+    fill(road, zoho, entity, 901, 902)
+    verify(road, entity)  # now the list was seen later than the document, and its row is known by its hash
+    names = sorted(spec.header_columns & listed_columns(spec, zoho) - {spec.key})
+    before = mirrored(road.database, entity, *names)
+    kinds_of: dict[str, str] = dict(
+        road.database.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'erp'"
+            " AND table_name = %s",
+            (spec.table,),
+        )
+    )
+    wrong = ", ".join(f"{name} = {_WRONG[kinds_of[name]].format(name)}" for name in names)
+    spoil(road, f"UPDATE erp.{spec.table} SET {wrong} WHERE {spec.key} = '901'")
+    report = verify(road, entity)
+    assert {field for _, kind, field, _ in kinds(road, report) if kind == "mismatched"} == set(names)
+    assert (report["ok"], found(report, entity)["healed"]) == (True, 1)
+    assert mirrored(road.database, entity, *names) == before
+    again = verify(road, entity)
+    assert (again["ok"], kinds(road, again)) == (True, [])
+
+
+def listed_columns(spec: EntitySpec, zoho: Zoho) -> set[str]:
+    """The columns that the list's rows fill."""
+    path = next(path for path in zoho.documents if path.endswith(spec.path))
+    shown = (listed(spec.name, one) for one in zoho.documents[path].values())
+    return {name for one in shown for name in spec.model.parse(one).columns()}
+
+
+def test_sums_that_differ_without_a_record_that_does_are_not_equal(
+    road: Road, zoho: Zoho, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    overlooked = {"currency": "IQD", "status": "sent", "column": "total", "zoho": "3.00", "erp": "3"}
+    monkeypatch.setattr(reckoning, "totals", lambda *_: [overlooked])
+    assert verify(road, "invoices")["ok"] is True
+    overlooked["erp"] = "2"
+    report = verify(road, "invoices")
+    assert (report["ok"], kinds(road, report)) == (False, [])
+    assert report["entities"]["invoices"]["unexplained"] == [overlooked]
 
 
 def test_what_the_demo_spoils_is_found_and_healed(road: Road, zoho: Zoho, conninfo: str) -> None:

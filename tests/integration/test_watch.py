@@ -1,12 +1,11 @@
 """What makes the verdict bad shows within one look of a minute, and is gone when it is healed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
 import pytest
-from moto import mock_aws
 from psycopg.conninfo import make_conninfo
 
 from tds_core.database import backlog, watch
@@ -26,21 +25,10 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def grave(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graveyard]:
-    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setattr("tds_core.sync.dead_queue.WAIT_S", 0)
-    with mock_aws():
-        be_well(database)
-        yield Graveyard.make(database)
-
-
-@pytest.fixture
-def reader(owner_conninfo: str) -> Iterator[Database]:
-    """The database as the status page reads it."""
-    opened = Database(lambda: make_conninfo(owner_conninfo, user="tds_reader"), application_name="test")
-    yield opened
-    opened.close()
+def grave(grave: Graveyard) -> Graveyard:
+    """Beside a mirror in which all is well."""
+    be_well(grave.database)
+    return grave
 
 
 class Looks:

@@ -1,14 +1,9 @@
 """tds verify on the deployed stack: what was spoiled in PostgreSQL is found, then healed, and the exit codes say so."""
 
 from cli.spoil import spoil
-from cli.verification import follow
 from tds_core.entities import REGISTRY
-from tests.stack.running import Json, Stack
-
-
-def verify(stack: Stack, *, heal: bool) -> Json:
-    run = stack.deployment.ask("verify", {"heal": heal})["run"]
-    return follow(stack.deployment.ask, run, lambda _: None, timeout_s=60)
+from tests.stack.comparison import verify
+from tests.stack.running import Stack
 
 
 def test_spoiled_records_are_found_and_healed(stack: Stack) -> None:

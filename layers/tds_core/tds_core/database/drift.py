@@ -13,7 +13,7 @@ from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
 from tds_core.database import backlog, excuses
-from tds_core.database.comparison import shown_columns, typed
+from tds_core.database.comparison import compared_columns, typed
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
 from tds_core.entities.spec import EntitySpec
@@ -42,6 +42,15 @@ def record_local(connection: Connection, run_id: int, spec: EntitySpec, found: I
             """,
             [(run_id, spec.name, one.id, one.field, Jsonb(one.erp), Jsonb(one.expected)) for one in found],
         )
+
+
+def suspected(database: Database, run_id: int, spec: EntitySpec, ids: Sequence[str]) -> set[str]:
+    """Those of the ids of which a column is suspected to differ from the list."""
+    query = """
+        SELECT DISTINCT id FROM tds.drift
+        WHERE run_id = %s AND entity = %s AND kind = 'mismatched' AND id = ANY(%s)
+    """
+    return {one for (one,) in database.execute(query, (run_id, spec.name, list(ids)))}
 
 
 def watch(connection: Connection, run_id: int, spec: EntitySpec, ids: Sequence[str]) -> None:
@@ -157,7 +166,9 @@ def _settle_query(name: str) -> sql.Composed:
             LEFT JOIN {mirror} AS m ON m.{key} = d.id
             LEFT JOIN tds.backlog AS b ON b.entity = d.entity AND b.id = d.id
             WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.how IS NULL
-                AND (b.id IS NULL OR b.parked_at IS NOT NULL OR b.reason LIKE %(unconfirmed)s)
+                AND (b.id IS NULL OR b.parked_at IS NOT NULL
+                    -- what is due is still to be fetched for this run, whatever was said of it before
+                    OR b.reason LIKE %(unconfirmed)s AND b.not_before > now())
         ), judged AS (
             SELECT o.*, CASE
                 WHEN stuck IS NOT NULL THEN stuck
@@ -183,7 +194,7 @@ def _settle_query(name: str) -> sql.Composed:
     ).format(
         key=sql.Identifier(spec.key),
         mirror=sql.Identifier("erp", spec.table),
-        now=typed(spec, shown_columns(spec), "m"),
+        now=typed(spec, compared_columns(spec), "m"),
         state=_STATE,
     )
 
@@ -214,4 +225,4 @@ def _judge_query(name: str) -> sql.Composed:
         ) AS j
         WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.id = t.id AND d.kind = j.kind AND d.field = j.field
         """
-    ).format(mirror=sql.Identifier("erp", spec.table), fetched=typed(spec, shown_columns(spec), "r"))
+    ).format(mirror=sql.Identifier("erp", spec.table), fetched=typed(spec, compared_columns(spec), "r"))

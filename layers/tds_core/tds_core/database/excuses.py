@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from psycopg import Connection, sql
 
-from tds_core.database.comparison import VERSION, shown_columns, typed
+from tds_core.database.comparison import VERSION, mirrored_columns, typed
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
 from tds_core.entities.spec import EntitySpec, Touch
@@ -72,7 +72,8 @@ def _touched_query(name: str, touch: Touch) -> sql.Composed:
         UPDATE tds.drift AS d SET status = 'dismissed', how = {how}
         FROM tds.verification_seen AS s
         WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.kind = 'mismatched' AND d.status = 'confirmed'
-            AND d.healed_at IS NOT NULL AND s.run_id = d.run_id AND s.entity = d.entity AND s.id = d.id
+            AND d.healed_at IS NOT NULL AND d.field = ANY({moving})
+            AND s.run_id = d.run_id AND s.entity = d.entity AND s.id = d.id
             AND NOT EXISTS (
                 SELECT FROM tds.drift AS v
                 WHERE v.run_id = d.run_id AND v.entity = d.entity AND v.id = d.id AND v.field = {version}
@@ -89,6 +90,7 @@ def _touched_query(name: str, touch: Touch) -> sql.Composed:
         """
     ).format(
         how=sql.Literal(f"moved by {source.name}"),
+        moving=sql.Literal(list(entity(touch.entity).moving_columns)),
         version=sql.Literal(VERSION),
         scan=sql.Literal(entity(touch.entity).scan_name),
         mirror=sql.Identifier("erp", source.table),
@@ -118,5 +120,5 @@ def _correct_query(name: str) -> sql.Composed:
     ).format(
         key=sql.Identifier(spec.key),
         mirror=sql.Identifier("erp", spec.table),
-        now=typed(spec, sorted({*shown_columns(spec), *({"currency", "status"} & set(spec.model.model_fields))}), "m"),
+        now=typed(spec, mirrored_columns(spec), "m"),
     )

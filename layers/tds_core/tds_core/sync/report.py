@@ -4,6 +4,7 @@ Counts and differences are as they were found; `healed` and `remaining` say how 
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from tds_core.database import census, reckoning, runs
@@ -23,7 +24,7 @@ _STALE = 2
 def make(settings: Settings, database: Database, run: Verification) -> dict[str, Any]:
     """Read it all; `ok` only if nothing is missing, extra, mismatched, pending or unhealed and every list was read.
 
-    That holds of images, too.
+    That holds of images, too; and sums that differ need a record that differed, or one that was in motion.
     """
     day = status.day(settings, database)
     cadence = Cadence.of(settings, day_limit=day.limit, zone=day.zone)
@@ -39,7 +40,8 @@ def make(settings: Settings, database: Database, run: Verification) -> dict[str,
             "error": failed.get(spec.scan_name),
         }
     images = image_proof.part(run)
-    is_ok = all(not (part["remaining"] or part["details_pending"] or part["error"]) for part in entities.values())
+    faults = ("remaining", "details_pending", "error", "unexplained")
+    is_ok = not any(part[fault] for part in entities.values() for fault in faults)
     alarming = [name for name, part in entities.items() if part["mismatch_ratio"] > settings.drift_alarm_ratio]
     return {
         "ok": is_ok and (images is None or images["ok"]),
@@ -65,13 +67,16 @@ def _entity(database: Database, run: Verification, spec: EntitySpec, tally: Mapp
     found = reckoning.drift(database, run.run_id, spec)
     figures = census.entity_figures(database, spec)
     differing = found.pop("differing")
+    sums = reckoning.totals(database, run.run_id, spec) if spec.totals else []
+    differences = [one for one in sums if Decimal(one["zoho"]) != Decimal(one["erp"])]
     return {
         **counts,
         **found,
         "mismatch_ratio": round(differing / max(counts["zoho"] + found["extra"], counts["erp"], 1), 6),
         "details_pending": figures["details_pending"],
         "nulls": figures["nulls"],
-        "totals": reckoning.totals(database, run.run_id, spec) if spec.totals else [],
+        "totals": sums,
+        "unexplained": [] if differing or found["dismissed"] or counts["in_motion"] else differences,
         "children": {table.table: tally["children"].get(table.table) for table in spec.children},
         "orphans": tally["orphans"].get(spec.name, {"count": 0, "samples": []}),
     }

@@ -176,6 +176,8 @@ class Verify:
                 at = page.observed_at
                 comparison.compare(self._database, run.run_id, spec, candidates, at=at, margin_s=margin_s)
             if run.heal:
+                wrong = drift.suspected(self._database, run.run_id, spec, [one.id for one in candidates])
+                candidates = [one.forced() if one.id in wrong else one for one in candidates]
                 results = self._mirror.apply(spec, candidates, priority=Priority.VERIFICATION)
                 current.add(spec.name, count(results))
 
