@@ -14,16 +14,6 @@ from tests.zoho_fakes import error
 GONE = "901"
 
 
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
-
-
 def fill(road: Road, zoho: Zoho, *ids: int, entity: str = "invoices") -> None:
     """Let these records exist at Zoho and in the mirror."""
     zoho.put(entity, *(document(entity, str(one), last_payment_date="") for one in ids))

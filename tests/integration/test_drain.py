@@ -19,16 +19,6 @@ from tests.zoho_fakes import error
 MAINTENANCE = httpx.Response(503, text="<html>maintenance</html>")
 
 
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
-
-
 def invoices(zoho: Zoho, *ids: int, **changes: Any) -> None:
     zoho.put("invoices", *(document("invoices", str(one), line_items=[], salesorder_id="", **changes) for one in ids))
 

@@ -1,24 +1,19 @@
 """Whether the mirror is Zoho's equal and kept its limits, how it is begun anew, held up, killed, and let recover."""
 
 import os
-import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from decimal import Decimal
-from typing import Any
 
 import psycopg
 
 from cli.reckoning import accounts
 from cli.verification import follow
 from tds_core.entities import REGISTRY
-from tds_core.entities.spec import EntitySpec
 from tds_core.zoho.retry import MINT_LIMIT
-from tests.quoted import quoted
+from tests.quoted import differing
 from tests.stack.running import Json, Stack, wait_for
 
-NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 FAIR_WEATHER = {"loss": 0, "duplication": 0, "reordering": 0, "concurrency": 10, "timeout_s": 60}
 
 
@@ -149,22 +144,3 @@ def assert_nothing_is_dead(stack: Stack) -> None:
     """No message, webhook or run is in a queue of dead things; if one is, its reason is told."""
     dead = stack.deployment.dead_letters()
     assert dead == {}, (dead, stack.deployment.ask("dlq_list", {})["things"])
-
-
-def differing(spec: EntitySpec, stored: dict[str, Json | None], documents: dict[str, Json]) -> dict[str, list[str]]:
-    """The keys by which stored documents differ from Zoho's, by id."""
-    found: dict[str, list[str]] = {}
-    for record in stored.keys() | documents.keys():
-        some, other = plain(stored.get(record) or {}), plain(documents.get(record, {}))
-        keys = sorted(key for key in (some.keys() | other.keys()) - quoted(spec) if some.get(key) != other.get(key))
-        found |= {record: keys} if keys else {}
-    return found
-
-
-def plain(value: Any) -> Any:
-    """Without the spelling of numbers: what says "0.0" where the stored one says "0" is not stored anew."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return Decimal(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value

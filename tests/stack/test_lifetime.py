@@ -16,7 +16,8 @@ import psycopg
 import pytest
 
 from cli.failure import CommandFailed
-from cli.local.stack import LocalStack, Wish, send_probe
+from cli.local.health import send_probe
+from cli.local.stack import LocalStack, Wish
 from cli.local.state import StateDirectory
 from cli.local.supervisor import Plan
 from tests.stack.running import Stack, wait_for

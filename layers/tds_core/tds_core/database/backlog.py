@@ -15,6 +15,7 @@ from psycopg import Connection, sql
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tds_core.entities.spec import EntitySpec
+from tds_core.lossless_json import dumps
 from tds_core.priority import Priority
 
 MAX_ATTEMPTS = 6
@@ -57,7 +58,7 @@ def request(
         """
         INSERT INTO tds.backlog AS b (entity, id, priority, cause, not_before, forced_at)
         SELECT %(entity)s, id, %(priority)s, %(cause)s, now() + %(hold)s, CASE WHEN %(forced)s THEN now() END
-        FROM unnest(%(ids)s::text[]) AS id ORDER BY id
+        FROM json_array_elements_text(%(ids)s::json) AS id ORDER BY id
         ON CONFLICT (entity, id) DO UPDATE SET
             requested_at = greatest(b.requested_at, excluded.requested_at),
             priority = least(b.priority, excluded.priority),
@@ -73,7 +74,7 @@ def request(
         """,
         {
             "entity": entity,
-            "ids": sorted(set(ids)),
+            "ids": dumps(sorted(set(ids))),
             "priority": priority,
             "cause": cause,
             "hold": timedelta(seconds=hold_s),

@@ -54,11 +54,11 @@ def elements(before: Sequence[Any], after: Sequence[Any], *, key: str | None = N
     return {what: found for what, found in account.items() if found}
 
 
-def text(changes: Mapping[str, Any]) -> str:
-    """The account as JSON of at most `LIMIT_BYTES`: of the columns with the longest ones only their size is left."""
+def bounded(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The account, of at most `LIMIT_BYTES` as JSON: of the columns with the longest ones only their size is left."""
     whole = lossless_json.dumps(changes)
     if len(whole) * 4 <= LIMIT_BYTES or (size := len(whole.encode())) <= LIMIT_BYTES:
-        return whole
+        return changes
     kept = dict(changes)
     sizes = {name: len(lossless_json.dumps(value).encode()) for name, value in changes.items()}
     for name in sorted(sizes, key=lambda name: -sizes[name]):
@@ -66,7 +66,7 @@ def text(changes: Mapping[str, Any]) -> str:
         size -= sizes[name] - len(lossless_json.dumps(kept[name]))
         if size <= LIMIT_BYTES:
             break
-    return lossless_json.dumps(kept)
+    return kept
 
 
 def _keys(old: Any, new: Any) -> Any:

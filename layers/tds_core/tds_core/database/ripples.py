@@ -1,6 +1,6 @@
 """What a written document may have changed elsewhere without Zoho saying so: stock by its lines, balances by it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -15,7 +15,7 @@ from tds_core.entities import entity
 from tds_core.entities.model import parse_id
 from tds_core.entities.spec import EntitySpec, Touch
 from tds_core.errors import InvalidId
-from tds_core.lossless_json import JsonObject
+from tds_core.lossless_json import JsonObject, dumps
 from tds_core.priority import Priority
 
 # a version is Zoho's clock cut to a second: what was seen within this time after it may still be the state before
@@ -28,11 +28,13 @@ References = dict[Touch, list[tuple[str, list[Any]]]]
 
 def referenced(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> References:
     """What the stored documents of these ids touch now, before they are replaced or emptied."""
-    return {
-        touch: connection.execute(_stored_query(spec.table, spec.key, touch.path), (sorted(ids),)).fetchall()
-        for touch in spec.touches
-        if touch.refresh == "fetch"
-    }
+    touches = [touch for touch in spec.touches if touch.refresh == "fetch"]
+    asked = sorted(ids)
+    rows: Sequence[tuple[Any, ...]] = []
+    if touches and asked:
+        query = _stored_query(spec.table, spec.key, tuple(touch.path for touch in touches))
+        rows = connection.execute(query, (asked,)).fetchall()
+    return {touch: [(row[0], row[place]) for row in rows] for place, touch in enumerate(touches, 1)}
 
 
 def request(
@@ -59,31 +61,39 @@ def request(
             )
 
 
-def values_at(document: JsonObject, path: str) -> Iterator[Any]:
-    """The values a dotted path leads to; `line_items[].item_id` yields one per line."""
-    name, _, rest = path.partition(".")
-    value = document.get(name.removesuffix("[]"))
-    if not rest:
-        yield value
-        return
-    for element in value if isinstance(value, list) else [value]:
-        if isinstance(element, dict):
-            yield from values_at(element, rest)
+def values_at(document: JsonObject, path: str) -> list[Any]:
+    """The values a dotted path leads to; `line_items[].item_id` leads to one per line."""
+    *steps, last = _steps(path)
+    holders = [document]
+    for name in steps:
+        found = [holder.get(name) for holder in holders]
+        flat = [part for value in found for part in (value if isinstance(value, list) else (value,))]
+        holders = [part for part in flat if isinstance(part, dict)]
+    return [holder.get(last) for holder in holders]
+
+
+@lru_cache
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(name.removesuffix("[]") for name in path.split("."))
 
 
 def _touched(
     touch: Touch, changed: Mapping[str, Candidate], before: Iterable[tuple[str, list[Any]]]
 ) -> dict[str, datetime]:
     """Each touched id with the latest change that touches it."""
-    now = [(holder, list(values_at(candidate.zoho or {}, touch.path))) for holder, candidate in changed.items()]
-    latest: dict[str, datetime] = {}
+    now = [(holder, values_at(candidate.zoho or {}, touch.path)) for holder, candidate in changed.items()]
+    latest: dict[str | int, datetime] = {}
     for holder, values in (*before, *now):
         at = _changed_at(changed[holder])
         for value in values:
-            with suppress(InvalidId):  # a line without an item
-                touched = parse_id(value)
-                latest[touched] = max(at, latest.get(touched, at))
-    return latest
+            if isinstance(value, (str, int)) and latest.get(value, at) <= at:
+                latest[value] = at
+    touched: dict[str, datetime] = {}
+    for value, at in latest.items():
+        with suppress(InvalidId):  # a line without an item
+            touched_id = parse_id(value)
+            touched[touched_id] = max(at, touched.get(touched_id, at))
+    return touched
 
 
 def _changed_at(candidate: Candidate) -> datetime:
@@ -92,27 +102,31 @@ def _changed_at(candidate: Candidate) -> datetime:
 
 
 @lru_cache
-def _stored_query(table: str, key: str, path: str) -> sql.Composed:
-    steps = "$." + path.replace("[]", "[*]")
-    return sql.SQL(
-        """
-        SELECT m.{key}, jsonb_path_query_array(m.zoho, {path}) FROM {mirror} AS m
-        WHERE m.{key} = ANY(%s) AND m.zoho IS NOT NULL
-        """
-    ).format(key=sql.Identifier(key), mirror=sql.Identifier("erp", table), path=sql.Literal(steps))
+def _stored_query(table: str, key: str, paths: tuple[str, ...]) -> sql.Composed:
+    found = [
+        sql.SQL("jsonb_path_query_array(m.zoho, {})").format(sql.Literal("$." + path.replace("[]", "[*]")))
+        for path in paths
+    ]
+    return sql.SQL("SELECT m.{key}, {found} FROM {mirror} AS m WHERE m.{key} = ANY(%s) AND m.zoho IS NOT NULL").format(
+        key=sql.Identifier(key), mirror=sql.Identifier("erp", table), found=sql.SQL(", ").join(found)
+    )
 
 
 def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datetime]) -> list[str]:
     if not touched:
         return []
-    query = sql.SQL(
+    rows = connection.execute(_unseen_query(target.table, target.key), (dumps(touched), _MARGIN)).fetchall()
+    return [row[0] for row in rows]
+
+
+@lru_cache
+def _unseen_query(table: str, key: str) -> sql.Composed:
+    return sql.SQL(
         """
-        SELECT t.id FROM unnest(%s::text[], %s::timestamptz[]) AS t (id, at)
-        LEFT JOIN {mirror} AS m ON m.{key} = t.id
-        WHERE m.{key} IS NULL OR coalesce(m.detail_observed_at, m.observed_at) <= t.at + %s
+        SELECT t.key FROM json_each_text(%s::json) AS t LEFT JOIN {mirror} AS m ON m.{key} = t.key
+        WHERE m.{key} IS NULL OR coalesce(m.detail_observed_at, m.observed_at) <= t.value::timestamptz + %s
         """
-    ).format(mirror=sql.Identifier("erp", target.table), key=sql.Identifier(target.key))
-    return [row[0] for row in connection.execute(query, (list(touched), list(touched.values()), _MARGIN)).fetchall()]
+    ).format(mirror=sql.Identifier("erp", table), key=sql.Identifier(key))
 
 
 def _mark_scan(connection: Connection, target: EntitySpec, changed: Iterable[Candidate]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from tds_core import lossless_json
 from tds_core.database import changes
 from tds_core.database.candidates import Result
 from tds_core.database.ordering import Kind, Outcome
@@ -71,16 +72,13 @@ def record(connection: Connection, entity: str, chapters: list[Chapter]) -> None
     """Write the outcomes down, and their events into the outbox with the records' next numbers."""
     if not chapters:
         return
-    results = [chapter.result for chapter in chapters]
+    told = [_row(chapter, place) for place, chapter in enumerate(chapters)]
     connection.execute(
         """
         WITH told AS MATERIALIZED (
-            SELECT * FROM unnest(
-                %(ids)s::text[], %(outcomes)s::text[], %(kinds)s::text[], %(sources)s::text[],
-                %(observed)s::timestamptz[], %(versions)s::timestamptz[], %(traces)s::text[], %(webhooks)s::text[],
-                %(reasons)s::text[], %(changes)s::jsonb[], %(changed)s::text[], %(events)s::text[], %(behind)s::int[]
-            ) WITH ORDINALITY AS t (id, outcome, kind, source, observed_at, version, trace_id, webhook, reason,
-                changes, changed, event, behind, place)
+            SELECT * FROM json_to_recordset(%(told)s::json) AS t (
+                place int, id text, outcome text, kind text, source text, observed_at timestamptz, version timestamptz,
+                trace_id text, webhook text, reason text, changes jsonb, changed text[], event text, behind int)
         ), counted AS (
             INSERT INTO tds.revisions AS r (entity, id, revision)
             SELECT %(entity)s, id, count(*) FROM told WHERE event IS NOT NULL GROUP BY id
@@ -91,7 +89,7 @@ def record(connection: Connection, entity: str, chapters: list[Chapter]) -> None
             FROM told LEFT JOIN counted ON counted.id = told.id AND told.event IS NOT NULL
         ), published AS (
             INSERT INTO tds.outbox (entity, id, kind, changed, sequence, trace_id)
-            SELECT %(entity)s, id, event, coalesce(string_to_array(changed, ','), '{}'), sequence, trace_id
+            SELECT %(entity)s, id, event, changed, sequence, trace_id
             FROM numbered WHERE event IS NOT NULL ORDER BY place
         )
         INSERT INTO tds.change_log (entity, id, outcome, kind, source, observed_at, version, trace_id, webhook, reason,
@@ -99,23 +97,28 @@ def record(connection: Connection, entity: str, chapters: list[Chapter]) -> None
         SELECT %(entity)s, id, outcome, kind, source, observed_at, version, trace_id, webhook, reason, changes, sequence
         FROM numbered ORDER BY place
         """,
-        {
-            "entity": entity,
-            "ids": [result.candidate.id for result in results],
-            "outcomes": [result.outcome.value for result in results],
-            "kinds": [result.candidate.observation.kind.value for result in results],
-            "sources": [result.candidate.source for result in results],
-            "observed": [result.candidate.observation.observed.at for result in results],
-            "versions": [result.candidate.observation.version for result in results],
-            "traces": [result.candidate.trace_id[:_TRACE_ID_LENGTH] or None for result in results],
-            "webhooks": [result.candidate.webhook or None for result in results],
-            "reasons": [result.reason for result in results],
-            "changes": [changes.text(chapter.changes) if chapter.changes else None for chapter in chapters],
-            "changed": [",".join(sorted(chapter.changes)) if chapter.changes else None for chapter in chapters],
-            "events": [chapter.event.value if chapter.event else None for chapter in chapters],
-            "behind": [chapter.behind for chapter in chapters],
-        },
+        {"entity": entity, "told": lossless_json.dumps(told)},
     )
+
+
+def _row(chapter: Chapter, place: int) -> dict[str, Any]:
+    result, candidate = chapter.result, chapter.result.candidate
+    return {
+        "place": place,
+        "id": candidate.id,
+        "outcome": result.outcome.value,
+        "kind": candidate.observation.kind.value,
+        "source": candidate.source,
+        "observed_at": candidate.observation.observed.at,
+        "version": candidate.observation.version,
+        "trace_id": candidate.trace_id[:_TRACE_ID_LENGTH] or None,
+        "webhook": candidate.webhook or None,
+        "reason": result.reason,
+        "changes": changes.bounded(chapter.changes) if chapter.changes else None,
+        "changed": sorted(chapter.changes or ()),
+        "event": chapter.event.value if chapter.event else None,
+        "behind": chapter.behind,
+    }
 
 
 def _event(outcome: Outcome, *, is_known: bool) -> Event | None:

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
+from tds_core import lossless_json
 from tds_core.database.candidates import Candidate
 from tds_core.database.ordering import Clock, Moment, Record, Track
 from tds_core.entities.spec import ChildTable, EntitySpec
@@ -56,22 +57,19 @@ def upsert(
     groups: dict[tuple[tuple[str, ...], frozenset[str], bool], list[dict[str, Any]]] = defaultdict(list)
     for document_id in sorted(rows):
         row = rows[document_id]
-        parts = _parts(row)
-        values = {name: _adapt(value) for name, value in row.items() if name not in parts}
+        names = tuple(sorted(row.keys() - {spec.key}))
         replaces = document_id in stored and not spec.json_columns.isdisjoint(row)
-        groups[tuple(sorted(row.keys() - {spec.key})), parts, replaces].append(values | {spec.key: document_id})
+        groups[names, _parts(row), replaces].append({**row, spec.key: document_id})
     replaced: dict[str, dict[str, Any]] = {}
-    with connection.cursor() as cursor:
-        for (names, parts, replaces), parameters in groups.items():
-            if not replaces:
-                cursor.executemany(_upsert_query(spec.table, spec.key, names, parts), parameters)
-                continue
-            nested = tuple(name for name in names if name in spec.json_columns)
-            query = _replace_query(spec.table, spec.key, names, parts, nested)
-            cursor.executemany(query, parameters, returning=True)
-            for values, results in zip(parameters, cursor.results(), strict=True):
-                for pairs in results:
-                    replaced[values[spec.key]] = _replaced(nested, pairs)
+    for (names, parts, replaces), group in groups.items():
+        told = _told(group, parts)
+        if not replaces:
+            connection.execute(_upsert_query(spec.table, spec.key, names, parts), told)
+            continue
+        nested = tuple(name for name in names if name in spec.json_columns)
+        query = _replace_query(spec.table, spec.key, names, parts, nested)
+        for document_id, *pairs in connection.execute(query, told):
+            replaced[document_id] = _replaced(nested, pairs)
     return replaced
 
 
@@ -86,13 +84,11 @@ def replace_children(connection: Connection, spec: EntitySpec, documents: Iterab
         carrying = [candidate for candidate in written if table.table in candidate.children]
         replaced[table.table] = _delete_children(connection, spec, table, [candidate.id for candidate in carrying])
         names = (spec.key, *sorted(table.model.model_fields))
-        parameters = [
-            {name: _adapt(child.get(name)) for name in names} | {spec.key: candidate.id}
-            for candidate in carrying
-            for child in candidate.children[table.table]
+        rows = [
+            {**child, spec.key: candidate.id} for candidate in carrying for child in candidate.children[table.table]
         ]
-        with connection.cursor() as cursor:
-            cursor.executemany(_insert_query(table.table, names), parameters)
+        if rows:
+            connection.execute(_insert_query(table.table, names), _told(rows))
     return replaced
 
 
@@ -138,7 +134,7 @@ def header_values(record: Record) -> dict[str, Any]:
         "last_modified_time": track.version,
         "observed_at": track.observed.at if track.observed else None,
         "observed_by": track.observed.clock.value if track.observed else None,
-        "list_hash": track.hash,
+        "list_hash": _bytea(track.hash),
     }
 
 
@@ -149,7 +145,7 @@ def document_values(record: Record) -> dict[str, Any]:
         "detail_version": track.version,
         "detail_observed_at": track.observed.at if track.observed else None,
         "detail_observed_by": track.observed.clock.value if track.observed else None,
-        "content_hash": track.hash,
+        "content_hash": _bytea(track.hash),
     }
 
 
@@ -204,9 +200,15 @@ def _read_query(table: str, key: str, names: tuple[str, ...]) -> sql.Composed:
 
 
 @lru_cache
-def _upsert_query(table: str, key: str, names: tuple[str, ...], parts: frozenset[str]) -> sql.Composed:
-    assignments = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names]
-    return sql.SQL("{insert} ON CONFLICT ({key}) DO UPDATE SET {assignments}, synced_at = now()").format(
+def _upsert_query(table: str, key: str, names: tuple[str, ...], parts: frozenset[str]) -> sql.SQL:
+    def assignment(name: str) -> sql.Composable:
+        # what stays as it is keeps its place: PostgreSQL would compress and store an equal value anew
+        new = "CASE WHEN m.{0} = excluded.{0} THEN m.{0} ELSE excluded.{0} END" if name in parts else "excluded.{0}"
+        return sql.SQL("{0} = " + new).format(sql.Identifier(name))
+
+    assignments = map(assignment, names)
+    return _flat(
+        "{insert} ON CONFLICT ({key}) DO UPDATE SET {assignments}, synced_at = now()",
         insert=_insert_query(table, (key, *names), parts),
         key=sql.Identifier(key),
         assignments=sql.SQL(", ").join(assignments),
@@ -216,36 +218,57 @@ def _upsert_query(table: str, key: str, names: tuple[str, ...], parts: frozenset
 @lru_cache
 def _replace_query(
     table: str, key: str, names: tuple[str, ...], parts: frozenset[str], nested: tuple[str, ...]
-) -> sql.Composed:
-    """The upsert of a row that is there, with its old JSON: all parts of a statement see the table as it was before."""
+) -> sql.SQL:
+    """The upsert of rows that are there, with their old JSON: all parts of a statement see the table as it was."""
     pairs = [
         sql.SQL("o.{0} IS NULL AND n.{0} IS NOT NULL, NULLIF(o.{0}, n.{0})").format(sql.Identifier(name))
         for name in nested
     ]
-    return sql.SQL(
+    return _flat(
         """
-        WITH n AS ({upsert} RETURNING {columns})
-        SELECT {pairs} FROM n CROSS JOIN (SELECT {columns} FROM {mirror} WHERE {key} = {id}) AS o
-        """
-    ).format(
+        WITH n AS ({upsert} RETURNING m.{key}, {columns})
+        SELECT n.{key}, {pairs} FROM n
+        CROSS JOIN LATERAL (SELECT {columns} FROM {mirror} AS m WHERE m.{key} = n.{key} LIMIT 1) AS o
+        """,
         upsert=_upsert_query(table, key, names, parts),
-        columns=sql.SQL(", ").join(map(sql.Identifier, nested)),
+        columns=sql.SQL(", ").join(sql.Identifier("m", name) for name in nested),
         pairs=sql.SQL(", ").join(pairs),
         mirror=_erp(table),
         key=sql.Identifier(key),
-        id=sql.Placeholder(key),
     )
 
 
 @lru_cache
-def _insert_query(table: str, names: tuple[str, ...], parts: frozenset[str] = frozenset()) -> sql.Composed:
-    def value(name: str) -> sql.Composable:
-        part = sql.SQL("{} -> {}").format(sql.Placeholder(_RAW), sql.Literal(name))
-        return part if name in parts else sql.Placeholder(name)
+def _insert_query(table: str, names: tuple[str, ...], parts: frozenset[str] = frozenset()) -> sql.SQL:
+    """Many rows as one JSON text, and beside it their raw documents, so that nobody reads these twice."""
 
-    return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-        _erp(table), sql.SQL(", ").join(map(sql.Identifier, names)), sql.SQL(", ").join(map(value, names))
+    def value(name: str) -> sql.Composable:
+        if name in parts:
+            return sql.SQL("r.unnest -> {}").format(sql.Literal(name))
+        return sql.SQL("r.unnest") if name == _RAW else sql.Identifier("r", name)
+
+    return _flat(
+        """
+        INSERT INTO {table} AS m ({names}) SELECT {values}
+        FROM ROWS FROM (json_populate_recordset(NULL::{table}, %(rows)s::json), unnest(%(documents)b::jsonb[])) AS r
+        """,
+        table=_erp(table),
+        names=sql.SQL(", ").join(map(sql.Identifier, names)),
+        values=sql.SQL(", ").join(map(value, names)),
     )
+
+
+def _flat(query: str, **parts: sql.Composable) -> sql.SQL:
+    """A query put together once, instead of again at every use."""
+    return sql.SQL(sql.SQL(query).format(**parts).as_string())
+
+
+def _told(rows: Sequence[Mapping[str, Any]], parts: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The parameters of an insert: rows without their raw documents and what is cut out of these, and the documents."""
+    left_out = parts | {_RAW}
+    plain = [{name: value for name, value in row.items() if name not in left_out} for row in rows]
+    documents = [None if row.get(_RAW) is None else Jsonb(row[_RAW]) for row in rows]
+    return {"rows": lossless_json.dumps(plain), "documents": documents}
 
 
 def _erp(table: str) -> sql.Identifier:
@@ -260,5 +283,5 @@ def _parts(row: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def _adapt(value: Any) -> Any:
-    return Jsonb(value) if isinstance(value, dict | list) else value
+def _bytea(value: bytes | None) -> str | None:
+    return None if value is None else f"\\x{value.hex()}"

@@ -16,6 +16,8 @@ from tds_core.ids import parse_id as parse_id
 
 _ID_LENGTH = 25
 _INTEGER_LIMIT = 2**31
+# asked for every value of every document, so no union is built each time
+_NUMERIC, _SCALAR = (Decimal, int, str), (bool, int, Decimal)
 
 
 def _key(value: Any) -> str:
@@ -30,7 +32,7 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         return value
-    if isinstance(value, bool | int | Decimal):
+    if isinstance(value, _SCALAR):
         return str(value).lower() if isinstance(value, bool) else str(value)
     raise ValueError("expected text")
 
@@ -42,7 +44,7 @@ def _is_blank(value: Any) -> bool:
 def _number(value: Any) -> Decimal | None:
     if _is_blank(value):
         return None
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+    if isinstance(value, bool) or not isinstance(value, _NUMERIC):
         raise ValueError("expected a number")
     try:
         number = Decimal(value.strip()) if isinstance(value, str) else Decimal(value)
