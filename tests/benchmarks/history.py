@@ -78,7 +78,7 @@ def _at_the_real_rate(stack: Stack, seconds: int) -> dict[str, Any]:
     for name, spec in REGISTRY.items():  # each function starts once before the measurement
         if spec.webhook_modules:
             stack.create(name)
-    wait_for(lambda: not stack.deployment.queued(), "the first webhooks are not applied", timeout_s=60)
+    wait_for(lambda: not stack.deployment.queued(), "the first webhooks are not applied", timeout_s=180)
     stack.zoho("POST", "/stats/reset")
     stack.zoho("POST", "/activity", {"events": seconds * 2 // 5, "per_second": 0.4, "mix": {"create": 40, "edit": 60}})
     began = time.monotonic()

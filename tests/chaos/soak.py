@@ -61,7 +61,7 @@ class Soak:
         for name, spec in REGISTRY.items():
             if spec.webhook_modules:
                 self.stack.create(name)
-        wait_for(lambda: not self.stack.deployment.queued(), "the first webhooks are not applied", timeout_s=60)
+        wait_for(lambda: not self.stack.deployment.queued(), "the first webhooks are not applied", timeout_s=180)
         self.stack.poll()
         self._night()
         self._measure()
