@@ -1,30 +1,27 @@
 """Find what changed without a webhook: each scan by the means that its list offers."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 
 from tds_core.database import backlog, runs
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.database.runs import Cursor, Lease, Run
 from tds_core.entities import scans
-from tds_core.entities.model import parse_instant
-from tds_core.entities.spec import EntitySpec, LookBack, ModifiedSince, NewestFirst, Purpose, WholeList
-from tds_core.errors import DatabaseUnavailable, FilterIgnored, PermitDenied, RetriableError, TdsError, ZohoThrottled
+from tds_core.entities.spec import EntitySpec, Purpose
+from tds_core.errors import DatabaseUnavailable, PermitDenied, RetriableError, TdsError, ZohoThrottled
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.cadence import Cadence
 from tds_core.sync.pages import apply_page
+from tds_core.sync.rounds import Round
 from tds_core.zoho import status
 from tds_core.zoho.client import ListPage, UnifiedZohoClient
 
 # its row among the cursors
 ORGANIZATION = "organization"
-_RESOLUTION = timedelta(seconds=1)
-_SHORT_LIST_ROWS = 4_000
 _log = logging.getLogger(__name__)
 
 
@@ -112,14 +109,17 @@ class Poll:
         # until a walk has ended, what changed behind it is found from where it began
         since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - overlap
         first: ListPage | None = None
-        for page in self._pages(specs[0], since, cursor, cadence, force=force):
+        read = partial(self._read, specs[0])
+        seen = Round(spec=specs[0], cursor=cursor, cadence=cadence, since=since, whole=force, read=read)
+        for page in seen.pages():
             first = first or page
             current.zoho_calls += 1
             apply_page(self._mirror, specs, page, run=current, source="poll", priority=Priority.POLL)
             if not held.beat():
                 return False
         if first is not None:
-            runs.store_poll(self._database, cursor.scan, changed_since=first.served_at - overlap, polled_at=cursor.now)
+            reached = first.served_at - overlap if seen.is_sure else since
+            runs.store_poll(self._database, cursor.scan, changed_since=reached, polled_at=cursor.now)
         return True
 
     def _fail(self, purpose: Purpose, cursor: Cursor, cadence: Cadence, error: TdsError) -> None:
@@ -138,74 +138,13 @@ class Poll:
                     backlog.request_anew(connection, spec, priority=Priority.POLL)
                     runs.store_refetch(connection, cursor.scan, at=cursor.now)
 
-    def _pages(
-        self, spec: EntitySpec, since: datetime, cursor: Cursor, cadence: Cadence, *, force: bool
-    ) -> Iterator[ListPage]:
-        """The pages that hold every row changed since then; of a look-back sometimes only the first one."""
-        match spec.changes:
-            case ModifiedSince(sort_column=column):
-                yield from self._filtered(spec, since, column)
-            case NewestFirst(sort_column=column):
-                yield from self._newest(spec, column, "last_modified_time", since, rows=cursor.walked_rows)
-            case LookBack(date_column=column, days=days, deeper=deeper):
-                first_day = (cursor.now.astimezone(cadence.zone) - timedelta(days=days)).date()
-                midnight = datetime.combine(first_day, datetime.min.time(), cadence.zone)
-                found = self._newest(spec, column, column, midnight, rows=cursor.walked_rows)
-                is_whole = force or cadence.begins(deeper, cursor.polled_at, cursor.now)
-                yield from found if is_whole else islice(found, 1)
-            case WholeList():
-                yield from self._list(spec, {})
-
-    def _filtered(self, spec: EntitySpec, since: datetime, column: str) -> Iterator[ListPage]:
-        """Rows by `last_modified_time`, each one checked: some of Zoho's lists ignore the filter silently."""
-        parameters = {"last_modified_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")}
-        for page in self._list(spec, parameters | {"sort_column": column, "sort_order": "D"}):
-            yield page
-            if any(_is_before(row, "last_modified_time", since - _RESOLUTION) for row in page.rows):
-                raise FilterIgnored(f"{spec.name}: the list ignores last_modified_time")
-
-    def _newest(self, spec: EntitySpec, column: str, key: str, since: datetime, *, rows: int) -> Iterator[ListPage]:
-        """Pages from the newest back to `since`; all of them where a short list ignores the order.
-
-        A long one would cost a day's calls, so that is told like an ignored filter and left to the nightly walk.
-        """
-        for page in self._list(spec, {"sort_column": column, "sort_order": "D"}):
-            yield page
-            if page.sort_column == column:
-                if page.rows and _is_before(page.rows[-1], key, since):
-                    return
-            elif rows > _SHORT_LIST_ROWS and page.has_more:
-                raise FilterIgnored(f"{spec.name}: the list ignores the order by {column}")
-
-    def _list(self, spec: EntitySpec, parameters: Mapping[str, str]) -> Iterator[ListPage]:
-        number = 1
-        while True:
-            page = self._client.list_page(
-                spec,
-                page=number,
-                priority=Priority.POLL,
-                parameters=parameters,
-                permit_wait_s=self._settings.work_s,
-            )
-            yield page
-            if not page.has_more:
-                return
-            number += 1
+    def _read(self, spec: EntitySpec, number: int, parameters: Mapping[str, str]) -> ListPage:
+        return self._client.list_page(
+            spec, page=number, priority=Priority.POLL, parameters=parameters, permit_wait_s=self._settings.work_s
+        )
 
 
 def _is_due(purpose: Purpose, cursor: Cursor, cadence: Cadence) -> bool:
     if cursor.poll_retry_at:
         return cursor.now >= cursor.poll_retry_at
     return cadence.is_due(purpose, cursor.polled_at, cursor.now)
-
-
-def _is_before(row: Mapping[str, Any], key: str, limit: datetime) -> bool:
-    """Whether the row's time or date lies before the limit; a row without one does not."""
-    value = row.get(key)
-    if isinstance(value, str) and len(value) == len("2026-01-02"):
-        return value < limit.date().isoformat()
-    try:
-        instant = parse_instant(value)
-    except ValueError:
-        return False
-    return instant is not None and instant < limit
