@@ -92,6 +92,7 @@ def test_a_failing_page_leaves_the_cursor_where_it_was_and_keeps_what_was_read(r
         pytest.param(answer({"invoices": {}, "page_context": {"page": 1, "has_more_page": False}}), id="no-list"),
         pytest.param(answer({"invoices": [], "page_context": {"page": 1}}), id="no-word-on-more"),
         pytest.param(answer({"invoices": [], "page_context": {"page": 7, "has_more_page": False}}), id="other-page"),
+        pytest.param(answer({"invoices": [], "page_context": {"page": 1, "has_more_page": True}}), id="empty-and-more"),
         pytest.param(httpx.Response(200, text="<html>maintenance</html>"), id="html"),
         pytest.param(httpx.Response(200, text=""), id="nothing"),
     ],
@@ -480,6 +481,29 @@ def test_a_long_list_that_ignores_its_order_is_not_read_whole_at_every_round(roa
         road.poll.run()
     assert len(queries(zoho, "/customerpayments")) == 1
     assert list(mirrored(road.database, "payments")) == ["700"]
+
+
+def test_a_round_whose_time_is_up_keeps_what_it_read_and_is_begun_anew_by_the_next_tick_behind_the_others(
+    road: Road, zoho: Zoho
+) -> None:
+    def left() -> float:
+        return 2.0 - len(zoho.paths("/items"))
+
+    since = DATE - timedelta(days=1)
+    start_at(road, "products", since)
+    zoho.listing("products", *[[row("products", str(600 + page))] for page in range(4)])
+    road.poll.run(left)
+    assert [query["page"] for query in queries(zoho, "/items")] == ["1", "2"]
+    assert list(mirrored(road.database, "products")) == ["600", "601"]
+    assert (told(road, "products") or "").startswith("OutOfTime")
+    assert cursor(road, "products") == since
+    before = len(zoho.calls)
+    road.poll.run(lambda: 30.0)
+    following = zoho.paths()[before:]
+    assert following[-4:] == ["/items"] * 4
+    assert "/invoices" in following, "what was behind it in the first round"
+    assert list(mirrored(road.database, "products")) == ["600", "601", "602", "603"]
+    assert (told(road, "products"), cursor(road, "products")) == (None, DATE - OVERLAP)
 
 
 def test_two_polls_at_once_make_one_round(road: Road, zoho: Zoho, connect: Connect) -> None:

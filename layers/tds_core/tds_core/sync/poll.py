@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 
 from tds_core.database import backlog, runs
 from tds_core.database.connection import Database
@@ -11,7 +12,7 @@ from tds_core.database.mirror import Mirror
 from tds_core.database.runs import Cursor, Lease, Run
 from tds_core.entities import scans
 from tds_core.entities.spec import EntitySpec, Purpose
-from tds_core.errors import DatabaseUnavailable, PermitDenied, RetriableError, TdsError, ZohoThrottled
+from tds_core.errors import DatabaseUnavailable, OutOfTime, PermitDenied, RetriableError, TdsError, ZohoThrottled
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.cadence import Cadence
@@ -38,15 +39,17 @@ class Poll:
         clock: Callable[[], datetime | None] = lambda: None,
     ) -> None:
         self._settings = settings
+        self._overlap = timedelta(seconds=settings.overlap_s)
         self._database = database
         self._mirror = mirror
         self._client = client
         self._clock = clock
 
-    def run(self, *, force: bool = False) -> dict[str, int]:
-        """Poll what the cadence makes due, or everything. A failed scan costs no other one its round.
+    def run(self, remaining_s: Callable[[], float] = lambda: inf, *, force: bool = False) -> dict[str, int]:
+        """Poll what the cadence makes due, or everything, as long as the time lasts.
 
-        A used-up budget is no failure: the next tick goes on. Raises any other error after the last scan; its cursor
+        A failed scan costs no other one its round; one that failed or found no end last time comes last. A used-up
+        budget or time is no failure: the next tick goes on. Raises any other error after the last scan; its cursor
         has not moved, so nothing is lost.
         """
         failures: list[TdsError] = []
@@ -57,19 +60,23 @@ class Poll:
                 cursors = runs.cursors(self._database, [ORGANIZATION, *scans()], at=self._clock())
                 failures += self._check_organization(cursors[ORGANIZATION], current, force=force)
                 cadence = self._cadence()
-                for scan, specs in scans().items():
+                for scan, specs in sorted(scans().items(), key=lambda item: cursors[item[0]].poll_retry_at is not None):
                     cursor = cursors[scan]
                     self._refetch(specs, cursor, cadence, force=force)
                     if not force and not _is_due(specs[0].cadence, cursor, cadence):
                         continue
                     try:
-                        if not (held.beat() and self._poll(specs, cursor, cadence, held, current, force=force)):
+                        if remaining_s() <= 0 or not held.beat():
+                            break
+                        read = partial(self._read, specs[0], remaining_s)
+                        seen = self._round(specs[0], cursor, cadence, read, force=force)
+                        if not self._poll(specs, cursor, seen, held, current):
                             break
                     except TdsError as exc:
                         failures.append(exc)
                         self._fail(specs[0].cadence, cursor, cadence, exc)
                 for failure in failures:
-                    if not isinstance(failure, PermitDenied | ZohoThrottled):
+                    if not isinstance(failure, PermitDenied | ZohoThrottled | OutOfTime):
                         raise failure
             return current.outcomes
 
@@ -94,23 +101,22 @@ class Poll:
             return [exc]
         return []
 
-    def _poll(
+    def _round(
         self,
-        specs: tuple[EntitySpec, ...],
+        spec: EntitySpec,
         cursor: Cursor,
         cadence: Cadence,
-        held: Lease,
-        current: Run,
+        read: Callable[[int, Mapping[str, str]], ListPage],
         *,
         force: bool,
-    ) -> bool:
-        """One round of one list; returns whether the lease was held to its end; else another round counts."""
-        overlap = timedelta(seconds=self._settings.overlap_s)
+    ) -> Round:
         # until a walk has ended, what changed behind it is found from where it began
-        since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - overlap
+        since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - self._overlap
+        return Round(spec=spec, cursor=cursor, cadence=cadence, since=since, whole=force, read=read)
+
+    def _poll(self, specs: tuple[EntitySpec, ...], cursor: Cursor, seen: Round, held: Lease, current: Run) -> bool:
+        """One round of one list; returns whether the lease was held to its end; else another round counts."""
         first: ListPage | None = None
-        read = partial(self._read, specs[0])
-        seen = Round(spec=specs[0], cursor=cursor, cadence=cadence, since=since, whole=force, read=read)
         for page in seen.pages():
             first = first or page
             current.zoho_calls += 1
@@ -118,7 +124,7 @@ class Poll:
             if not held.beat():
                 return False
         if first is not None:
-            reached = first.served_at - overlap if seen.is_sure else since
+            reached = first.served_at - self._overlap if seen.is_sure else seen.since
             runs.store_poll(self._database, cursor.scan, changed_since=reached, polled_at=cursor.now)
         return True
 
@@ -128,6 +134,7 @@ class Poll:
         if isinstance(error, DatabaseUnavailable):
             return
         retry_at = cadence.retry_at(purpose, cursor.now, is_transient=isinstance(error, RetriableError))
+        retry_at = cursor.now if isinstance(error, OutOfTime) else retry_at
         runs.fail_poll(self._database, cursor.scan, error=error, retry_at=retry_at)
 
     def _refetch(self, specs: tuple[EntitySpec, ...], cursor: Cursor, cadence: Cadence, *, force: bool) -> None:
@@ -138,9 +145,14 @@ class Poll:
                     backlog.request_anew(connection, spec, priority=Priority.POLL)
                     runs.store_refetch(connection, cursor.scan, at=cursor.now)
 
-    def _read(self, spec: EntitySpec, number: int, parameters: Mapping[str, str]) -> ListPage:
+    def _read(
+        self, spec: EntitySpec, remaining_s: Callable[[], float], number: int, parameters: Mapping[str, str]
+    ) -> ListPage:
+        if (left_s := remaining_s()) <= 0:
+            raise OutOfTime(f"page {number} and those behind it were not reached; the next round begins anew")
+        wait_s = min(self._settings.work_s, left_s)
         return self._client.list_page(
-            spec, page=number, priority=Priority.POLL, parameters=parameters, permit_wait_s=self._settings.work_s
+            spec, page=number, priority=Priority.POLL, parameters=parameters, permit_wait_s=wait_s
         )
 
 
