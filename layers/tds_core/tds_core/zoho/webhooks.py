@@ -103,7 +103,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """News for one entity's queue."""
+    """News for one entity's queue; `id` is "" where a deletion names nobody."""
 
     entity: str
     operation: Operation
@@ -163,8 +163,11 @@ def read(webhook: Webhook, route: Route) -> Content:
 def changes(content: Content, route: Route, *, event: str) -> tuple[Change, ...]:
     """What each entity is told; a record whose entity is uncertain is requested in all that it may be.
 
+    Of a deletion nobody knows what Zoho's body holds; one that says nothing at all is told without an id.
     Raises InvalidDocument without an id, InvalidId with a bad one.
     """
+    if content.id is None and event == "deleted" and not set(content.record or ()) - {_ORGANIZATION}:
+        return tuple(Change(entity=entity, operation="delete", id="", document=None) for entity in route.entities)
     if content.id is None:
         raise InvalidDocument(f"no {route.id_key}")
     record_id = parse_id(content.id)
