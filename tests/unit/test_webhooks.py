@@ -221,6 +221,36 @@ def test_what_postgresql_cannot_hold_is_replaced_in_a_form_too() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("module", "key", "id_key"),
+    [
+        ("bills", "vendor_bill", "bill_id"),
+        ("creditnotes", "credit_note", "creditnote_id"),
+        ("inventoryadjustments", "inventoryadjustment", "inventory_adjustment_id"),
+        ("customerpayments", "customerpayment", "payment_id"),
+    ],
+)
+def test_a_record_is_known_by_its_id_whatever_its_envelope_is_called(module: str, key: str, id_key: str) -> None:
+    whole = {id_key: "7", "status": "open", "item": {"bill_id": "9"}, "other": {id_key: "8"}}
+    body = lossless_json.dumps({"organization_id": "1", key: whole, "custom_fields": {}}).encode()
+    assert only(f"{module}/updated", body).document == whole
+    assert only(f"{module}/deleted", body).id == "7"
+    assert only(f"{module}/updated", lossless_json.dumps(whole).encode()).document == whole, "bare"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"creditnote": {"creditnote_id": "8", "invoice_id": "7"}}, id="another module's"),
+        pytest.param({"a": {"invoice_id": "7"}, "b": {"invoice_id": "8"}}, id="two"),
+        pytest.param({"a": {"b": {"invoice_id": "7"}}}, id="deeper"),
+    ],
+)
+def test_an_id_somewhere_else_is_not_taken_for_the_records(body: dict[str, Any]) -> None:
+    with pytest.raises(InvalidDocument):
+        changes_of("invoices/updated", lossless_json.dumps(body).encode())
+
+
 def test_a_byte_order_mark_is_no_part_of_the_json() -> None:
     assert only("invoices", b'\xef\xbb\xbf{"invoice_id": "7"}').id == "7"
 
