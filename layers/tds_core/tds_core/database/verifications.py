@@ -13,8 +13,8 @@ from tds_core.database.runs import Cursor
 from tds_core.entities.spec import ROWS_PER_PAGE
 
 Cause = Literal["night", "manual"]
-Phase = Literal["lists", "local", "oldest", "confirm", "report"]
-PHASES: tuple[Phase, ...] = ("lists", "local", "oldest", "confirm", "report")
+Phase = Literal["lists", "local", "oldest", "confirm", "images", "report"]
+PHASES: tuple[Phase, ...] = ("lists", "local", "oldest", "confirm", "images", "report")
 _KEPT_DAYS, _DRIFT_DAYS = 400, 90
 _ABSENT_SHARE, _DAY_LIMIT = 0.05, 1_000
 _PREFIX = "verification:"
