@@ -78,8 +78,11 @@ def _sentences(made: Mapping[str, Any]) -> list[str]:
         )
     if images := made.get("images"):
         said.append(
-            f"images: {images['expected']:,} expected, {images['stored']:,} stored, {images['reachable']:,} reachable"
+            f"images: {images['expected']:,} expected, {images['stored']:,} stored, {images['reachable']:,} reachable, "
+            f"{images['pending']:,} on their way, {images['healed']:,} healed"
         )
+        said += [f"images could not be compared: {images['error']}"] if images["error"] else []
+        said += [f"image of {one}: {fault}" for one, fault in list(images["faults"].items())[:_SHOWN]]
     return [*said, f"{made['zoho_calls']:,} Zoho calls, {duration(made['seconds'])}"]
 
 

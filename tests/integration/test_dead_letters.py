@@ -2,14 +2,12 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from moto import mock_aws
 
 from tds_core.database.connection import Database
 from tds_core.errors import ConfigurationError, NoDeadLetter
@@ -24,15 +22,6 @@ from tests.integration.road import Queued, backlog_of, document, message, mirror
 
 KEYS = ["id", "where", "entity", "ids", "reason", "first_seen", "redrives", "trace_id"]
 UNKNOWN = "dead_letters/invoices/00000000-0000-0000-0000-000000000000"
-
-
-@pytest.fixture
-def grave(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graveyard]:
-    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setattr("tds_core.sync.dead_queue.WAIT_S", 0)  # SQS in memory shows all at once
-    with mock_aws():
-        yield Graveyard.make(database)
 
 
 def ask(grave: Graveyard, command: str, **arguments: Any) -> Any:
