@@ -7,7 +7,7 @@ row never costs its neighbours.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -182,7 +182,8 @@ def _row(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Rec
     """The columns to write: business columns by track, and the tracks as the decision left them."""
     row: dict[str, Any] = {}
     if decision.write_header:
-        row |= {name: value for name, value in candidate.columns.items() if name in spec.header_columns}
+        names = spec.header_columns - _left_alone(spec, candidate, decision, record)
+        row |= {name: value for name, value in candidate.columns.items() if name in names}
         row |= tables.header_values(record)
     if decision.write_document:
         row |= {name: value for name, value in candidate.columns.items() if name in spec.detail_columns}
@@ -192,6 +193,18 @@ def _row(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Rec
     if decision.outcome is Outcome.RESTORED:
         row["deleted_at"] = None
     return row
+
+
+def _left_alone(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Record) -> Set[str]:
+    """What this candidate cannot read and the other track may have said: a column is NULL only where neither can.
+
+    A list row that changes a record makes it NULL, the document that it requests fills it in, and neither undoes that.
+    """
+    if not candidate.unreadable:
+        return frozenset()
+    is_list_row = candidate.observation.kind is Kind.LIST_ROW
+    stands = decision.outcome is Outcome.UNCHANGED if is_list_row else record.header.hash is not None
+    return spec.shared_columns.intersection(candidate.unreadable) if stands else frozenset()
 
 
 def _account(
