@@ -585,7 +585,8 @@ def test_a_document_that_was_edited_without_a_version_is_found_and_healed_within
     calls_a_night = 2
     road = Road(connect, zoho.http, verification_share=calls_a_night / 1_000_000)
     ids = [str(one) for one in range(901, 906)]
-    fill(road, zoho, "invoices", *map(int, ids))
+    for one in ids:  # one after the other, so that the last one is surely the youngest
+        fill(road, zoho, "invoices", int(one))
     before = mirrored(road.database, "invoices", "notes", "line_items", "detail_version")
     walked(road, "invoices")
     edited = document("invoices", "905", notes="edited in silence")
