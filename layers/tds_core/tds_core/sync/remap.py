@@ -19,7 +19,7 @@ from tds_core.entities.spec import EntitySpec
 from tds_core.sync import recompute
 
 _BATCH = 200
-_ROWS_PER_RUN = 2_000
+_ROWS_PER_RUN = 1_000  # some seconds of a function that has fifty
 _log = logging.getLogger(__name__)
 
 
