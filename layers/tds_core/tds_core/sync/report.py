@@ -67,6 +67,7 @@ def _entity(database: Database, run: Verification, spec: EntitySpec, tally: Mapp
         "nulls": figures["nulls"],
         "totals": reckoning.totals(database, run.run_id, spec) if spec.totals else [],
         "children": {table.table: tally["children"].get(table.table) for table in spec.children},
+        "unreadable": tally.get("unreadable", {}).get(spec.name, {}),
         "orphans": tally["orphans"].get(spec.name, {"count": 0, "samples": []}),
     }
 

@@ -1,4 +1,4 @@
-"""What is counted while rows are recomputed: child rows on both sides, and references that lead nowhere."""
+"""What is counted while rows are recomputed: child rows on both sides, what nobody can read, references to nothing."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -26,7 +26,10 @@ class Tally:
         self.figures: dict[str, Any] = deepcopy(dict(figures or {"children": {}, "orphans": {}}))
 
     def add(self, spec: EntitySpec, row: Stored, said: Candidate | None) -> None:
-        """Count a row's children as its document states them and as the mirror has them."""
+        """Count a row's children as its document states them and as the mirror has them, and what cannot be read."""
+        unreadable = self.figures.setdefault("unreadable", {}).setdefault(spec.name, {})
+        for column in said.unreadable if said else ():
+            unreadable[column] = unreadable.get(column, 0) + 1
         for table in spec.children:
             theirs = said.children.get(table.table) if said else None
             ours = row.children[table.table]
