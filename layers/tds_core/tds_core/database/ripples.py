@@ -1,6 +1,6 @@
 """What a written document may have changed elsewhere without Zoho saying so: stock by its lines, balances by it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,7 +13,7 @@ from tds_core.database.candidates import Candidate
 from tds_core.database.ordering import SKEW
 from tds_core.entities import entity
 from tds_core.entities.model import parse_id
-from tds_core.entities.spec import EntitySpec, Touch
+from tds_core.entities.spec import EntitySpec
 from tds_core.errors import InvalidId
 from tds_core.lossless_json import JsonObject, dumps
 from tds_core.priority import Priority
@@ -22,16 +22,15 @@ from tds_core.priority import Priority
 _MARGIN = SKEW + timedelta(seconds=1)
 
 
-# the records that documents touch in one way: each document's id with what stands at the path there
-References = dict[Touch, list[tuple[str, list[Any]]]]
+# by entity the records of it that documents touch: each document's id with what stands at the paths there
+References = dict[str, list[tuple[str, list[Any]]]]
 
 
 def referenced(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> References:
     """What the stored documents of these ids touch now, before they are replaced or emptied."""
     return {
-        touch: connection.execute(_stored_query(spec.table, spec.key, touch.path), (sorted(ids),)).fetchall()
-        for touch in spec.touches
-        if touch.refresh == "fetch"
+        target: connection.execute(_stored_query(spec.table, spec.key, paths), (sorted(ids),)).fetchall()
+        for target, paths in _paths(spec).items()
     }
 
 
@@ -48,15 +47,23 @@ def request(
     A line that was taken out and a document that was deleted move stock and balances as one that was added does.
     Only what was last seen before the change: a history that is loaded late asks for nothing.
     """
-    for touch in spec.touches if changed else ():
-        target = entity(touch.entity)
+    if not changed:
+        return
+    for touch in spec.touches:
         if touch.refresh == "walk":
-            _mark_scan(connection, target, changed.values())
-        else:
-            ids = _unseen(connection, target, _touched(touch, changed, before[touch]))
-            backlog.request(
-                connection, target.name, ids, priority=Priority.RIPPLE, cause=f"ripple:{spec.name}", hold_s=hold_s
-            )
+            _mark_scan(connection, entity(touch.entity), changed.values())
+    for name, paths in _paths(spec).items():
+        ids = _unseen(connection, entity(name), _touched(paths, changed, before[name]))
+        backlog.request(connection, name, ids, priority=Priority.RIPPLE, cause=f"ripple:{spec.name}", hold_s=hold_s)
+
+
+def _paths(spec: EntitySpec) -> dict[str, tuple[str, ...]]:
+    """By entity all the ways that lead to its records."""
+    paths: dict[str, tuple[str, ...]] = {}
+    for touch in spec.touches:
+        if touch.refresh == "fetch":
+            paths[touch.entity] = (*paths.get(touch.entity, ()), touch.path)
+    return paths
 
 
 def values_at(document: JsonObject, path: str) -> list[Any]:
@@ -76,10 +83,10 @@ def _steps(path: str) -> tuple[str, ...]:
 
 
 def _touched(
-    touch: Touch, changed: Mapping[str, Candidate], before: Iterable[tuple[str, list[Any]]]
+    paths: Sequence[str], changed: Mapping[str, Candidate], before: Iterable[tuple[str, list[Any]]]
 ) -> dict[str, datetime]:
     """Each touched id with the latest change that touches it."""
-    now = [(holder, values_at(candidate.zoho or {}, touch.path)) for holder, candidate in changed.items()]
+    now = [(holder, values_at(one.zoho or {}, path)) for holder, one in changed.items() for path in paths]
     latest: dict[str | int, datetime] = {}
     for holder, values in (*before, *now):
         at = _changed_at(changed[holder])
@@ -100,14 +107,18 @@ def _changed_at(candidate: Candidate) -> datetime:
 
 
 @lru_cache
-def _stored_query(table: str, key: str, path: str) -> sql.Composed:
-    steps = "$." + path.replace("[]", "[*]")
+def _stored_query(table: str, key: str, paths: tuple[str, ...]) -> sql.Composed:
+    steps = [sql.Literal("$." + path.replace("[]", "[*]")) for path in paths]
     return sql.SQL(
         """
-        SELECT m.{key}, jsonb_path_query_array(m.zoho, {path}) FROM {mirror} AS m
+        SELECT m.{key}, {values} FROM {mirror} AS m
         WHERE m.{key} = ANY(%s) AND m.zoho IS NOT NULL
         """
-    ).format(key=sql.Identifier(key), mirror=sql.Identifier("erp", table), path=sql.Literal(steps))
+    ).format(
+        key=sql.Identifier(key),
+        mirror=sql.Identifier("erp", table),
+        values=sql.SQL(" || ").join(sql.SQL("jsonb_path_query_array(m.zoho, {})").format(step) for step in steps),
+    )
 
 
 def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datetime]) -> list[str]:

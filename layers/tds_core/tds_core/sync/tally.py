@@ -38,12 +38,16 @@ class Tally:
 
     def add_orphans(self, database: Database, spec: EntitySpec, rows: Iterable[Stored]) -> None:
         """Count the references of these documents to records that are not there."""
+        told: dict[str, set[tuple[str, str]]] = {}
         for touch in spec.touches:
+            known = told.setdefault(touch.entity, set())  # what another path of the same document led to
             named: dict[str, list[str]] = {}
             for row in rows:
                 for value in values_at(row.zoho or {}, touch.path):
                     with suppress(InvalidId):  # a line without an item
-                        named.setdefault(parse_id(value), []).append(row.id)
+                        if (referred := parse_id(value), row.id) not in known:
+                            named.setdefault(referred, []).append(row.id)
+            known |= {(referred, holder) for referred, holders in named.items() for holder in holders}
             lost = stored.unknown(database, entity(touch.entity), named)
             if lost:
                 found = self.figures["orphans"].setdefault(spec.name, {"count": 0, "samples": []})
