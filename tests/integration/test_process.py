@@ -379,7 +379,7 @@ POISON: dict[str, Callable[[Json], str]] = {
     "pydantic-refuses-a-date": lambda whole: _body(whole | {"date": "31/12/2026"}),
     "pydantic-refuses-an-amount": lambda whole: _body(whole | {"total": {"amount": 1}}),
     "lines-are-no-list": lambda whole: _body(whole | {"line_items": "three"}),
-    "a-time-before-time": lambda whole: _body(whole | {"created_time": "0001-01-01T00:00:00+05:00"}),
+    "a-time-before-time": lambda whole: _body(whole | {"last_modified_time": "0001-01-01T00:00:00+05:00"}),
     "lines-without-bottom": lambda whole: _body(whole | {"line_items": "NESTED"}).replace('"NESTED"', NESTED),
     "postgresql-refuses-a-number": lambda whole: _body(whole | {"strange": "HUGE"}).replace('"HUGE"', "1e999999"),
     "postgresql-refuses-an-index-entry": lambda whole: _body(whole | {"invoice_number": _noise(6_000)}),
