@@ -14,9 +14,14 @@ import pytest
 from tds_core import lossless_json
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
+from tds_core.zoho.routes import ROUTES
+from tds_core.zoho.webhooks import Webhook, changes, read
 from tests.integration.road import (
+    Connect,
     Json,
     Queued,
+    Road,
+    Zoho,
     backlog_of,
     document,
     later,
@@ -24,6 +29,7 @@ from tests.integration.road import (
     mirrored,
     record,
 )
+from tests.webhook_events import webhook_event
 
 NESTED = "[" * 600 + "]" * 600
 
@@ -637,3 +643,21 @@ def test_every_entitys_document_arrives_with_its_critical_columns(database: Data
     assert None not in values
     dates = [value for value in values if isinstance(value, date)]
     assert queued.queue.buried == [] and all(day.year == 2026 for day in dates)
+
+
+def test_a_webhook_with_ids_as_numbers_in_its_lines_equals_the_fetch(
+    connect: Connect, database: Database, invoices: Queued
+) -> None:
+    zoho = Zoho()
+    road = Road(connect, zoho.http)
+    whole = document("invoices", "901")
+    zoho.put("invoices", whole)
+    road.request("invoices", "901")
+    road.work()
+    lines = [line | {"item_id": int(line["item_id"] or 0) or ""} for line in whole["line_items"]]
+    body = lossless_json.dumps({"invoice": whole | {"line_items": lines}}).encode()
+    webhook = Webhook.from_event(webhook_event("invoices/updated", body), trace_id="t")
+    [change] = changes(read(webhook, ROUTES["invoices"]), ROUTES["invoices"], event=webhook.event)
+    invoices.handle(record(message("invoices", change.document)))
+    assert road.outcome("invoices", "901") == ["created", "unchanged"]
+    assert road.backlog("invoices") == {}
