@@ -75,11 +75,13 @@ class Mirror:
             return plan.results
 
         try:
-            return self._database.run(work)
+            results = self._database.run(work)
         except _POISON as exc:
             if len(candidates) > 1:
                 return self._apply_apart(spec, candidates, priority, completion)
             return self._reject(spec, candidates, exc, completion)
+        _warn(spec, results)
+        return results
 
     def request_walk(self, scan: str, *, since: datetime) -> bool:
         """Have a whole list walked because of something unknown that happened to it; returns whether it was asked for.
@@ -163,8 +165,17 @@ def _note(plan: Plan, spec: EntitySpec, candidate: Candidate, decision: Decision
             wrote=bool(row) or decision.outcome is Outcome.DELETED,
             lagging=decision.lagging,
             requested=decision.request,
+            reason=f"cannot read {', '.join(candidate.unreadable)}" if candidate.unreadable else None,
         )
     )
+
+
+def _warn(spec: EntitySpec, results: Iterable[Result]) -> None:
+    """Tell of the written records that do without a value; of those that are as they were it was told already."""
+    for result in results:
+        if result.wrote and result.candidate.unreadable:
+            told = {"entity": spec.name, "id": result.candidate.id, "columns": result.candidate.unreadable}
+            _log.warning("columns cannot be read", extra=told)
 
 
 def _row(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Record) -> dict[str, Any]:
