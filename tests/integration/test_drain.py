@@ -83,6 +83,81 @@ def test_a_bulk_call_that_zoho_refuses_is_asked_singly(road: Road, zoho: Zoho) -
     assert list(mirrored(road.database, "products")) == ["1000", "1001"]
 
 
+def taking(zoho: Zoho, *, at_most: int = 100, never: str = "") -> list[int]:
+    """Let Zoho refuse groups of more ids, and those with one id; returns the sizes of the groups asked for."""
+
+    def limited(request: httpx.Request) -> httpx.Response:
+        ids = request.url.params["item_ids"].split(",")
+        asked.append(len(ids))
+        return error(2, status=400) if len(ids) > at_most or never in ids else zoho.usual(request)
+
+    asked: list[int] = []
+    zoho.answer("/itemdetails", limited)
+    return asked
+
+
+def products(road: Road, zoho: Zoho, count: int, *, first: int = 1000) -> None:
+    ids = [str(first + n) for n in range(count)]
+    zoho.put("products", *(document("products", one) for one in ids))
+    road.request("products", *ids)
+
+
+@pytest.mark.parametrize(
+    ("at_most", "learning", "afterwards"),
+    [
+        pytest.param(50, [100, 50, 50], [50, 50], id="half"),
+        pytest.param(30, [100, 50, 25, 25, 50, 25, 25], [25] * 4, id="a-quarter"),
+    ],
+)
+def test_a_number_of_ids_that_zoho_refuses_is_halved_and_the_one_it_takes_is_remembered(
+    road: Road, zoho: Zoho, at_most: int, learning: list[int], afterwards: list[int]
+) -> None:
+    asked = taking(zoho, at_most=at_most)
+    products(road, zoho, 100)
+    assert road.work() == {"products.created": 100}
+    assert asked == learning
+    asked.clear()
+    products(road, zoho, 100, first=2000)
+    assert road.work() == {"products.created": 100}
+    assert asked == afterwards
+    assert zoho.paths("/items/") == []
+
+
+def test_one_id_that_zoho_refuses_costs_few_calls_and_no_later_group_its_size(road: Road, zoho: Zoho) -> None:
+    asked = taking(zoho, never="1077")
+    products(road, zoho, 100)
+    assert road.work() == {"products.created": 100}
+    assert "/items/1077" in zoho.paths()
+    assert len(zoho.paths()) < 20
+    asked.clear()
+    products(road, zoho, 100, first=2000)
+    road.work()
+    assert asked == [100]
+
+
+def test_where_zoho_takes_no_group_at_all_it_is_not_asked_for_one_again(road: Road, zoho: Zoho) -> None:
+    asked = taking(zoho, at_most=0)
+    products(road, zoho, 100)
+    assert road.work() == {"products.created": 100}
+    asked.clear()
+    products(road, zoho, 5, first=2000)
+    assert road.work() == {"products.created": 5}
+    assert asked == []
+
+
+def test_an_outage_between_two_halves_keeps_what_came_and_asks_for_the_rest_again(road: Road, zoho: Zoho) -> None:
+    def second(request: httpx.Request) -> httpx.Response:
+        return error(1000, status=500)
+
+    products(road, zoho, 100)
+    zoho.answer("/itemdetails", error(2, status=400), zoho.usual, second)
+    assert road.work() == {"products.created": 50}
+    assert zoho.paths() == ["/itemdetails"] * 3
+    waiting = road.backlog("products")
+    assert len(waiting) == 50
+    assert {one["reason"].split(":")[0] for one in waiting.values()} == {"ZohoUnavailable"}
+
+
 def test_a_product_missing_in_bulk_is_deleted_only_by_its_own_1002(road: Road, zoho: Zoho) -> None:
     zoho.put("products", *(document("products", str(1000 + n)) for n in range(3)))
     road.request("products", "1000", "1001", "1002")

@@ -109,15 +109,19 @@ class UnifiedZohoClient:
     ) -> ListPage:
         """One page of the entity's list, with `parameters` beside the spec's own; a list without pages comes whole.
 
-        Raises ZohoUnavailable for a page without its rows or page_context: that is never an empty end.
+        Raises ZohoUnavailable for a page without its rows or page_context, which is never an empty end, and for one
+        without rows that says there are more: behind such a one there is no end.
         """
         paging = {"page": str(page), "per_page": str(per_page)} if spec.paged else {}
         asked = {**spec.list_parameters, **(parameters or {}), **paging}
 
         def read(document: JsonObject, permit: Permit, served_at: datetime) -> ListPage:
             context = _page_context(document, spec, page=page)
+            rows = _rows(document, spec.list_key, spec.path)
+            if context["has_more_page"] and not rows:
+                raise ZohoUnavailable(f"an empty page of {spec.path} that says there are more")
             return ListPage(
-                rows=_rows(document, spec.list_key, spec.path),
+                rows=rows,
                 has_more=context["has_more_page"],
                 observed_at=permit.taken_at,
                 served_at=served_at,
