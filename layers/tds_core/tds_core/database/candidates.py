@@ -51,19 +51,18 @@ class Result:
 def from_list_row(spec: EntitySpec, row: JsonObject, *, observed_at: datetime, source: str) -> Candidate:
     """A row of a list page whose permit was taken at `observed_at`.
 
-    What cannot be read here is left to the document where that carries it too. Raises InvalidDocument.
+    Raises InvalidDocument.
     """
     reading = spec.model.read(row, needed=spec.needed_columns)
     values, unreadable = reading.columns, reading.unreadable & spec.header_columns
-    left = unreadable & spec.shared_columns
-    columns = {name: values[name] for name in values.keys() & spec.header_columns - left}
+    columns = {name: values[name] for name in values.keys() & spec.header_columns}
     observation = Observation(
         kind=Kind.LIST_ROW,
         observed=Moment(at=observed_at, clock=Clock.FETCH),
         version=values.get("last_modified_time"),
         hash=digest(columns),
         comparable=spec.shares_version,
-        shared=_shared(spec, columns),
+        shared=_shared(spec, columns, without=unreadable),
     )
     return Candidate(
         id=columns[spec.key],
@@ -101,7 +100,6 @@ def from_document(
         version=_version(spec, document),
         hash=digest({"columns": values, "children": children}, skip=spec.volatile),
         comparable=spec.shares_version,
-        # the list may well show what this document does not
         shared=_shared(spec, values, without=reading.unreadable),
     )
     return Candidate(
@@ -134,7 +132,8 @@ def gone(document_id: str, *, observed_at: datetime, evidence: Mapping[str, Any]
     return Candidate(id=parse_id(document_id), observation=observation, evidence=evidence or {"code": 1002})
 
 
-def _shared(spec: EntitySpec, columns: Mapping[str, Any], *, without: Set[str] = frozenset()) -> dict[str, Any]:
+def _shared(spec: EntitySpec, columns: Mapping[str, Any], *, without: Set[str]) -> dict[str, Any]:
+    """What lists and documents may be compared by: the one may show well what nobody can read in the other."""
     return {name: columns[name] for name in columns.keys() & spec.shared_columns - without}
 
 
