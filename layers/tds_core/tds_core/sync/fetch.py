@@ -15,6 +15,7 @@ from tds_core.ids import parse_id
 from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
 from tds_core.sync.deletion import DeletionGuard
+from tds_core.zoho.answers import NO_ENDPOINT_CODE
 from tds_core.zoho.client import Fetched, ListPage, UnifiedZohoClient
 
 _SMALLEST_GROUP = 4  # what is refused so small is asked for one by one
@@ -115,16 +116,37 @@ class Fetcher:
         except TdsError as exc:
             return [Fetch(id=document_id, error=exc) for document_id in ids]
         found: dict[str, Fetch] = {}
+        shown: set[str] = set()
         for page in pages:
             for row in page.rows:
                 with suppress(InvalidDocument, InvalidId):  # a row without an id is nobody's
                     document_id = parse_id(spec.id_of(row))
-                    found[document_id] = self._read(spec, document_id, row, page.observed_at)
+                    shown.add(document_id)
+                    if document_id in ids:
+                        found[document_id] = self._read_row(spec, document_id, row, page.observed_at, priority, wait_s)
         began_at = pages[0].observed_at
         return [
-            found.get(document_id) or self._confirm(spec, document_id, began_at, priority, wait_s, shown=found.keys())
+            found.get(document_id) or self._confirm(spec, document_id, began_at, priority, wait_s, shown=shown)
             for document_id in ids
         ]
+
+    def _read_row(
+        self,
+        spec: EntitySpec,
+        document_id: str,
+        row: JsonObject,
+        began_at: datetime,
+        priority: Priority,
+        wait_s: Callable[[], float],
+    ) -> Fetch:
+        """A list row as the document that it is, or that it is together with its parts."""
+        try:
+            if spec.parts is not None and spec.parts.key not in row:
+                parts = self._client.parts(spec, document_id, priority=priority, permit_wait_s=wait_s())
+                row = row | {spec.parts.key: parts}
+        except TdsError as exc:
+            return Fetch(id=document_id, error=exc)
+        return self._read(spec, document_id, row, began_at)
 
     def _whole_list(self, spec: EntitySpec, priority: Priority, wait_s: Callable[[], float]) -> list[ListPage]:
         pages: list[ListPage] = []
@@ -139,6 +161,10 @@ class Fetcher:
             return self._read(spec, document_id, fetched.document, fetched.observed_at)
         except DocumentNotFound as exc:
             return self._confirm(spec, document_id, exc.observed_at, priority, wait_s)
+        except ZohoRejected as exc:
+            if exc.code == NO_ENDPOINT_CODE and spec.parts is not None:
+                return self._fetch_listed(spec, [document_id], priority, wait_s)[0]
+            return Fetch(id=document_id, error=exc)
         except TdsError as exc:
             return Fetch(id=document_id, error=exc)
 

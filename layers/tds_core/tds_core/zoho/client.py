@@ -184,6 +184,28 @@ class UnifiedZohoClient:
         )
         return self._caller.ask(call, read)
 
+    def parts(self, spec: EntitySpec, id: str, *, priority: Priority, permit_wait_s: float = 0.0) -> list[JsonObject]:
+        """The list that a record of the entity's has at an endpoint of its own, whole.
+
+        Raises ZohoUnavailable for an answer without that list, or one that holds only a part of it; ValueError when the
+        entity has no such endpoint; InvalidId.
+        """
+        parts = spec.parts
+        if parts is None:
+            raise ValueError(f"{spec.name} has no list at an endpoint of its own")
+
+        def read(document: JsonObject, permit: Permit, served_at: datetime) -> list[JsonObject]:
+            context = document.get("page_context")
+            if isinstance(context, dict) and context.get("has_more_page"):
+                raise ZohoUnavailable(f"an answer of {parts.path} that is not whole")
+            return _rows(document, parts.list_key, parts.path)
+
+        asked = {parts.id_parameter: parse_id(id)}
+        call = Call(
+            product=spec.product, path=parts.path, parameters=asked, priority=priority, permit_wait_s=permit_wait_s
+        )
+        return self._caller.ask(call, read)
+
     def image(self, item_id: str, *, limit_bytes: int, priority: Priority, permit_wait_s: float = 0.0) -> FetchedImage:
         """The image of one item, at most `limit_bytes` of it.
 
