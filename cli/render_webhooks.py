@@ -56,6 +56,10 @@ def _entries(plan: Mapping[str, Any]) -> Table:
     made.add_row("", "in the app in which staff enter the record: the other one's rules do not fire for it")
     made.add_row("method", webhooks.METHOD)
     made.add_row("body", webhooks.BODY)
+    made.add_row(
+        "id", "behind an address that ends with =, + New Placeholder: the record's ID, since a deletion's body"
+    )
+    made.add_row("", "may not name it; without it each deletion costs a comparison of the whole list")
     made.add_row("secret", Text(plan["secret"] or "the same for all; --show-secret prints it"))
     if not plan["secret_fits"]:
         refused = f"Zoho will refuse this secret: it takes {webhooks.TAKEN}; write another into the stack's secret"

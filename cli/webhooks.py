@@ -31,7 +31,11 @@ Ask = Callable[[str, Mapping[str, Any]], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One workflow rule with its webhook; `app` is the product whose records the mirror follows for this module."""
+    """One workflow rule with its webhook; `app` is the product whose records the mirror follows for this module.
+
+    Whether a deletion's body names the record is not known, so its address ends with a `parameter` to which a
+    placeholder of Zoho's is to be added; where it is left empty, the body alone counts.
+    """
 
     module: str
     event: str
@@ -39,6 +43,7 @@ class Rule:
     zoho_event: str
     app: str
     url: str
+    parameter: str = ""
     method: str = METHOD
     body: str = BODY
 
@@ -57,11 +62,13 @@ def rules(api_url: str) -> list[Rule]:
             zoho_module=route.title,
             zoho_event=_EVENTS[event],
             app=_PRODUCTS[REGISTRY[route.entities[0]].product],
-            url=f"{api_url}/webhooks/zoho/{route.module}/{event}",
+            url=f"{api_url}/webhooks/zoho/{route.module}/{event}" + (f"?{parameter}=" if parameter else ""),
+            parameter=parameter,
         )
         for route in ROUTES.values()
         if route.title
         for event in EVENTS
+        for parameter in (route.id_key if event == "deleted" else "",)
     ]
 
 

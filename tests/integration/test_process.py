@@ -482,10 +482,11 @@ def test_while_postgresql_is_down_everything_waits_and_nothing_is_dead_lettered(
     good = [record(message("invoices", document("invoices", str(900 + n)))) for n in range(3)]
     poison = record(POISON["pydantic-refuses-a-date"](document("invoices", "950")))
     nothing = record("not json at all")
+    nameless = record(message("invoices", op="delete", ids=[]))
     for _ in range(3):
-        failed = invoices.handle(*good, poison)
-        assert sorted(failed) == sorted(one["messageId"] for one in (*good, poison))
-    assert len(invoices.queue.postponed) == 12
+        failed = invoices.handle(*good, poison, nameless)
+        assert sorted(failed) == sorted(one["messageId"] for one in (*good, poison, nameless))
+    assert len(invoices.queue.postponed) == 15
     assert invoices.queue.buried == []
     assert invoices.waker.wakes == 0
 

@@ -10,6 +10,7 @@ TdsError
 │   ├── DeletionDoubted         Zoho says for the first time that a record is gone, and nothing else does
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
 │   ├── QueueUnavailable        SQS or S3 did not store or give what it was asked to
+│   ├── OutOfTime               a run's time was up before its work was done; the next one goes on
 │   ├── BusUnavailable          EventBridge did not say that it has the events
 │   └── StepsFailed             some steps of a run failed, the others were done
 ├── PermanentError          the same input fails again; dead letter or parked, with its reason
@@ -94,6 +95,10 @@ class QueueUnavailable(RetriableError):
 
 class StepsFailed(RetriableError):
     """Some steps of a run failed, each told by name; the others were done."""
+
+
+class OutOfTime(RetriableError):
+    """A run's time was up before its work was done; what it did is kept."""
 
 
 class BusUnavailable(RetriableError):

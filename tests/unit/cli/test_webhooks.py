@@ -111,9 +111,12 @@ def test_scripts_get_the_address_the_product_and_the_body_of_each_webhook(use: U
         "zoho_event": "Edited",
         "app": "Zoho Books",
         "url": f"{API}/webhooks/zoho/customerpayments/updated",
+        "parameter": "",
         "method": "POST",
         "body": "Default Payload (application/json)",
     }
+    assert told["bills", "deleted"]["url"] == f"{API}/webhooks/zoho/bills/deleted?bill_id="
+    assert told["bills", "deleted"]["parameter"] == "bill_id"
     assert told["inventoryadjustments", "created"]["app"] == "Zoho Inventory"
     assert plan["limits"] == {
         "rules_per_module": 10,

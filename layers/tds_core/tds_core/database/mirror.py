@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from tds_core.database import backlog, changes, ripples, runs, story, tables
+from tds_core.database import backlog, changes, ripples, runs, story, tables, verifications
 from tds_core.database.candidates import Candidate, Result
 from tds_core.database.connection import REFUSED, Database
 from tds_core.database.ordering import Decision, Kind, Outcome, Record, advance, decide
@@ -117,6 +117,13 @@ class Mirror:
         Raises DatabaseUnavailable.
         """
         return runs.request_walk_since(self._database, scan, since=since)
+
+    def request_verification(self, entities: Sequence[str], *, scan: str) -> None:
+        """Ask for the list to be held against the mirror: some record of it was deleted, nobody knows which.
+
+        Raises DatabaseUnavailable.
+        """
+        verifications.request_absent(self._database, entities, scan=scan)
 
     def _apply_apart(
         self, spec: EntitySpec, candidates: Sequence[Candidate], priority: Priority, completion: Completion | None

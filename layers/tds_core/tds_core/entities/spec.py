@@ -71,6 +71,20 @@ class BulkDetail:
     size: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A list of one record with an endpoint of its own: `key` in the document, `list_key` in that endpoint's answer.
+
+    It stands in for a detail endpoint that no document of Zoho's names: should Zoho not have that one (code 5), the
+    record's list row with this list is its document. A list row that has the key brings it itself.
+    """
+
+    key: str
+    path: str
+    id_parameter: str
+    list_key: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class ChildTable:
     """Rows of a list inside the document, replaced as a set with it; keyed by the document's key and `key`.
@@ -188,6 +202,7 @@ class EntitySpec:
     paged: bool = True
     walk_sort: str = "created_time"
     bulk: BulkDetail | None = None
+    parts: Parts | None = None
     scan: str = ""
     discriminator: tuple[str, str] | None = None
     document_version: str = "last_modified_time"

@@ -80,8 +80,7 @@ class DeletionGuard:
     def _brake(self, spec: EntitySpec, document_id: str) -> None:
         """Refuse when more than a share of the entity went within a day: that is rarely what people meant.
 
-        What a list showed by mistake neither counts nor is held back: a page of another organisation's rows is swept
-        out by the night.
+        What a list showed by mistake is not held back: a page of another organisation's rows is swept out by the night.
         What was confirmed lately counts even before it is written: a batch is confirmed as a whole and written then.
         """
         now = self._clock()

@@ -173,7 +173,7 @@ class Backfill:
         self._gauge = gauge
 
     def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, Any]:
-        """Run the event's mode, for `work_s` at most and never past the function's own time.
+        """Run the event's mode, for `work_s` at most, polls as long as it takes, and none past the function's own time.
 
         Images are handed on before and after it: they need not wait for a long drain, nor for the tick after a walk.
         Raises ConfigurationError for an unknown mode.
@@ -194,7 +194,8 @@ class Backfill:
         match event.get("mode"):
             case "poll":
                 try:
-                    return self.poll.run(force=bool(event.get("force")))
+                    # a round cannot be cut in two, so it may take all of the function's time
+                    return self.poll.run(left_s, force=bool(event.get("force")))
                 finally:
                     silence.tell(silence.measure(self._settings, self._database), self._gauge)
             case "walk":
