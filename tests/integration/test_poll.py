@@ -647,3 +647,17 @@ def test_another_organisation_than_the_tokens_is_told_and_asked_about_again_when
     zoho.organization = {}
     road.poll.run(force=True)
     assert (len(zoho.paths("/organizations")), told(road, "organization")) == (2, None)
+
+
+# -- what a list shows of deleted records
+
+
+def test_a_user_whom_the_list_shows_as_deleted_is_gone(road: Road, zoho: Zoho) -> None:
+    zoho.listing("users", [row("users", "1"), row("users", "2"), row("users", "3", status="Deleted")])
+    road.poll.run(force=True)
+    assert list(mirrored(road.database, "users")) == ["1", "2"]
+    zoho.listing("users", [row("users", "1"), row("users", "2", status="deleted")])
+    road.poll.run(force=True)
+    road.request("users", "2")
+    road.work()
+    assert list(mirrored(road.database, "users")) == ["1"]

@@ -173,9 +173,9 @@ class EntitySpec:
     often the list is read whole or the documents are fetched anew, `refetch_only` which ones. `walk_sort` is the column
     by which a whole walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list
     shows all there is, so a record is fetched by reading its list, and is gone when the list shows others without it.
-    `paged` is False for a list that answers whole and without a page_context. `scope` is the part of Zoho's OAuth scope
-    that reads it, where that is not the path's own name. `numbers` are the columns by which people call a record: its
-    number, or its name.
+    `deleted_where` is what a row says that is no record any more. `paged` is False for a list that answers whole and
+    without a page_context. `scope` is the part of Zoho's OAuth scope that reads it, where that is not the path's own
+    name. `numbers` are the columns by which people call a record: its number, or its name.
     """
 
     name: str
@@ -205,6 +205,7 @@ class EntitySpec:
     parts: Parts | None = None
     scan: str = ""
     discriminator: tuple[str, str] | None = None
+    deleted_where: tuple[str, str] | None = None
     document_version: str = "last_modified_time"
     numbers: tuple[str, ...] = ()
     volatile: frozenset[str] = frozenset()
@@ -302,6 +303,11 @@ class EntitySpec:
             return True
         name, value = self.discriminator
         return str(source.get(name, value)).lower() == value
+
+    def is_deleted(self, row: RawDocument) -> bool:
+        """Whether the list shows this record although it is deleted, and says so."""
+        name, value = self.deleted_where or ("", None)
+        return value is not None and str(row.get(name)).lower() == value
 
     def _marked(self, mark: type[DetailOnly] | type[ListOnly]) -> frozenset[str]:
         fields = self.model.model_fields.items()

@@ -109,6 +109,8 @@ class UnifiedZohoClient:
     ) -> ListPage:
         """One page of the entity's list, with `parameters` beside the spec's own; a list without pages comes whole.
 
+        Rows that the list shows of deleted records are left out.
+
         Raises ZohoUnavailable for a page without its rows or page_context, which is never an empty end, and for one
         without rows that says there are more: behind such a one there is no end.
         """
@@ -121,7 +123,7 @@ class UnifiedZohoClient:
             if context["has_more_page"] and not rows:
                 raise ZohoUnavailable(f"an empty page of {spec.path} that says there are more")
             return ListPage(
-                rows=rows,
+                rows=[row for row in rows if not spec.is_deleted(row)],
                 has_more=context["has_more_page"],
                 observed_at=permit.taken_at,
                 served_at=served_at,
