@@ -65,6 +65,10 @@ def _sentences(made: Mapping[str, Any]) -> list[str]:
             said.append(f"{name}: {part['orphans']['count']:,} references lead to records that are not there")
         if part["nulls"]:
             said.append(f"{name}: {part['nulls']:,} rows lack a critical value")
+        said += [
+            f"{name}: {count:,} documents say something in {column} that cannot be read; it is NULL"
+            for column, count in part.get("unreadable", {}).items()
+        ]
     oldest = made["oldest_documents"]
     if oldest["documents"]:
         cycle = f"{oldest['cycle_days']} days" if oldest["cycle_days"] else "no time: no calls are left for it"

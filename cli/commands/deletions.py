@@ -48,4 +48,6 @@ def approve(
 
 
 def _witness(evidence: dict[str, Any]) -> str:
+    if owner := evidence.get("belongs_to"):
+        return f"is one of {owner} now"
     return str(evidence.get("witness") or "had no live row")

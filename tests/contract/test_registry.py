@@ -165,7 +165,7 @@ def test_processor_event_is_a_message_with_a_full_document(spec: EntitySpec) -> 
     assert datetime.fromisoformat(message["observed_at"]).tzinfo is not None
     assert spec.is_document(message["document"])
     assert spec.is_own(message["document"])
-    assert all(child.rows(message["document"]) for child in spec.children)
+    assert all(child.read(message["document"])[0] for child in spec.children)
 
 
 @pytest.mark.parametrize("mode", ["poll", "walk", "drain"])

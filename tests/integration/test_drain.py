@@ -662,6 +662,40 @@ def test_a_contact_asked_for_in_the_wrong_entity_is_passed_on(road: Road, zoho: 
     assert zoho.paths() == ["/contacts/801"] * 2
 
 
+@pytest.mark.parametrize(("was", "turned"), [("customers", "vendors"), ("vendors", "customers")])
+def test_a_contact_that_changes_its_type_changes_sides(road: Road, zoho: Zoho, was: str, turned: str) -> None:
+    def turn(name: str) -> dict[str, int]:
+        zoho.put(name, document(name, "801"))
+        road.request(was, "801")
+        return road.work()
+
+    turn(was)
+    assert turn(turned) == {f"{was}.deleted": 1, f"{turned}.created": 1}
+    assert (mirrored(road.database, was), list(mirrored(road.database, turned))) == ({}, ["801"])
+    evidence = road.database.execute("SELECT entity, evidence FROM tds.tombstones")
+    assert evidence == [(was, {"belongs_to": turned})]
+    assert road.backlog("customers") == road.backlog("vendors") == {}
+    assert zoho.paths() == ["/contacts/801"] * 3  # no witness is asked
+    assert turn(was) == {f"{was}.restored": 1}
+
+
+def test_a_contact_seen_as_the_other_kind_since_the_fetch_began_stays(road: Road, zoho: Zoho, connect: Connect) -> None:
+    zoho.put("customers", document("customers", "801"))
+    road.request("customers", "801")
+    road.work()
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        connect().execute("UPDATE erp.customers SET observed_at = clock_timestamp()")
+        return zoho.usual(request)
+
+    zoho.put("vendors", document("vendors", "801"))
+    zoho.answer("/contacts/801", meanwhile, zoho.usual)
+    road.request("customers", "801")
+    road.work()
+    assert list(mirrored(road.database, "customers")) == ["801"]
+    assert "801" in road.backlog("customers")  # it is asked for again
+
+
 def test_a_contact_of_no_known_type_is_not_asked_for_for_ever(road: Road, zoho: Zoho) -> None:
     zoho.put("customers", document("customers", "801", contact_type="partner"))
     road.request("customers", "801")

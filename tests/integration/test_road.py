@@ -192,7 +192,7 @@ class Business:
                 name
             )
             for table in spec.children:
-                expected = {one: table.rows(whole) or [] for one, whole in documents.items()}
+                expected = {one: table.read(whole)[0] or [] for one, whole in documents.items()}
                 assert stored_children(self.road.database, spec, table.table) == expected, table.table
             stored = self.road.database.execute(
                 f"SELECT {spec.key}, zoho FROM erp.{spec.table} WHERE deleted_at IS NULL"

@@ -102,6 +102,19 @@ def kinds(road: Road, report: Report) -> list[tuple[str, str, str, str]]:
     return [(one["id"], one["kind"], one["field"], one["status"]) for one in rows]
 
 
+def test_a_contact_that_changed_its_type_is_extra_here_and_missing_there_and_both_are_healed(
+    road: Road, zoho: Zoho
+) -> None:
+    fill(road, zoho, "customers", 901, 902)
+    zoho.put("customers", document("customers", "901", contact_type="vendor"))
+    relist(zoho, "customers")
+    report = verify(road, "customers", "vendors")
+    assert found(report, "customers") == {"extra": 1, "healed": 1}
+    assert found(report, "vendors") == {"missing": 1, "healed": 1}
+    assert [list(mirrored(road.database, name)) for name in ("customers", "vendors")] == [["902"], ["901"]]
+    assert report["ok"] is True
+
+
 def test_an_equal_mirror_is_ok_and_costs_the_lists_only(road: Road, zoho: Zoho) -> None:
     fill(road, zoho, "invoices", 901, 902)
     fill(road, zoho, "products", 101, 102)
@@ -572,7 +585,8 @@ def test_a_document_that_was_edited_without_a_version_is_found_and_healed_within
     calls_a_night = 2
     road = Road(connect, zoho.http, verification_share=calls_a_night / 1_000_000)
     ids = [str(one) for one in range(901, 906)]
-    fill(road, zoho, "invoices", *map(int, ids))
+    for one in ids:  # one after the other, so that the last one is surely the youngest
+        fill(road, zoho, "invoices", int(one))
     before = mirrored(road.database, "invoices", "notes", "line_items", "detail_version")
     walked(road, "invoices")
     edited = document("invoices", "905", notes="edited in silence")

@@ -68,10 +68,10 @@ def verify(stack: Stack, *, heal: bool) -> Json:
 def assert_limits_were_kept(
     stats: Json, refusals: int, *, per_minute: int, in_flight: int, mints: int = MINT_LIMIT
 ) -> None:
-    """By Zoho's own counts; the only refusals are those of the faults."""
+    """By Zoho's own counts; the only refusals are those of the faults, of which a call may meet two and hear one."""
     assert stats["max_calls_in_60_s"] <= per_minute, f"{stats['max_calls_in_60_s']} calls in 60 s"
     assert stats["max_in_flight"] <= in_flight, f"{stats['max_in_flight']} calls in flight"
-    assert sum(stats["refused"].values()) == refusals, f"{stats['refused']} refused, {refusals} of them by faults"
+    assert sum(stats["refused"].values()) <= refusals, f"{stats['refused']} refused, {refusals} of them by faults"
     assert stats["mints"] <= mints and not stats["mints_refused"], f"{stats['mints']} tokens, {stats['mints_refused']}"
 
 
@@ -114,7 +114,30 @@ def assert_equal(stack: Stack) -> None:
     assert unequal == [], unequal
     for name, spec in REGISTRY.items():
         found = differing(spec, stack.stored(name), stack.documents(name))
-        assert found == {}, f"{name}: {found}"
+        assert found == {}, f"{name}: {found}; their stories: {[stack.story(name, record) for record in found]}"
+
+
+def refetch_what_no_version_tells(stack: Stack) -> int:
+    """Have the documents fetched that differ from Zoho's of the very same version; returns how many.
+
+    Of two edits within one second only a webhook tells. Where it was lost, only the night's reading of the oldest
+    documents finds them, which comes around in days.
+    """
+    lost = {delivery["id"] for delivery in told(stack) if delivery["lost"]}
+    found = 0
+    for name, spec in REGISTRY.items():
+        stored, documents = stack.stored(name), stack.documents(name)
+        ids = [
+            record
+            for record in lost & differing(spec, stored, documents).keys() & stored.keys() & documents.keys()
+            if (stored[record] or {}).get(spec.document_version) == documents[record].get(spec.document_version, "")
+        ]
+        if ids:
+            found += len(ids)
+            stack.deployment.ask("refetch", {"name": name, "ids": ids})
+    if found:
+        stack.follower.until_over(lambda _: None)
+    return found
 
 
 def assert_nothing_is_dead(stack: Stack) -> None:

@@ -202,6 +202,34 @@ def test_no_bytes_fail_in_any_other_way_than_not_understood(body: bytes, content
         changes_of("contacts/deleted", body, content_type=content_type)
 
 
+@pytest.mark.parametrize("own", ["7", 7, 460000000098765])
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ({"line_items": [{"item_id": 460000000074001}]}, {"line_items": [{"item_id": "460000000074001"}]}),
+        ({"customer_id": 460000000017001}, {"customer_id": "460000000017001"}),
+        ({"a": [[{"b": {"c_id": 1234567890, "d_id": 0}}]]}, {"a": [[{"b": {"c_id": "1234567890", "d_id": "0"}}]]}),
+        ({"line_items": [{"item_id": "460000000074001", "quantity": 10**12}]}, None),
+    ],
+    ids=["line", "customer", "deep", "quantity"],
+)
+def test_ids_are_text_wherever_one_is_written_as_a_number(own: Any, sent: Any, read: Any) -> None:
+    change = only("invoices/updated", lossless_json.dumps({"invoice": {"invoice_id": own} | sent}).encode())
+    assert change.document == {"invoice_id": str(own)} | (read or sent)
+
+
+def test_a_small_number_under_an_id_is_left_as_the_api_writes_it() -> None:
+    record = {"invoice_id": "7", "tax_id": 0, "line_items": [{"kind_id": 12, "is_own_id": True}]}
+    assert only("invoices/updated", lossless_json.dumps({"invoice": record}).encode()).document == record
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900, 5_000])
+def test_a_deep_body_is_read_or_not_understood(depth: int) -> None:
+    body = b'{"invoice_id": 7, "a": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+    with suppress(InvalidDocument):
+        assert only("invoices/updated", body).id == "7"
+
+
 def test_numbers_keep_every_digit() -> None:
     change = only("invoices", b'{"invoice": {"invoice_id": 9007199254740993123, "rate": 0.1000000000000000055}}')
     assert change.id == "9007199254740993123"

@@ -10,14 +10,6 @@ from tds_core.database.ordering import SKEW
 from tds_core.entities.spec import EntitySpec
 
 _DOUBTED, _UNCONFIRMED = "DeletionDoubted", "DeletionUnconfirmed"
-_OF_LISTS_ONLY = sql.SQL(
-    """
-    (m.detail_observed_at IS NULL AND EXISTS (
-        SELECT FROM tds.drift AS d
-        WHERE d.entity = {entity} AND d.id = m.{key} AND d.kind = 'extra' AND d.suspected_at > m.observed_at
-    ))
-    """
-)
 
 
 def is_expected(database: Database, spec: EntitySpec, document_id: str) -> bool:
@@ -47,34 +39,33 @@ def is_expected(database: Database, spec: EntitySpec, document_id: str) -> bool:
 
 def is_of_lists_only(database: Database, spec: EntitySpec, document_id: str) -> bool:
     """Whether no document of a row ever came, and a whole list lacked it since: some list showed it by mistake."""
-    query = sql.SQL("SELECT count(*) FROM {mirror} AS m WHERE m.{key} = %s AND {of_lists_only}")
-    return bool(database.execute(_of(query, spec), (document_id,))[0][0])
+    query = sql.SQL(
+        """
+        SELECT EXISTS (
+            SELECT FROM {mirror} AS m JOIN tds.drift AS d ON d.entity = %s AND d.id = m.{key} AND d.kind = 'extra'
+            WHERE m.{key} = %s AND m.detail_observed_at IS NULL AND d.suspected_at > m.observed_at
+        )
+        """
+    ).format(mirror=sql.Identifier("erp", spec.table), key=sql.Identifier(spec.key))
+    return bool(database.execute(query, (spec.name, document_id))[0][0])
 
 
 def lost(database: Database, spec: EntitySpec, document_id: str, confirmed: Collection[str]) -> tuple[int, int]:
     """How many other records went within a day or are `confirmed` to go, and how many rows there are.
 
-    What some list showed by mistake is no loss.
+    Rows of which no document ever came and others are counted apart: neither uses up what the other may lose.
     """
     query = sql.SQL(
         """
         SELECT count(*) FILTER (
-            WHERE (m.deleted_at > now() - interval '24 hours' OR m.{key} = ANY(%s)) AND m.{key} <> %s
-                AND NOT {of_lists_only}
-        ), count(*) FROM {mirror} AS m
+            WHERE (m.deleted_at > now() - interval '24 hours' OR m.{key} = ANY(%s)) AND m.{key} <> own.{key}
+                AND (m.detail_observed_at IS NULL) = (own.detail_observed_at IS NULL)
+        ), count(*)
+        FROM {mirror} AS m JOIN {mirror} AS own ON own.{key} = %s
         """
-    )
-    ((gone, rows),) = database.execute(_of(query, spec), (list(confirmed), document_id))
+    ).format(mirror=sql.Identifier("erp", spec.table), key=sql.Identifier(spec.key))
+    ((gone, rows),) = database.execute(query, (list(confirmed), document_id))
     return gone, rows
-
-
-def _of(query: sql.SQL, spec: EntitySpec) -> sql.Composed:
-    key = sql.Identifier(spec.key)
-    return query.format(
-        key=key,
-        mirror=sql.Identifier("erp", spec.table),
-        of_lists_only=_OF_LISTS_ONLY.format(key=key, entity=sql.Literal(spec.name)),
-    )
 
 
 def withheld(database: Database) -> list[dict[str, Any]]:

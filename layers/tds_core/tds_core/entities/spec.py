@@ -85,7 +85,7 @@ class Parts:
     list_key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ChildTable:
     """Rows of a list inside the document, replaced as a set with it; keyed by the document's key and `key`.
 
@@ -105,36 +105,44 @@ class ChildTable:
     totals: Mapping[str, str] = field(default_factory=dict)
     none_where: tuple[str, str] | None = None
 
-    def rows(self, document: RawDocument) -> list[dict[str, Any]] | None:
-        """The child's rows in the order of their keys; None when the document says nothing of them.
+    @cached_property
+    def needed_columns(self) -> frozenset[str]:
+        """Columns without which there is no row: what tells rows apart, and what is added up."""
+        return frozenset({self.key, self.part, *self.added, *self.totals.values()} - {""})
 
-        None leaves the stored rows alone, an empty list removes them. An element without an id is no row: the raw
-        document keeps it. Raises InvalidDocument for anything else that cannot be read.
+    def read(self, document: RawDocument) -> tuple[list[dict[str, Any]] | None, frozenset[str]]:
+        """The child's rows in the order of their keys, and the columns of which some value could not be read.
+
+        None, where the document says nothing of them, leaves the stored rows alone, an empty list removes them. An
+        element without an id is no row. Raises InvalidDocument for no list of objects, and for a needed value.
         """
         present = [document[name] for name in self.source_keys if name in document]
         if not present:
-            return [] if self._has_none(document) else None
+            return [] if self._has_none(document) else None, frozenset()
         rows: dict[str, dict[str, Any]] = {}
-        for part in self._parts(next((value for value in present if value not in (None, "", [])), [])):
+        parts, unreadable = self._parts(next((value for value in present if value not in (None, "", [])), []))
+        for part in parts:
             row = rows.setdefault(part[self.key], {})
             added = {name: _add(row.get(name), part[name]) for name in self.added if name in part}
             row |= part | added
-        return list(rows.values())
+        return list(rows.values()), unreadable
 
     def _has_none(self, document: RawDocument) -> bool:
         name, value = self.none_where or ("", None)
         return value is not None and document.get(name) == value
 
-    def _parts(self, elements: Any) -> list[dict[str, Any]]:
+    def _parts(self, elements: Any) -> tuple[list[dict[str, Any]], frozenset[str]]:
         if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
             raise InvalidDocument(f"{self.model.__name__}: expected a list of objects")
         names = self.model.source_keys(self.key)
         parts: dict[tuple[str, str], dict[str, Any]] = {}
+        unreadable: frozenset[str] = frozenset()
         for element in elements:
             if any(element.get(name) not in (None, "") for name in names):
-                columns = self.model.parse(element).columns()
+                reading = self.model.read(element, needed=self.needed_columns)
+                columns, unreadable = reading.columns, unreadable | reading.unreadable
                 parts[columns[self.key], columns.get(self.part) or ""] = columns
-        return [parts[key] for key in sorted(parts)]
+        return [parts[key] for key in sorted(parts)], unreadable
 
 
 def _add(some: Decimal | None, more: Decimal | None) -> Decimal | None:
@@ -258,6 +266,14 @@ class EntitySpec:
     def moving_columns(self) -> tuple[str, ...]:
         """Those of the list's columns that another record may move without a version of this one: amounts and stock."""
         return tuple(sorted({*self.compared, *self.totals, *self._marked(ListOnly)}))
+
+    @cached_property
+    def needed_columns(self) -> frozenset[str]:
+        """Columns without which no record is taken; others become NULL where Zoho's value cannot be read."""
+        # the key and the version, what people rely on and compare, and what leads to the records that it touches
+        leads = {touch.path.partition(".")[0].removesuffix("[]") for touch in self.touches}
+        leading = {name for name in self.model.model_fields if leads.intersection(self.model.source_keys(name))}
+        return frozenset({self.key, "last_modified_time", *self.critical, *self.compared, *self.totals, *leading})
 
     @cached_property
     def plain_columns(self) -> frozenset[str]:

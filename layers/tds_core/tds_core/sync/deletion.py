@@ -60,7 +60,7 @@ class DeletionGuard:
         lacks this one, for an entity whose records stand nowhere else: then it is this list that has to show another.
         """
         said = {"code": 1002} if shown is None else {"absent_from": spec.path, "rows": len(shown)}
-        if not self._is_live(spec, document_id):
+        if not self.is_live(spec, document_id):
             return said | {"witness": None, "asked_for": priority.name.lower()}
         if shown is None and not deletions.is_expected(self._database, spec, document_id):
             raise DeletionDoubted(f"Zoho says for the first time that {spec.name} {document_id} does not exist")
@@ -72,15 +72,15 @@ class DeletionGuard:
             self._confirmed.setdefault(spec.name, {})[document_id] = self._clock()
             return said | {"witness": self._witness[spec.name], "asked_for": priority.name.lower()}
 
-    def _is_live(self, spec: EntitySpec, document_id: str) -> bool:
+    def is_live(self, spec: EntitySpec, document_id: str) -> bool:
+        """Whether the mirror has this record; raises DatabaseUnavailable."""
         query = sql.SQL("SELECT 1 FROM {mirror} WHERE {key} = %s AND deleted_at IS NULL")
         return bool(self._database.execute(_of(query, spec), (document_id,)))
 
     def _brake(self, spec: EntitySpec, document_id: str) -> None:
         """Refuse when more than a share of the entity went within a day: that is rarely what people meant.
 
-        What a list showed by mistake neither counts nor is held back: a page of another organisation's rows is swept
-        out by the night.
+        What a list showed by mistake is not held back: a page of another organisation's rows is swept out by the night.
         What was confirmed lately counts even before it is written: a batch is confirmed as a whole and written then.
         """
         now = self._clock()

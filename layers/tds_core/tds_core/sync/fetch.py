@@ -25,7 +25,10 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """What became of one id: a candidate, another entity that it belongs to, or an error."""
+    """What became of one id: a candidate, another entity that it belongs to, or an error.
+
+    A record that belongs elsewhere and has a row here still brings both: this row is gone, and its entity is told.
+    """
 
     id: str
     began_at: datetime = _NEVER
@@ -184,14 +187,21 @@ class Fetcher:
         )
 
     def _read(self, spec: EntitySpec, document_id: str, document: JsonObject, began_at: datetime) -> Fetch:
-        if not spec.is_own(document):
-            return Fetch(id=document_id, began_at=began_at, belongs_to=_owner(spec, document))
         moment = Moment(at=began_at, clock=Clock.FETCH)
         try:
+            if not spec.is_own(document):
+                return self._moved(spec, document_id, _owner(spec, document), began_at)
             candidate = from_document(spec, document, moment=moment, source="fetch")
         except TdsError as exc:
             return Fetch(id=document_id, began_at=began_at, error=exc)
         return Fetch(id=document_id, began_at=began_at, candidate=candidate)
+
+    def _moved(self, spec: EntitySpec, document_id: str, owner: str, began_at: datetime) -> Fetch:
+        """A record of another entity: Zoho showed it in person, so a row here needs no further proof to go."""
+        candidate = None
+        if owner and self._guard.is_live(spec, document_id):
+            candidate = gone(document_id, observed_at=began_at, evidence={"belongs_to": owner})
+        return Fetch(id=document_id, began_at=began_at, candidate=candidate, belongs_to=owner)
 
 
 def _owner(spec: EntitySpec, document: JsonObject) -> str:

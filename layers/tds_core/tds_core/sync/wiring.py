@@ -29,6 +29,7 @@ from tds_core.sync.image_store import ImageStore
 from tds_core.sync.poll import Poll
 from tds_core.sync.publish import EventBridge, Publisher
 from tds_core.sync.queue import DrainWaker
+from tds_core.sync.remap import Remap
 from tds_core.sync.verify import Verify
 from tds_core.sync.walk import Walk
 from tds_core.sync.watch import Watch, counters
@@ -131,7 +132,8 @@ def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> 
     publisher = Publisher(settings, database=connected, bus=EventBridge(settings), gauge=gauge)
     watch = Watch(settings, database=connected, places=places, queues=counters(settings), gauge=gauge)
     tidy = steps(settings, database=connected, places=places, health=health, watch=watch)
-    return Housekeeping(settings, connected, tidy | {"publish": publisher.run})
+    remap = Remap(connected, mirror(settings, connected))
+    return Housekeeping(settings, connected, tidy | {"remap": remap.run, "publish": publisher.run})
 
 
 def verify(settings: Settings, *, gauge: Callable[[str, float], None]) -> Verify:

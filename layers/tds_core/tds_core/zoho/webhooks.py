@@ -32,6 +32,7 @@ _FORM_FIELDS_LIMIT = 1_000
 _JSON_STARTS = (b"{", b"[", b'"')
 _TRACE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _ORGANIZATION = "organization_id"
+_SHORTEST_ID = 10**9  # an organisation's has ten digits and more, a record's seventeen
 _ENVELOPES = frozenset(route.envelope for route in ROUTES.values())
 
 
@@ -178,9 +179,26 @@ def changes(content: Content, route: Route, *, event: str) -> tuple[Change, ...]
     elif len(entities) > 1 or not content.record:
         operation = "request"
     document = content.record if operation == "upsert" else None
-    if isinstance(content.id, int):
-        document = _with_text_ids(document)
+    if document is not None and (isinstance(content.id, int) or _has_number_ids(document)):
+        try:
+            document = _with_text_ids(document)
+        except RecursionError as exc:
+            raise InvalidDocument("nested too deeply") from exc
     return tuple(Change(entity=entity, operation=operation, id=record_id, document=document) for entity in entities)
+
+
+def _has_number_ids(document: JsonObject) -> bool:
+    """Whether an id anywhere in it is a number too long to be anything else; the API itself may write 0 for none."""
+    left: list[Any] = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if any(type(item) is int and item >= _SHORTEST_ID and key.endswith("_id") for key, item in value.items()):
+                return True
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return False
 
 
 def _with_text_ids(value: Any) -> Any:
