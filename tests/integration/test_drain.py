@@ -237,7 +237,7 @@ def test_prices_that_nobody_gives_are_told_and_those_that_were_there_stay(
     assert prices(road) == before
     assert {one["reason"].split(":")[0] for one in road.backlog("price_lists").values()} <= {
         "ZohoRejected",
-        "ZohoUnavailable",
+        "InvalidDocument",
     }
     assert len(road.backlog("price_lists")) == 2
 

@@ -189,8 +189,9 @@ class UnifiedZohoClient:
     def parts(self, spec: EntitySpec, id: str, *, priority: Priority, permit_wait_s: float = 0.0) -> list[JsonObject]:
         """The list that a record of the entity's has at an endpoint of its own, whole.
 
-        Raises ZohoUnavailable for an answer without that list, or one that holds only a part of it; ValueError when the
-        entity has no such endpoint; InvalidId.
+        Raises InvalidDocument for an answer without that list, or one that holds only a part of it: what this endpoint
+        answers is documented nowhere, so that does not say that Zoho is ill. ValueError when the entity has no such
+        endpoint, InvalidId.
         """
         parts = spec.parts
         if parts is None:
@@ -199,8 +200,11 @@ class UnifiedZohoClient:
         def read(document: JsonObject, permit: Permit, served_at: datetime) -> list[JsonObject]:
             context = document.get("page_context")
             if isinstance(context, dict) and context.get("has_more_page"):
-                raise ZohoUnavailable(f"an answer of {parts.path} that is not whole")
-            return _rows(document, parts.list_key, parts.path)
+                raise InvalidDocument(f"an answer of {parts.path} that is not whole")
+            try:
+                return _rows(document, parts.list_key, parts.path)
+            except ZohoUnavailable as exc:
+                raise InvalidDocument(str(exc)) from exc
 
         asked = {parts.id_parameter: parse_id(id)}
         call = Call(
