@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cli.local.zoho_simulator.entities import contacts, products, receivables
 from cli.local.zoho_simulator.entities.receivables import UNPOSTED, Invoice
+from cli.local.zoho_simulator.entities.refunds import Refund, refunded
 from cli.local.zoho_simulator.entities.trade import Trade, counter
 from cli.local.zoho_simulator.money import ZERO
 from cli.local.zoho_simulator.world import World
 
 APPLICATION_ID_BASE = 2_646_610_023_000_000_000
-REFUND_ID_BASE = 2_646_610_024_000_000_000
 
 
 class Application(NamedTuple):
@@ -24,16 +24,6 @@ class Application(NamedTuple):
     amount: Decimal
     application_id: str
     date: str
-
-
-class Refund(NamedTuple):
-    """Money given back for a credit note, in its currency."""
-
-    refund_id: str
-    date: str
-    mode: str
-    amount: Decimal
-    reference: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,7 +49,7 @@ class CreditNote(Trade):
     @property
     def refunded(self) -> Decimal:
         """What was paid back."""
-        return sum((refund.amount for refund in self.refunds), ZERO)
+        return refunded(self.refunds)
 
     @property
     def balance(self) -> Decimal:
@@ -104,14 +94,3 @@ def apply(world: World, note: CreditNote, wanted: Mapping[str, Decimal]) -> None
         if held.get(invoice_id, ZERO) != now:
             invoice: Invoice = receivables.invoices(world).records[invoice_id]
             receivables.settle(world, invoice, {note.id: now}, day="", kind="credits")
-
-
-def refund(world: World, given: Mapping[str, Any], day: str, amount: Decimal) -> Refund:
-    """A refund with a new id."""
-    return Refund(
-        refund_id=counter(world, "refunds", REFUND_ID_BASE),
-        date=str(given.get("date", day)),
-        mode=str(given.get("refund_mode", "cash")),
-        amount=amount,
-        reference=str(given.get("reference_number", "")),
-    )

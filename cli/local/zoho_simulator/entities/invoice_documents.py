@@ -46,6 +46,7 @@ def _common(invoice: Invoice, customer: Contact) -> Json:
         "exchange_rate": number(invoice.exchange_rate),
         "total": number(invoice.total),
         "balance": number(invoice.balance),
+        "write_off_amount": number(invoice.written_off),
         "shipping_charge": number(invoice.shipping),
         "adjustment": number(invoice.adjustment),
         "salesperson_id": staff.user_id if staff else "",

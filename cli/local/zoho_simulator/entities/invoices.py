@@ -113,6 +113,7 @@ SETTERS: dict[str, fields.Setter] = {
     "invoice_number": ("number", fields.text),
     "due_date": ("due_date", fields.text),
     "shipping_charge": ("shipping", decimal),
+    "write_off_amount": ("written_off", decimal),
 }
 SPECIAL = ("customer_id", "line_items", "salesorder_id")
 COMPUTED = frozenset(
@@ -156,6 +157,7 @@ def create(world: World, random: Random, given: Fields) -> Invoice:
         order_ledger.take(world, order, invoice)
     if "line_items" in given:
         invoice.lines = trade.given_lines(world, customer.currency, given["line_items"])
+    _refuse_below_paid(invoice, plain, invoice.lines)
     FIELDS.assign(invoice, plain)
     invoice.add_up()
     invoice.settle(world.today().isoformat())
@@ -191,11 +193,12 @@ def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
 def _refuse_below_paid(invoice: Invoice, plain: Fields, lines: tuple[Line, ...]) -> None:
     shipping = decimal(plain.get("shipping_charge", invoice.shipping))
     adjustment = decimal(plain.get("adjustment", invoice.adjustment))
+    written_off = decimal(plain.get("write_off_amount", invoice.written_off))
     total = sum((invoice.line_total(line) for line in lines), ZERO) + shipping + adjustment
-    if total < invoice.paid + invoice.credited:
-        raise Refused("the total would fall below what was paid")
-    if (invoice.paid or invoice.credited) and plain.get("status") in UNPOSTED:
-        raise Refused("an invoice with payments cannot become a draft or void")
+    if written_off < 0 or total < invoice.paid + invoice.credited + written_off:
+        raise Refused("the total would fall below what was paid or written off")
+    if (invoice.taken or written_off) and plain.get("status", invoice.status) in UNPOSTED:
+        raise Refused("an invoice of which something was paid or written off cannot become a draft or void")
 
 
 def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:
@@ -205,7 +208,7 @@ def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:
         lambda: {"reference_number": f"SO-{random.randrange(10**5):05d}"},
         lambda: {"due_date": (date.fromisoformat(invoice.date) + timedelta(days=random.randrange(60))).isoformat()},
     ]
-    if not invoice.paid and not invoice.credited:
+    if not invoice.taken:
         choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
         choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
         if invoice.status != "void":

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from cli.local.zoho_simulator.entities import contacts, order_ledger, products
+from cli.local.zoho_simulator.entities.refunds import Refund, refunded
 from cli.local.zoho_simulator.entities.trade import Trade
 from cli.local.zoho_simulator.money import ZERO, Currency
 from cli.local.zoho_simulator.records import Record, Table
@@ -19,8 +20,8 @@ UNPOSTED = frozenset({"draft", "void", "pending_approval", "approved", "rejected
 class Invoice(Trade):
     """A sales invoice in its customer's currency.
 
-    `payments` are (payment_id, amount), `credits` (creditnote_id, amount), in order of application. `ordered` is what
-    it takes of each line of its sales order.
+    `payments` are (payment_id, amount), `credits` (creditnote_id, amount), in order of application. `written_off` is
+    what nobody expects any more. `ordered` is what it takes of each line of its sales order.
     """
 
     customer_id: str
@@ -32,6 +33,7 @@ class Invoice(Trade):
     last_payment_date: str = ""
     paid: Decimal = ZERO
     credited: Decimal = ZERO
+    written_off: Decimal = ZERO
     order_id: str = ""
     ordered: tuple[Decimal, ...] = ()
 
@@ -41,9 +43,14 @@ class Invoice(Trade):
         return self.status not in UNPOSTED
 
     @property
+    def taken(self) -> Decimal:
+        """What was paid, credited or written off."""
+        return self.paid + self.credited + self.written_off
+
+    @property
     def balance(self) -> Decimal:
         """What is still to be paid."""
-        return ZERO if self.status == "void" else self.total - self.paid - self.credited
+        return ZERO if self.status == "void" else self.total - self.taken
 
     @property
     def owed(self) -> Decimal:
@@ -58,7 +65,7 @@ class Invoice(Trade):
             self.status = "paid"
         elif self.due_date and self.due_date < today:
             self.status = "overdue"
-        elif self.paid > 0 or self.credited > 0:
+        elif self.taken > 0:
             self.status = "partially_paid"
         elif self.status in ("paid", "partially_paid", "overdue"):
             self.status = "sent"
@@ -78,11 +85,17 @@ class Payment(Record):
     applied: tuple[tuple[str, Decimal, str], ...] = ()
     reference: str = ""
     description: str = ""
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def refunded(self) -> Decimal:
+        """What was paid back."""
+        return refunded(self.refunds)
 
     @property
     def unused(self) -> Decimal:
-        """What no invoice has taken."""
-        return self.amount - sum((amount for _, amount, _ in self.applied), ZERO)
+        """What no invoice has taken and nobody got back."""
+        return self.amount - sum((amount for _, amount, _ in self.applied), ZERO) - self.refunded
 
     def settle(self) -> None:
         """Nothing but the rest follows from what was applied."""
