@@ -11,8 +11,9 @@ from tds_core.database import announcements, backlog, deletions, probe, reckonin
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
 from tds_core.entities.model import parse_instant
-from tds_core.errors import TdsError, UnknownCommand
+from tds_core.errors import InvalidText, TdsError, UnknownCommand
 from tds_core.ids import parse_id
+from tds_core.lossless_json import is_storable
 from tds_core.plain import plain
 from tds_core.priority import Priority
 from tds_core.settings import Settings
@@ -81,6 +82,8 @@ class Console:
         if command is None:
             raise UnknownCommand(f"no command {event.get('command')!r}; there are {', '.join(self._commands)}")
         arguments = event.get("arguments") or {}
+        if not is_storable(arguments):
+            raise InvalidText("the arguments hold NUL or half a character, which no record has")
         try:
             inspect.signature(command).bind(**arguments)
         except TypeError as exc:
