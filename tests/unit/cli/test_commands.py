@@ -1,6 +1,7 @@
 """The commands as scripts see them: JSON on stdout, one line on stderr, and an exit code that tells the truth."""
 
 import json
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.commands import simulate, webhook
+from cli.console import Console, ConsoleError
 from cli.deployment import Deployment
 from cli.failure import CommandFailed, ExitCode
 from cli.main import app
 from cli.simulation import Simulation
+from tds_core.entities import REGISTRY
 from tds_core.zoho.webhooks import Webhook, is_authentic
 from tests.unit.cli.status_figures import entity, requests, scan, status
 
@@ -59,6 +62,26 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
         made = FakeDeployment(**answers)
         monkeypatch.setattr(Deployment, "find", lambda *_: made)
         return made
+
+    return make
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A stack whose console refuses as the deployed one does."""
+
+    def refuse(_: Console, command: str, arguments: Mapping[str, Any]) -> Any:
+        for name in (*arguments.get("entities", ()), arguments.get("name", "invoices")):
+            if name not in REGISTRY:
+                raise ConsoleError("UnknownEntity", f"no entity {name!r}")
+        if command in ("refetch", "images_sync"):
+            raise ConsoleError("InvalidId", "an id is 1 to 25 digits")
+        raise AssertionError(command)
+
+    def make() -> None:
+        monkeypatch.setattr(Deployment, "find", lambda *_: Deployment(stack="s", region="r", local=None))
+        monkeypatch.setattr(Deployment, "_console", Console(function="f", client=None))
+        monkeypatch.setattr(Console, "invoke", refuse)
 
     return make
 
@@ -124,6 +147,50 @@ def test_a_failure_is_one_line_and_no_traceback(use: Use, code: ExitCode, exit_c
     assert result.exit_code == exit_code
     assert result.stderr == "error: UnknownEntity: no entity 'x'\n"
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "backfill moons",
+        "verify --entity moons",
+        "trace moons 1",
+        "refetch moons 1",
+        "refetch invoices x",
+        "deletions approve moons",
+        "images sync x",
+        "webhook check moons",
+        "webhook send moons --id 1",
+        "dlq list --where moon",
+        "dlq drop --all --entity moons",
+        "simulator --port 99999",
+        "simulator --port x",
+        "simulator --count invoices=-1",
+        "simulator --count moons=1",
+        "up --size moon",
+        "up --param Moon=1",
+        "up --count invoices=x",
+    ],
+)
+def test_wrong_usage_ends_with_2_and_no_traceback(console: Callable[[], None], command: str) -> None:
+    console()
+    result = tds(*command.split())
+    assert result.exit_code == 2
+    assert result.stdout == "" and result.stderr
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = tds("simulator", "--port", str(taken.getsockname()[1]))
+    assert (result.exit_code, result.stderr.splitlines()[-1].endswith("Address already in use")) == (2, True)
+
+
+@pytest.mark.parametrize(("level", "code"), [("good", 0), ("attention", 0), ("bad", 1)])
+@pytest.mark.parametrize("form", [["--json"], []], ids=["scripts", "people"])
+def test_status_ends_as_its_verdict(use: Use, level: str, code: int, form: list[str]) -> None:
+    use(status=DONE | {"verdict": {"level": level, "text": "so it is", "reasons": []}})
+    assert tds("status", *form).exit_code == code
 
 
 def test_without_a_stack_every_command_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -264,7 +331,7 @@ def test_simulate_tells_what_the_simulator_refused(use: Use, monkeypatch: pytest
     use()
     Recorder(monkeypatch, status_code=400, answer={"error": "unknown kind"})
     result = tds("simulate", "faults", "nonsense")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr == "error: the simulator refused POST /faults: unknown kind\n"
 
 
