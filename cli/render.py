@@ -135,8 +135,8 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
         "this minute",
         f"{zoho['minute_used']} of {zoho['minute_limit']}, in flight {zoho['in_flight']} of {zoho['in_flight_limit']}",
     )
-    made.add_row("circuit", _circuit(zoho, now=now))
-    made.add_row("token", _token(zoho))
+    made.add_row("circuit", circuit(zoho, now=now))
+    made.add_row("token", token(zoho))
     return made
 
 
@@ -212,7 +212,7 @@ def _in_a_row(figures: Mapping[str, Any], *, now: datetime) -> Text:
     return shown
 
 
-def _circuit(zoho: Mapping[str, Any], *, now: datetime) -> Text:
+def circuit(zoho: Mapping[str, Any], *, now: datetime) -> Text:
     """The state, since when, and when Zoho is asked next."""
     if zoho["circuit"] == "closed":
         return Text("closed", style=_GOOD)
@@ -224,7 +224,8 @@ def _circuit(zoho: Mapping[str, Any], *, now: datetime) -> Text:
     return Text(f"{zoho['circuit']} for {lasts}, {zoho['circuit_failures']} failures, {probe}", style=_BAD)
 
 
-def _token(zoho: Mapping[str, Any]) -> Text:
+def token(zoho: Mapping[str, Any]) -> Text:
+    """How long the token holds, and why there is none."""
     shown = Text(f"valid for {duration(zoho['token_expires_in_s'] or 0)}, {zoho['token_mints']} minted in 10 min")
     if zoho["token_expires_in_s"] is None:
         shown = Text("none yet")

@@ -49,6 +49,9 @@ class FakeDeployment:
     def webhook_secret(self) -> str:
         return SECRET
 
+    def caller(self) -> str:
+        return "somebody"
+
     def dead_letters(self) -> dict[str, int]:
         return {"InvoicesDeadLetter": 2}
 
@@ -191,6 +194,28 @@ def test_a_port_that_is_taken_is_told_in_one_line() -> None:
 def test_status_ends_as_its_verdict(use: Use, level: str, code: int, form: list[str]) -> None:
     use(status=DONE | {"verdict": {"level": level, "text": "so it is", "reasons": []}})
     assert tds("status", *form).exit_code == code
+
+
+BUDGET = status()["zoho"] | {"reopened": None, "time_zone": "Asia/Baghdad"}
+
+
+def test_the_budget_is_shown_to_scripts_and_people(use: Use) -> None:
+    last = {"operator": "sara", "at": "2026-01-02T21:30:00+00:00", "reason": "circuit open after 5 failures"}
+    day = BUDGET["days"][0] | {"used": [3, 0, 7, 0, 0, 0, 0, 0], "is_closed": True, "ends_history": True}
+    use(budget=BUDGET | {"reopened": last, "days": [day], "circuit": "open", "circuit_failures": 5})
+    assert json.loads(tds("budget", "show", "--json").stdout)["days"] == [day]
+    shown = tds("budget", "show").stdout
+    for part in ("9,000", "10,000", "closed by Zoho", "webhook 3, poll 7", "12 of 90", "1 of 5", "open for"):
+        assert part in shown
+    assert "2026-01-03 00:30:00 Asia/Baghdad by sara: circuit open after 5 failures" in shown
+
+
+@pytest.mark.parametrize("held", [[], ["circuit open after 5 failures"]], ids=["nothing", "circuit"])
+def test_reopening_tells_who_asks_and_what_was_held(use: Use, held: list[str]) -> None:
+    deployment = use(reopen_budget={"reopened": held})
+    assert json.loads(tds("budget", "reopen", "--json").stdout) == {"ok": True, "reopened": held}
+    assert (held or ["nothing was done"])[0] in tds("budget", "reopen").stdout
+    assert deployment.asked[0] == ("reopen_budget", {"operator": "somebody"})
 
 
 def test_without_a_stack_every_command_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

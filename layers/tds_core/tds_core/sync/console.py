@@ -18,6 +18,7 @@ from tds_core.plain import plain
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import overview, plan, silence
+from tds_core.sync.budget_commands import BudgetCommands
 from tds_core.sync.dead_letters import LISTED, DeadLetters
 from tds_core.sync.doctor import Doctor
 from tds_core.sync.image_commands import ImageCommands
@@ -41,6 +42,7 @@ class Console:
         self._database = database
         self._waker = waker
         self._images = ImageCommands(settings, database=database, waker=waker)
+        self._budget = BudgetCommands(settings, database=database, waker=waker)
         self._dead = dead
         self._doctor = doctor
         self._commands: dict[str, Callable[..., Any]] = {
@@ -63,6 +65,8 @@ class Console:
             "images_status": self._images.status,
             "images_sync": self._images.sync,
             "images_verify": self._images.verify,
+            "budget": self._budget.show,
+            "reopen_budget": self._budget.reopen,
             "dlq_list": self.dlq_list,
             "dlq_show": self.dlq_show,
             "dlq_redrive": self.dlq_redrive,
