@@ -10,7 +10,11 @@ from cli import render_verification
 
 PART: dict[str, Any] = {
     **dict.fromkeys(("zoho", "erp", "missing", "extra", "mismatched", "details_pending", "healed", "remaining"), 0),
-    **{"nulls": 0, "mismatch_ratio": 0.0, "totals": [], "orphans": {"count": 0, "samples": []}, "error": None},
+    "nulls": 0,
+    "mismatch_ratio": 0.0,
+    "totals": [],
+    "orphans": {"count": 0, "samples": []},
+    "error": None,
 }
 
 
