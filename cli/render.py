@@ -10,8 +10,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli.progress import ListProgress, Snapshot, age_s, clock_time, duration
+from cli.progress import ListProgress, Snapshot, age_s, duration
 from cli.reckoning import Account
+from cli.times import moment
 
 _BAR_WIDTH = 24
 _GOOD, _BAD, _FAINT = "green", "bold red", "dim"
@@ -42,15 +43,15 @@ def amounts(totals: Mapping[str, Mapping[str, str]]) -> str:
 
 def status(figures: Mapping[str, Any], *, dead_letters: Mapping[str, int], now: datetime | None = None) -> Group:
     """The console's status for people; `dead_letters` counts the messages of each queue that holds any."""
-    moment = now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     return Group(
         _verdict(figures["verdict"]),
         Text(),
-        _entities(figures, now=moment),
+        _entities(figures, now=now),
         Text(),
-        _machinery(figures, dead_letters, now=moment),
+        _machinery(figures, dead_letters, now=now),
         Text(),
-        _runs(figures, now=moment),
+        _runs(figures, now=now),
     )
 
 
@@ -130,7 +131,7 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     made.add_row("days in a row", _in_a_row(figures, now=now))
     made.add_row("events", _outbox(figures["outbox"]))
     made.add_row("at work", ", ".join(figures["working"]) or "nobody")
-    made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
+    made.add_row("calls left", "\n".join(_day(day, figures["time_zone"]) for day in zoho["days"]) or "not known yet")
     made.add_row(
         "this minute",
         f"{zoho['minute_used']} of {zoho['minute_limit']}, in flight {zoho['in_flight']} of {zoho['in_flight_limit']}",
@@ -182,9 +183,9 @@ def _organization(figures: Mapping[str, Any] | None, *, now: datetime) -> Text:
     return Text(f"checked {checked}").append(f", {error}" if error else "", style=_BAD)
 
 
-def _day(day: Mapping[str, Any]) -> str:
+def _day(day: Mapping[str, Any], zone: str) -> str:
     closed = ", closed" if day["is_closed"] else ""
-    history = f", none of them for the history until {clock_time(day['resets_at'])}" if day["ends_history"] else ""
+    history = f", none of them for the history until {moment(day['resets_at'], zone)}" if day["ends_history"] else ""
     return f"{day['product']}: {day['remaining']:,} of {day['limit']:,} today{closed}{history}"
 
 
@@ -242,8 +243,8 @@ def _took(run: Mapping[str, Any], *, now: datetime) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
 
 
-def _ago(moment: str | None, *, now: datetime) -> str:
-    age = age_s(moment, now=now)
+def _ago(text: str | None, *, now: datetime) -> str:
+    age = age_s(text, now=now)
     return "never" if age is None else f"{duration(max(age, 0))} ago"
 
 

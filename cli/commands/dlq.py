@@ -49,7 +49,7 @@ def list_(
     if as_json:
         output.print_json(things)
     else:
-        output.console().print(render_dead.listing(things))
+        output.console().print(render_dead.listing(things, zone=found["time_zone"]))
     if left := render_dead.left_out(found):
         output.console(stderr=True).print(left, highlight=False)
 

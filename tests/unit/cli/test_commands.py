@@ -196,6 +196,15 @@ def test_status_ends_as_its_verdict(use: Use, level: str, code: int, form: list[
     assert tds("status", *form).exit_code == code
 
 
+def test_deletions_are_told_in_the_organisations_time(use: Use) -> None:
+    gone = {"entity": "invoices", "id": "901", "deleted_at": "2026-01-02T21:30:00+00:00", "evidence": {}}
+    held = {"entity": "bills", "id": "902", "requested_at": "2026-01-02T21:31:00+00:00", "reason": "r"}
+    use(deletions={"withheld": [held], "done": [gone], "time_zone": "Asia/Baghdad"})
+    shown = tds("deletions", "list").stdout
+    for part in ("since (Asia/Baghdad)", "2026-01-03 00:31:00", "when (Asia/Baghdad)", "2026-01-03 00:30:00"):
+        assert part in shown
+
+
 BUDGET = status()["zoho"] | {"reopened": None, "time_zone": "Asia/Baghdad"}
 
 
