@@ -37,6 +37,3 @@ app.add_typer(images.app, name="images")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(simulate.app, name="simulate")
-
-if __name__ == "__main__":
-    app()

@@ -73,16 +73,17 @@ def progress(snapshot: Snapshot) -> Table:
 
 
 def progress_line(snapshot: Snapshot) -> str:
-    """The same in one line, where there is no terminal."""
-    lists = [f"{part.scan} {part.rows:,} rows{'' if part.is_pending else ' (whole)'}" for part in snapshot.lists]
-    details = [
-        f"{part.entity} {part.total - part.pending:,}/{part.total:,}"
-        + (f" {part.per_second:.0f}/s, {duration(part.eta_s)} left" if part.open and part.per_second else "")
-        for part in snapshot.details
-        if part.total
-    ]
+    """The same in one short line, where there is no terminal."""
+    whole = sum(not part.is_pending for part in snapshot.lists)
+    total, pending, waiting = (
+        sum(getattr(part, name) for part in snapshot.details) for name in ("total", "pending", "open")
+    )
+    rate = sum(part.per_second for part in snapshot.details)
+    pace = f", {rate:.0f}/s, {duration(waiting / rate)} left" if waiting and rate else ""
+    parked = f", {sum(snapshot.parked.values()):,} parked" if snapshot.parked else ""
     waits = "" if snapshot.is_over else "".join(f" | {text}" for text in snapshot.waits)
-    return f"lists: {', '.join(lists) or '-'} | details: {', '.join(details) or '-'}{waits}"
+    lists = f"{whole} of {len(snapshot.lists)} lists whole, {sum(part.rows for part in snapshot.lists):,} rows"
+    return f"{lists} | {total - pending:,} of {total:,} documents{pace}{parked}{waits}"
 
 
 def latency(webhooks: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ def environment(server: Running, tmp_path: Path) -> Iterator[Mapping[str, str]]:
 
 def tds(*arguments: str, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     """Run the command."""
-    command = [sys.executable, "-m", "cli.main", *arguments]
+    command = [sys.executable, "-m", "cli", *arguments]
     return subprocess.run(
         command, env=dict(environment), cwd=ROOT, text=True, capture_output=True, check=False, timeout=180
     )

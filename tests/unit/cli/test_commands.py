@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli.__main__ import run
 from cli.commands import simulate, webhook
 from cli.console import Console, ConsoleError
 from cli.deployment import Deployment
@@ -36,7 +38,7 @@ class FakeDeployment:
     def ask(self, command: str, arguments: Mapping[str, Any]) -> Any:
         self.asked.append((command, arguments))
         answer = self.answers[command]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -181,6 +183,23 @@ def test_wrong_usage_ends_with_2_and_no_traceback(console: Callable[[], None], c
     assert result.exit_code == 2
     assert result.stdout == "" and result.stderr
     assert isinstance(result.exception, SystemExit)
+
+
+def test_ctrl_c_during_a_command_is_130_and_no_traceback(use: Use) -> None:
+    use(status=KeyboardInterrupt())
+    result = tds("status")
+    assert (result.exit_code, result.output) == (130, "")
+
+
+def test_ctrl_c_while_the_command_is_being_read_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "cli.main", Interrupted())
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 130
 
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
