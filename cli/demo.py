@@ -49,7 +49,8 @@ _WEATHER = {
     "concurrency": 3,
     "timeout_s": 60,
 }
-_PARAMETERS = {"RippleHoldS": "2"}
+# the demo waits for its webhooks itself, so a deletion found after them was not announced
+_PARAMETERS = {"RippleHoldS": "2", "AnnouncedWithinS": "2"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,7 @@ from cli.progress import Snapshot
 
 def requested(result: Mapping[str, Any], sentence: str, *, as_json: bool) -> ExitCode:
     """Something was asked for and goes on by itself."""
-    if as_json:
-        output.print_json({"ok": True, **result})
-    else:
-        output.console().print(sentence, highlight=False)
+    output.show({"ok": True, **result}, sentence, as_json=as_json)
     return ExitCode.OK
 
 

@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from cli.failure import CommandFailed, ExitCode
 
@@ -25,6 +25,14 @@ def print_json(value: Any) -> None:
     """One JSON document."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
+
+
+def show(value: Any, shown: RenderableType, *, as_json: bool) -> None:
+    """A result: its value for scripts, or what people see of it."""
+    if as_json:
+        print_json(value)
+    else:
+        console().print(shown, highlight=False)
 
 
 def command(run: Callable[P, ExitCode | None]) -> Callable[P, None]:

@@ -38,6 +38,7 @@ def _calls(figures: Mapping[str, Any]) -> Table:
     limit = figures["day_limit"]
     made.add_row("by the clock, together", "", f"{figures['fixed_a_day'] / limit:.0%}", f"{figures['fixed_a_day']:,}")
     made.add_row("documents that change (mean of 7 days)", "", "", f"{figures['changes_a_day']:,}")
+    made.add_row("documents not seen for longest, fetched anew", "", "", f"{figures['aged_a_day']:,}")
     made.add_row("held for webhooks and manual work", "", f"{figures['held'] / limit:.0%}", f"{figures['held']:,}")
     made.add_row("left", "", "", f"{figures['left_a_day']:,}")
     return made
@@ -57,6 +58,11 @@ def _history(figures: Mapping[str, Any]) -> Text:
         lines.append(f"history: {history['documents']:,} documents in {history['calls']:,} calls, {_eta(history)}")
     else:
         lines.append("history: no document of it waits")
+    if images := figures["images"]["to_fetch"]:
+        a_day = figures["images"]["a_day"]
+        lines.append(f"images: {images:,} to fetch, one call each, {a_day:,} a day: {_eta(figures['images'])}")
+    else:
+        lines.append("images: none waits")
     if history["headers_only"]:
         lines.append(
             "with this limit a long history is one of headers only: every record with its totals, lines newest first"

@@ -13,6 +13,7 @@ from cli.times import bare
 
 _GOOD, _BAD, _FAINT = "green", "bold red", "dim"
 _STYLES = {"created": _GOOD, "restored": _GOOD, "rejected": _BAD, "deleted": _BAD, "parked": _BAD, "tie": "yellow"}
+_STYLES |= {"suspected": "yellow", "undecided": "yellow", "confirmed": _BAD, "healed": _GOOD}
 _LONGEST = 60
 
 
@@ -65,6 +66,8 @@ def _state(record: Mapping[str, Any] | None, zone: str) -> str:
 
 def _by(entry: Mapping[str, Any]) -> str:
     """Which way it came: a webhook by its address, a poll, a walk, a fetch."""
+    if "run" in entry:
+        return f"verification {entry['run']}, {entry['kind']}"
     if entry["what"] != "outcome":
         return str(entry.get("cause") or "")
     way = f"{entry['source']} {entry['webhook']}" if entry["webhook"] else entry["source"]
@@ -76,6 +79,9 @@ def _details(entry: Mapping[str, Any], zone: str) -> Iterator[str]:
     for column, change in (entry.get("changes") or {}).items():
         yield from _change(column, change)
     match entry["what"]:
+        case "suspected":
+            for field, sides in sorted(entry["values"].items()):
+                yield f"{field or 'whole record'}: ERP {_short(sides['erp'])}, Zoho {_short(sides['zoho'])}"
         case "requested":
             held = ", being fetched" if entry["is_leased"] else ""
             yield f"due {bare(entry['not_before'], zone)}, {entry['attempts']} attempts so far{held}"

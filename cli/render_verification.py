@@ -74,8 +74,11 @@ def _sentences(made: Mapping[str, Any]) -> list[str]:
         )
     if images := made.get("images"):
         said.append(
-            f"images: {images['expected']:,} expected, {images['stored']:,} stored, {images['reachable']:,} reachable"
+            f"images: {images['expected']:,} expected, {images['stored']:,} stored, {images['reachable']:,} reachable, "
+            f"{images['pending']:,} on their way, {images['healed']:,} healed"
         )
+        said += [f"images could not be compared: {images['error']}"] if images["error"] else []
+        said += [f"image of {one}: {fault}" for one, fault in list(images["faults"].items())[:_SHOWN]]
     return [*said, f"{made['zoho_calls']:,} Zoho calls, {duration(made['seconds'])}"]
 
 
@@ -93,4 +96,9 @@ def _reasons(made: Mapping[str, Any]) -> list[str]:
     said = [f"the list of {name} could not be compared whole" for name, part in parts.items() if part["error"]]
     said += [f"{remaining:,} records differ"] if remaining else []
     said += [f"{pending:,} documents wait to be fetched"] if pending else []
-    return said or ["not all images are as they have to be, see tds images verify"]
+    said += [
+        f"sums of {name} differ without a record that does" for name, part in parts.items() if part.get("unexplained")
+    ]
+    if (images := made.get("images")) and not images["ok"]:
+        said.append("not all images are as they have to be")
+    return said

@@ -14,11 +14,13 @@ from cli.follow import Ask, FollowTimeout
 _LOOK_S = 1.0
 _LONGEST_WAKE_S = 15.0
 _PAGE = 1_000
+_FETCHING = ("confirm", "images")
 _PHASES = {
     "lists": "reading Zoho's lists",
     "local": "holding every row against its own document",
     "oldest": "choosing the oldest documents",
     "confirm": "asking Zoho for what differs",
+    "images": "comparing product images",
     "report": "writing the report",
 }
 
@@ -86,7 +88,7 @@ def follow(
         if stage != before:
             before, wait_s, next_s = stage, _LOOK_S, now
         if now >= next_s:
-            ask("wake", {"modes": ["drain", "verification"] if stage.phase == "confirm" else ["verification"]})
+            ask("wake", {"modes": ["drain", "verification"] if stage.phase in _FETCHING else ["verification"]})
             wait_s, next_s = min(2 * wait_s, _LONGEST_WAKE_S), now + wait_s
         sleep(_LOOK_S)
 

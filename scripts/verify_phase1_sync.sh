@@ -20,7 +20,7 @@ for name in (*names, *(one for one in report["entities"] if one not in names)):
     print(f"[{box}] {label} count: Zoho {part['"'"'zoho'"'"']:,} vs TSH ERP {part['"'"'erp'"'"']:,}, mismatch {part['"'"'mismatch_ratio'"'"']:.2%}")
 images = report.get("images")
 if images:
-    box = "x" if images["expected"] == images["stored"] == images["reachable"] else " "
+    box = "x" if images["ok"] else " "
     print(f"[{box}] Images count: Zoho {images['"'"'expected'"'"']:,}, stored {images['"'"'stored'"'"']:,}, reachable {images['"'"'reachable'"'"']:,}")
 above = report["above_alarm_ratio"]
 print("[ ] ALERT: mismatch above the limit: " + ", ".join(above) if above else "[x] No mismatch above the limit")

@@ -53,7 +53,7 @@ def _debts(made: World) -> Amounts:
         paid = sum((amount for _, amount in (*invoice.payments, *invoice.credits)), ZERO)
         assert invoice.balance == invoice.total - paid - invoice.written_off or invoice.status == "void"
         if invoice.posted:
-            receivable[invoice.customer_id] += invoice.balance
+            receivable[invoice.contact_id] += invoice.balance
     assert not any(applied.values())
     return receivable
 
@@ -61,16 +61,18 @@ def _debts(made: World) -> Amounts:
 def _credit(made: World) -> Amounts:
     unused: Amounts = defaultdict(Decimal)
     for payment in made.table(PAYMENTS).records.values():
-        spent = sum((entry[1] for entry in payment.applied), ZERO) + sum((one.amount for one in payment.refunds), ZERO)
+        spent = sum((entry.amount for entry in payment.applied), ZERO) + sum(
+            (one.amount for one in payment.refunds), ZERO
+        )
         assert payment.unused == payment.amount - spent >= 0
-        unused[payment.customer_id] += payment.unused
+        unused[payment.contact_id] += payment.unused
     for note in made.table(CREDITNOTES).records.values():
         _adds_up(note)
         spent = sum((entry.amount for entry in note.applied), ZERO) + sum((one.amount for one in note.refunds), ZERO)
         assert note.balance == note.total - spent or note.status == "void"
         assert (note.status == "closed") == (note.balance == 0 and note.posted)
         if note.posted:
-            unused[note.customer_id] += note.balance
+            unused[note.contact_id] += note.balance
     return unused
 
 
@@ -79,7 +81,7 @@ def _owed_to_vendors(made: World) -> Amounts:
     for bill in made.table(BILLS).records.values():
         _adds_up(bill)
         if bill.posted:
-            payable[bill.vendor_id] += bill.total - sum((payment.amount for payment in bill.payments), ZERO)
+            payable[bill.contact_id] += bill.total - sum((payment.amount for payment in bill.payments), ZERO)
     return payable
 
 

@@ -46,10 +46,7 @@ def list_(
     """Show dead messages, webhooks that nobody understood, failed runs and parked requests, the oldest first."""
     found = Deployment.find(stack, region).ask("dlq_list", {"limit": limit})
     things = _chosen(found["things"], where=where, entity=entity)
-    if as_json:
-        output.print_json(things)
-    else:
-        output.console().print(render_dead.listing(things, zone=found["time_zone"]))
+    output.show(things, render_dead.listing(things, zone=found["time_zone"]), as_json=as_json)
     if left := render_dead.left_out(found):
         output.console(stderr=True).print(left, highlight=False)
 
@@ -64,10 +61,7 @@ def show(
 ) -> None:
     """Show one dead thing with what it carries, cut after 64 KiB."""
     thing = Deployment.find(stack, region).ask("dlq_show", {"id": id})
-    if as_json:
-        output.print_json(thing)
-    else:
-        output.console().print(render_dead.thing(thing))
+    output.show(thing, render_dead.thing(thing), as_json=as_json)
 
 
 @app.command()
@@ -131,8 +125,6 @@ def _settle(deployment: Deployment, command: str, ids: Sequence[str], *, as_json
         done = deployment.ask(command, arguments)
         settled += done["settled"]
         stays |= done["stays"]
-    if as_json:
-        output.print_json({"ok": not stays, "settled": settled, "stays": stays})
-    else:
-        output.console().print(render_dead.settled(settled, stays))
+    result = {"ok": not stays, "settled": settled, "stays": stays}
+    output.show(result, render_dead.settled(settled, stays), as_json=as_json)
     return ExitCode.NOT_OK if stays else ExitCode.OK

@@ -10,8 +10,5 @@ from cli.options import AsJson, Region, Stack
 def doctor(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> ExitCode:
     """Check secrets, database, Zoho's scopes, schedules, webhooks, queues and alarms, and say what to do."""
     found = Deployment.find(stack, region).ask("doctor", {})
-    if as_json:
-        output.print_json(found)
-    else:
-        output.console().print(render_doctor.findings(found), highlight=False)
+    output.show(found, render_doctor.findings(found), as_json=as_json)
     return ExitCode.OK if found["ok"] else ExitCode.NOT_OK

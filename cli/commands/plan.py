@@ -9,7 +9,4 @@ from cli.options import AsJson, Region, Stack
 def plan(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> None:
     """Show a day's Zoho calls by purpose, what is left for the history, and the days that it takes."""
     figures = Deployment.find(stack, region).ask("plan", {})
-    if as_json:
-        output.print_json(figures)
-    else:
-        output.console().print(planning.show(figures))
+    output.show(figures, planning.show(figures), as_json=as_json)

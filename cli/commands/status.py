@@ -12,8 +12,5 @@ def status(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> E
     deployment = Deployment.find(stack, region)
     figures = deployment.ask("status", {})
     dead = deployment.dead_letters()
-    if as_json:
-        output.print_json(figures | {"dead_letters": dead})
-    else:
-        output.console().print(render.status(figures, dead_letters=dead))
+    output.show(figures | {"dead_letters": dead}, render.status(figures, dead_letters=dead), as_json=as_json)
     return ExitCode.NOT_OK if figures["verdict"]["level"] == "bad" else ExitCode.OK

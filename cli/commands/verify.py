@@ -25,7 +25,7 @@ def verify(
     stack: Stack = "",
     region: Region = "",
 ) -> ExitCode:
-    """Compare every list, every row's own document and all totals with Zoho; exit 1 unless they are equal."""
+    """Compare every list, every row's own document, all totals and images with Zoho; exit 1 unless they are equal."""
     deployment = Deployment.find(stack, region)
     run = deployment.ask("verify", {"entities": entities or [], "heal": heal})["run"]
     screen: Screen[Stage] = Screen(
@@ -33,10 +33,6 @@ def verify(
     )
     with screen:
         made = follow(deployment.ask, run, screen.show, timeout_s=timeout)
-    if not entities:
-        images = deployment.ask("images_verify", {"heal": heal})
-        made["images"] = {name: images[name] for name in ("expected", "stored", "reachable")}
-        made["ok"] = made["ok"] and images["ok"]
     written = write(report, made, differences(deployment.ask, run)) if report else []
     if as_json:
         output.print_json(made)

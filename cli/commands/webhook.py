@@ -42,11 +42,9 @@ def send(
     url = "/".join(part for part in (f"{deployment.api_url}/webhooks/zoho", module, event) if part)
     statuses, seconds = post(url, body, secret=deployment.webhook_secret(), count=count)
     is_ok = all(200 <= status < 300 for status in statuses)
-    if as_json:
-        output.print_json({"ok": is_ok, "statuses": statuses, "seconds": round(seconds, 3)})
-    else:
-        told = ", ".join(f"{status} x {number}" for status, number in sorted(Counter(statuses).items()))
-        output.console().print(f"{told} in {seconds:.2f} s", highlight=False)
+    told = ", ".join(f"{status} x {number}" for status, number in sorted(Counter(statuses).items()))
+    result = {"ok": is_ok, "statuses": statuses, "seconds": round(seconds, 3)}
+    output.show(result, f"{told} in {seconds:.2f} s", as_json=as_json)
     return ExitCode.OK if is_ok else ExitCode.NOT_OK
 
 
@@ -93,10 +91,8 @@ def check(
         silence = deployment.ask("status", {})["silence"]
         queued, dead = deployment.queued(), deployment.dead_letters()
         advice = webhooks.advice(heard, queued=queued, dead=dead, silence=silence)
-    if as_json:
-        output.print_json({"ok": not heard.missing, **asdict(heard), "advice": advice})
-    else:
-        output.console().print(render_webhooks.verdict(heard, advice), highlight=False)
+    result = {"ok": not heard.missing, **asdict(heard), "advice": advice}
+    output.show(result, render_webhooks.verdict(heard, advice), as_json=as_json)
     return ExitCode.NOT_OK if heard.missing else ExitCode.OK
 
 

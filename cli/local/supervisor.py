@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,6 +52,7 @@ class Supervisor:
     processes: dict[str, "subprocess.Popen[Any]"] = field(default_factory=dict)
     database_port: int = 0
     outage: bool = False
+    wishes: "deque[Callable[[], None]]" = field(default_factory=deque)
 
     def start(self) -> dict[str, Any]:
         """Start everything and say where it is."""
@@ -73,6 +75,11 @@ class Supervisor:
             "image_base_url": f"http://127.0.0.1:{image_port}",
             "simulator": self._start_simulator() if self.plan.simulator is not None else None,
         }
+
+    def obey(self) -> None:
+        """Do what signals asked for, one after the other: PostgreSQL is started when it has ended, not before."""
+        while self.wishes:
+            self.wishes.popleft()()
 
     def broken(self) -> str | None:
         """The name of a process that ended by itself; PostgreSQL may, during an outage."""
@@ -177,6 +184,7 @@ def watch(supervisor: Supervisor, tether: IO[str]) -> str:
                 selector.unregister(tether)
             elif not selector.get_map():
                 signal.sigtimedwait([], 0.5)
+            supervisor.obey()
             if name := supervisor.broken():
                 return f"{name} has ended"
 
@@ -186,8 +194,8 @@ def main() -> None:
     supervisor = Supervisor(Plan(**json.loads(sys.stdin.readline())))
     signal.signal(signal.SIGTERM, _ended)
     signal.signal(signal.SIGINT, _ended)
-    signal.signal(signal.SIGUSR1, lambda *_: supervisor.stop_postgres())
-    signal.signal(signal.SIGUSR2, lambda *_: supervisor.start_postgres())
+    signal.signal(signal.SIGUSR1, lambda *_: supervisor.wishes.append(supervisor.stop_postgres))
+    signal.signal(signal.SIGUSR2, lambda *_: supervisor.wishes.append(supervisor.start_postgres))
     reason = _ASKED
     try:
         print(json.dumps(supervisor.start()), flush=True)

@@ -4,7 +4,14 @@ from typing import Any
 
 from cli.local.stack import Wish
 from tds_core.zoho.retry import MINT_LIMIT
-from tests.stack.comparison import assert_equal, assert_limits_were_kept, assert_nothing_is_dead, empty, recover
+from tests.stack.comparison import (
+    assert_equal,
+    assert_limits_were_kept,
+    assert_nothing_is_dead,
+    empty,
+    recover,
+    verify,
+)
 from tests.stack.conftest import PARAMETERS
 from tests.stack.running import Json, Stack
 
@@ -36,12 +43,14 @@ def begin(stack: Stack) -> None:
 def judge(stack: Stack, *, refusals: int = 0, minutes: float = 0) -> Json:
     """Let the stack recover, then hold it against Zoho; returns Zoho's counts.
 
-    Each list is walked once more, as every night does: a lie of Zoho's (an empty page, for one) shows then.
+    Everything is verified once more with healing, as every night does: a lie of Zoho's (an empty page, for one) and a
+    deletion whose webhook was lost show then.
     `refusals` are those of faults that were ended before; a run of many `minutes` may mint in each ten of them.
     Raises AssertionError with what is wrong.
     """
     refusals += recover(stack)
-    stack.backfill()
+    verify(stack, heal=True)
+    stack.follower.until_over(lambda _: None)
     assert_equal(stack)
     assert_nothing_is_dead(stack)
     stats: Json = stack.zoho("GET", "/stats")

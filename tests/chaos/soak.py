@@ -1,7 +1,7 @@
 """Seven business days in ten minutes, with faults: `python -m tests.chaos.soak --minutes 10 --seed 1`.
 
-A simulation: people work in bursts, each day ends with its night's walks, and faults befall every day. What it shows is
-whether anything grows, leaks or gets stuck. The real days without a failure are counted in `tds status`.
+A simulation: people work in bursts, faults befall each day, and it ends with its night's verification and housekeeping.
+What it shows is whether anything grows, leaks or gets stuck. The real days are counted in `tds status`.
 Exits with 0 only if the mirror is Zoho's equal at the end, nothing is dead, the limits were kept, and nothing grew.
 """
 
@@ -14,26 +14,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from cli.failure import CommandFailed
 from cli.local.state import StateDirectory
+from tds_core.entities import REGISTRY
+from tests.chaos.gauges import Gauges, resident
 from tests.chaos.judge import begin, judge, wish
 from tests.chaos.plan import Step, draw
 from tests.chaos.storm import Storm
-from tests.stack.comparison import recover
-from tests.stack.running import Json, Stack, deployed
+from tests.stack.comparison import recover, verify
+from tests.stack.running import Json, Stack, deployed, wait_for
 
 DAYS = 7
-NIGHT_S = 8.0  # of each day's time, at least; a night takes as long as its walks
+NIGHT_S = 25.0  # of each day's time; a night takes as long as its verification
 LIMIT_CONNECTIONS = 50
-GROWTH = 1.5  # a process that holds this many times what it held after the first day leaks
+GROWTH = 1.5  # a process that holds this many times what it held at the start leaks
 DEAD_SHARE = 0.5
 # what kills functions or PostgreSQL is the storm's: memory can be compared only in processes that live
 GENTLE = ("work", "fault", "token")
+# people delete in seven days, which pass within one of the brake's
+DELETIONS_A_DAY = 5
 
-_CONNECTIONS = "SELECT count(*)::int FROM pg_stat_activity WHERE starts_with(application_name, 'tds-')"
-_WAITING = "SELECT count(*)::int FROM pg_locks WHERE NOT granted"
 _DATABASE = "SELECT deadlocks::int, conflicts::int FROM pg_stat_database WHERE datname = current_database()"
 _TABLES = """
     SELECT schemaname || '.' || relname, n_live_tup::int, n_dead_tup::int, pg_total_relation_size(relid)::int
@@ -48,45 +48,59 @@ _RUNS = """
 
 @dataclass(slots=True)
 class Soak:
-    """One run: the days, and what was measured at the end of each."""
+    """One run: the days, and what was measured at its start and at the end of each."""
 
     stack: Stack
+    gauges: Gauges
     memory: list[dict[int, tuple[str, float]]] = field(default_factory=list)
-    connections: list[int] = field(default_factory=list)
-    waiting: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
-    webhooks: dict[str, int] = field(default_factory=dict)
     refusals: int = 0
+
+    def start(self) -> None:
+        """Have every function at work once, so that what it loads for good is in its memory, and measure."""
+        for name, spec in REGISTRY.items():
+            if spec.webhook_modules:
+                self.stack.create(name)
+        wait_for(lambda: not self.stack.deployment.queued(), "the first webhooks are not applied", timeout_s=60)
+        self.stack.poll()
+        self._night()
+        self._measure()
 
     def day(self, number: int, steps: list[Step], *, seconds: float) -> None:
         """A business day with its faults, then its night."""
         Storm(self.stack, lambda _: None).run(steps, seconds=seconds)
-        self._sample()
         self.refusals += recover(self.stack)
         self.stack.zoho("POST", "/new-day", {})
-        self.stack.backfill()
+        self._night()
+        self._measure()
+        waited = self.gauges.waiting
+        print(f"day {number}: {self.sizes[-1] / 1e6:.1f} MB of tables, {waited} locks waited at most", flush=True)
+
+    def _night(self) -> None:
+        verify(self.stack, heal=True)
         self.stack.deployment.invoke(self.stack.resource("Housekeeping"), {"mode": "housekeeping"})
-        self._sample()
+
+    def _measure(self) -> None:
         self.memory.append(resident(self.stack))
         self.sizes.append(sum(size for *_, size in self.stack.query(_TABLES)))
-        print(f"day {number}: {self.sizes[-1] / 1e6:.1f} MB of tables, {self.connections[-1]} connections", flush=True)
 
     def report(self, stats: Json, latency: Json, runs: tuple[Any, ...]) -> Json:
         """The figures, for people and for the books."""
         deadlocks, conflicts = self.stack.query(_DATABASE)[0]
         tables = self.stack.query(_TABLES)
         return {
-            "simulated_business_days": len(self.memory),
+            "simulated_business_days": len(self.memory) - 1,
             "runs": {"all": runs[0], "without_failure": runs[1], "rate": round(runs[1] / max(runs[0], 1), 4)},
             "failures": sorted(runs[2]),
             "webhook_s": latency["seconds"],
             "webhooks": latency["count"],
             "memory_mb": self._memory(),
-            "connections_most": max(self.connections),
-            "locks_waiting_most": max(self.waiting),
+            "connections_most": self.gauges.connections,
+            "locks_waiting_most": self.gauges.waiting,
+            "locks_waited_longest_s": round(self.gauges.waited_s, 1),
             "deadlocks": deadlocks,
             "conflicts": conflicts,
-            "tables_mb": {"after_first_day": self.sizes[0] / 1e6, "at_the_end": self.sizes[-1] / 1e6},
+            "tables_mb": {"at_start": self.sizes[0] / 1e6, "at_the_end": self.sizes[-1] / 1e6},
             "largest_tables": [
                 {"table": name, "live": live, "dead": dead, "mb": round(size / 1e6, 2)}
                 for name, live, dead, size in tables[:6]
@@ -98,9 +112,9 @@ class Soak:
     def faults(self, figures: Json) -> list[str]:
         """What grew or stuck."""
         found = [
-            f"{name}: from {sizes['after_first_day']} to {sizes['at_the_end']} MB"
+            f"{name}: from {sizes['at_start']} to {sizes['at_the_end']} MB"
             for name, sizes in figures["memory_mb"].items()
-            if sizes["at_the_end"] > GROWTH * sizes["after_first_day"]
+            if sizes["at_start"] and sizes["at_the_end"] and sizes["at_the_end"] > GROWTH * sizes["at_start"]
         ]
         found += [
             f"{part['table']}: {part['dead']} dead rows beside {part['live']}"
@@ -111,29 +125,18 @@ class Soak:
             found.append(f"{figures['connections_most']} connections")
         return found
 
-    def _sample(self) -> None:
-        self.connections.append(self.stack.query(_CONNECTIONS)[0][0])
-        self.waiting.append(self.stack.query(_WAITING)[0][0])
-
-    def _memory(self) -> dict[str, dict[str, float]]:
-        """Of the processes that lived from the end of the first day to the end of the last."""
+    def _memory(self) -> dict[str, dict[str, float | None]]:
+        """Of each process at the start and at the end; None where it was not there yet, or is gone."""
         first, last = self.memory[0], self.memory[-1]
+        names = {pid: name for part in (first, last) for pid, (name, _) in part.items()}
         return {
-            f"{first[pid][0]}/{pid}": {"after_first_day": first[pid][1], "at_the_end": last[pid][1]}
-            for pid in sorted(first.keys() & last.keys(), key=lambda pid: first[pid])
+            f"{names[pid]}/{pid}": {"at_start": _size(first.get(pid)), "at_the_end": _size(last.get(pid))}
+            for pid in sorted(names, key=lambda pid: (names[pid], pid))
         }
 
 
-def resident(stack: Stack) -> dict[int, tuple[str, float]]:
-    """Each function process's name and resident memory in MB, by process id."""
-    found: dict[int, tuple[str, float]] = {}
-    for name, processes in stack.workers().items():
-        for process in processes:
-            try:
-                found[process.pid] = (name, round(process.memory_info().rss / 1e6, 1))
-            except psutil.NoSuchProcess:
-                continue
-    return found
+def _size(known: tuple[str, float] | None) -> float | None:
+    return known[1] if known else None
 
 
 def main() -> int:
@@ -146,22 +149,27 @@ def main() -> int:
     print(f"A SIMULATION: {DAYS} business days in {arguments.minutes:g} minutes", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="tds-soak-", ignore_cleanup_errors=True) as folder,
-        deployed(StateDirectory(Path(folder)), wish(arguments.seed)) as stack,
+        deployed(
+            StateDirectory(Path(folder)), wish(arguments.seed, DeletionFloor=str(DAYS * DELETIONS_A_DAY))
+        ) as stack,
+        Gauges(stack) as gauges,
     ):
         begin(stack)
+        soak = Soak(stack, gauges)
+        soak.start()
         ((since,),) = stack.query("SELECT clock_timestamp()")
-        started, soak = time.monotonic(), Soak(stack)
+        started = time.monotonic()
+        faults: list[str] = []
         try:
             for number in range(1, DAYS + 1):
                 steps = draw(arguments.seed * 100 + number, seconds=day_s, deeds=GENTLE)
                 soak.day(number, steps, seconds=day_s)
-            stats = judge(stack, refusals=soak.refusals, minutes=(time.monotonic() - started) / 60)
+            judge(stack, refusals=soak.refusals, minutes=(time.monotonic() - started) / 60)
         except (AssertionError, CommandFailed) as exc:
-            print(f"NOT EQUAL: {exc}", flush=True)
-            return 1
+            faults = [f"NOT EQUAL: {exc}"]
         latency = stack.deployment.ask("status", {"since_s": time.monotonic() - started})["webhooks"]
-        figures = soak.report(stats, latency, stack.query(_RUNS, [since])[0])
-        faults = soak.faults(figures)
+        figures = soak.report(stack.zoho("GET", "/stats"), latency, stack.query(_RUNS, [since])[0])
+        faults += soak.faults(figures)
     print(json.dumps(figures, indent=2))
     print(f"a simulation of {DAYS} days: {'; '.join(faults) or 'equal at the end, limits kept, nothing grew'}")
     return 1 if faults else 0

@@ -39,7 +39,7 @@ ENTITIES = pytest.mark.parametrize("spec", REGISTRY.values(), ids=list(REGISTRY)
 
 def planned(day_limit: int) -> Plan:
     cadence = Cadence.of(Settings(), day_limit=day_limit, zone="Asia/Baghdad")
-    return plan(cadence, COMPANY, day_limit=day_limit, is_told=True, minute_limit=90)
+    return plan(cadence, COMPANY, day_limit=day_limit, is_told=True, minute_limit=90, aged_a_day=day_limit // 20)
 
 
 @pytest.mark.parametrize(

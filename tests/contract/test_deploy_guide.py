@@ -52,6 +52,6 @@ def test_parameters_to_tune_have_the_templates_defaults() -> None:
 
 def test_commands_are_those_of_tds() -> None:
     known = {name.strip("`") for name in commands(app, "tds")}
-    used = set(re.findall(r"(?:^|`)(tds (?:webhook )?[a-z]+)", deploy_guide.TEXT, re.MULTILINE))
+    used = set(re.findall(r"(?:^|`)(tds (?:webhook |deletions )?[a-z]+)", deploy_guide.TEXT, re.MULTILINE))
     assert len(used) > 6
     assert used <= known

@@ -139,7 +139,7 @@ def expected() -> dict[str, Rights]:
         "VerificationRole": {
             *((SECRET, name) for name in ("DatabaseSecret", "ZohoSecretArn")),
             *(("sns:Publish", topic) for topic in ("CriticalAlarms", "WarningAlarms")),
-            *((INVOKE, "Backfill"), (SEND, "FailedRunsQueue")),
+            *((INVOKE, "Backfill"), (SEND, "FailedRunsQueue"), ("s3:ListBucket", "ImageBucket")),
         },
         "HousekeepingTickRole": {(INVOKE, "Housekeeping"), (SEND, "FailedRunsQueue")},
         "HousekeepingRole": {

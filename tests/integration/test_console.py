@@ -13,7 +13,6 @@ from tds_core.priority import Priority
 from tds_core.sync.console import Console
 from tds_core.sync.dead_letters import DeadLetters
 from tests.integration.road import (
-    Connect,
     Queued,
     Road,
     Waker,
@@ -25,16 +24,6 @@ from tests.integration.road import (
     record,
     zoho_time,
 )
-
-
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
 
 
 @pytest.fixture
@@ -234,6 +223,13 @@ def test_a_plan_counts_what_the_mirror_holds_and_what_waits(console: Console, ro
     road.request("products", *map(str, range(150)), priority=Priority.BACKFILL)
     road.request("invoices", "902", priority=Priority.POLL)
     told = ask(console, "plan")
+    road.database.execute(
+        "INSERT INTO erp.products (product_id, image_document_id) SELECT n::text, '1' FROM generate_series(1, 40) AS n"
+    )
+    told = ask(console, "plan")
+    assert told["images"]["to_fetch"] == 40
+    assert told["images"]["a_day"] == told["left_a_day"] - told["history_a_day"] > 0
+    assert told["aged_a_day"] == 4, "no more than there are documents, and 5 % of the day"
     assert told["history"]["documents"] == 153
     assert told["history"]["calls"] == 3 + 2
     assert told["changes_a_day"] == 1

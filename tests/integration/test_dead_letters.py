@@ -2,14 +2,12 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from moto import mock_aws
 
 from tds_core.database.connection import Database
 from tds_core.errors import ConfigurationError, NoDeadLetter
@@ -24,15 +22,6 @@ from tests.integration.road import Queued, backlog_of, document, message, mirror
 
 KEYS = ["id", "where", "entity", "ids", "reason", "first_seen", "redrives", "trace_id"]
 UNKNOWN = "dead_letters/invoices/00000000-0000-0000-0000-000000000000"
-
-
-@pytest.fixture
-def grave(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graveyard]:
-    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setattr("tds_core.sync.dead_queue.WAIT_S", 0)  # SQS in memory shows all at once
-    with mock_aws():
-        yield Graveyard.make(database)
 
 
 def ask(grave: Graveyard, command: str, **arguments: Any) -> Any:
@@ -159,7 +148,7 @@ def test_a_letter_is_shown_with_its_payload(grave: Graveyard) -> None:
     shown = ask(grave, "dlq_show", id=only(grave)["id"])
     assert json.loads(shown["payload"])["document"]["date"] == "31/12/2026"
     assert shown["bytes"] == len(shown["payload"].encode())
-    assert list(shown) == [*KEYS, "payload", "bytes"]
+    assert list(shown) == [*KEYS, "payload", "bytes", "time_zone"]
 
 
 def test_an_unrouted_body_is_shown_bounded_and_never_logged(grave: Graveyard, caplog: pytest.LogCaptureFixture) -> None:
@@ -339,7 +328,7 @@ def test_what_is_dropped_is_gone_and_remembered(grave: Graveyard, database: Data
     ids = [thing["id"] for thing in ask(grave, "dlq_list")["things"]]
     done = ask(grave, "dlq_drop", ids=[*ids, ids[0]], operator="x" * 500)
     assert (sorted(done["settled"]), done["stays"]) == (sorted(ids), {})
-    assert ask(grave, "dlq_list") == {"things": [], "totals": {}}
+    assert ask(grave, "dlq_list") == {"things": [], "totals": {}, "time_zone": "Asia/Baghdad"}
     assert backlog_of(database, "products") == {}
     assert (grave.taken("invoices"), grave.waker.started) == ([], [])
     operations = database.execute("SELECT operator, operation, subject FROM tds.operations")

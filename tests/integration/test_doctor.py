@@ -63,9 +63,7 @@ class Ward:
 
 
 @pytest.fixture
-def ward(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
-    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
+def ward(connect: Connect, aws_credentials: None) -> Iterator[Ward]:
     with mock_aws():
         grave, functions = Graveyard.make(connect()), Functions()
         topics = [boto3.client("sns").create_topic(Name=name)["TopicArn"] for name in ("critical", "warning")]

@@ -1,12 +1,11 @@
 """Housekeeping: dead messages come back in their time, nothing grows for ever, and one broken step stops no other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
-from moto import mock_aws
 
 from tds_core.database import retention, runs
 from tds_core.database.connection import Database
@@ -21,15 +20,6 @@ from tds_core.sync.watch import Watch
 from tests.integration.graveyard import Graveyard, now
 
 BASE_S = 900.0
-
-
-@pytest.fixture
-def grave(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graveyard]:
-    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setattr("tds_core.sync.dead_queue.WAIT_S", 0)
-    with mock_aws():
-        yield Graveyard.make(database)
 
 
 def sweeper(grave: Graveyard, *, after: timedelta) -> Sweeper:

@@ -14,6 +14,7 @@ from tds_core.database import images
 from tds_core.errors import QueueUnavailable
 from tds_core.priority import Priority
 from tds_core.sync import image_feed, image_store
+from tds_core.sync.custom_resource import CustomResource
 from tds_core.sync.places import ParkedPlace
 from tds_core.sync.revival import Revival
 from tests.integration.image_road import BUCKET, ImageRoad, bucket
@@ -355,6 +356,17 @@ def test_there_is_a_placeholder_after_the_first_image_and_it_is_written_once(sto
     stored.sync = stored.new_function()
     stored.work()
     assert stored.object(image_store.PLACEHOLDER) == b"x"
+
+
+def test_a_deploy_stores_the_placeholder_before_any_image(road: ImageRoad) -> None:
+    sent: list[tuple[str, bytes]] = []
+    resource = CustomResource(road.sync.keep_placeholder, name="tds-placeholder", send=lambda *told: sent.append(told))
+    event = {"RequestType": "Create", "ResponseURL": "https://x", "StackId": "s", "RequestId": "r"}
+    resource.handle(event | {"LogicalResourceId": "ImagePlaceholder"})
+    assert json.loads(sent[0][1])["Status"] == "SUCCESS"
+    Image.open(BytesIO(road.object(image_store.PLACEHOLDER))).load()
+    assert resource.handle({"RequestType": "Delete"})["Status"] == "SUCCESS"
+    assert road.object(image_store.PLACEHOLDER), "what is served stays"
 
 
 def test_the_edge_is_told_of_replaced_and_removed_images_only(

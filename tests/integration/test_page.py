@@ -116,6 +116,33 @@ def test_a_record_that_nobody_knows_is_not_found(grave: Graveyard, query: Json) 
     assert Site(grave.settings, database=grave.database).handle(get("/status/record", **query))["statusCode"] == 404
 
 
+def test_the_page_tells_how_many_images_the_last_comparison_reached(grave: Graveyard) -> None:
+    site = Site(grave.settings, database=grave.database)
+    assert "reachable" not in site.handle(get("/status"))["body"], "it compared none"
+    grave.database.execute(
+        """
+        UPDATE tds.verifications SET report = (report::jsonb || '{"images": {"ok": false, "reachable": 1620}}')::json
+        """
+    )
+    assert 'class="off">1,620 reachable' in site.handle(get("/status"))["body"]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "healed"), ("ar", "أُصلح")])
+def test_a_records_story_tells_what_a_verification_found_with_both_values(
+    grave: Graveyard, language: str, words: str
+) -> None:
+    grave.database.execute(
+        """
+        INSERT INTO tds.drift (run_id, entity, id, kind, field, erp_value, zoho_value, status, how, healed_at)
+        VALUES (7, 'invoices', '901', 'mismatched', 'total', '"<b>1</b>"', '2.50', 'confirmed', 'fetched', now())
+        """
+    )
+    site = Site(grave.settings, database=grave.database)
+    body = site.handle(get("/status/record", entity="invoices", id="901", lang=language))["body"]
+    assert words in body and "what." not in body
+    assert "&lt;b&gt;1&lt;/b&gt;" in body and "2.50" in body
+
+
 @pytest.mark.parametrize("text", ["\0", "INV-1\0", "\ud800", "a\udfff"], ids=ascii)
 def test_text_that_no_record_can_have_is_refused_in_words(grave: Graveyard, actions: Actions, text: str) -> None:
     site = Site(grave.settings, database=grave.database)

@@ -28,16 +28,6 @@ DATE = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)  # what the scripted Zoho's Date
 OVERLAP = timedelta(minutes=10)
 
 
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
-
-
 def queries(zoho: Zoho, path: str) -> list[dict[str, str]]:
     return [dict(url.params) for url in zoho.calls if url.path.endswith(path)]
 

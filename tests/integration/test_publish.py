@@ -211,13 +211,7 @@ def test_an_event_that_is_committed_late_is_not_overtaken_by_its_successor(
 
 
 @pytest.fixture
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-
-
-@pytest.fixture
-def stub(credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+def stub(aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     client = boto3.client("events", region_name="eu-central-1")
     monkeypatch.setattr(aws, "client", lambda service: client)
     with Stubber(client) as stubber:
@@ -248,7 +242,7 @@ def test_an_event_says_what_happened_to_whom_and_nothing_of_its_content(database
     stub.assert_no_pending_responses()
 
 
-def test_a_bus_of_eventbridge_takes_the_events(database: Database, credentials: None) -> None:
+def test_a_bus_of_eventbridge_takes_the_events(database: Database, aws_credentials: None) -> None:
     fill(database, records=12, versions=2)
     with mock_aws():
         boto3.client("events").create_event_bus(Name="tds-bus")

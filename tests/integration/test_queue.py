@@ -23,13 +23,8 @@ from tds_core.sync.queue import DrainWaker, EntityQueue
 from tests.integration.road import Waker, document, message, record
 
 URL = "https://queue.test/invoices"
+pytestmark = pytest.mark.usefixtures("aws_credentials")
 SETTINGS = Settings(queue_url=URL, dead_letter_queue_url="https://queue.test/dead")
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tds_core import lossless_json
-from tds_core.database import runs
+from tds_core.database import runs, verifications
 from tds_core.database.connection import Database
 from tests.integration.conftest import Server
 from tests.integration.road import (
@@ -27,16 +27,6 @@ from tests.integration.road import (
 
 BACKUP_AT = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 OLDER = "older"
-
-
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
 
 
 @pytest.fixture
@@ -112,11 +102,15 @@ def test_polls_and_walks_bring_an_older_database_to_what_zoho_shows(backup: Conn
     assert held == zoho.documents["/books/v3/invoices"]
     assert rows["901"][0] == "edited"
 
-    assert "902" in rows, "no list tells of a deletion"
-    restored.request("invoices", "902", forced=True)
-    restored.work()
-    restored.hurry()
-    restored.work()
+    assert "902" in rows, "no poll tells of a deletion"
+    verifications.request(restored.database, ["invoices"], cause="manual", heal=True)
+    for _ in range(4):
+        restored.verify.run(lambda: 30.0)
+        restored.work()
+        restored.hurry()
+    shown = verifications.read(restored.database)
+    assert shown is not None and shown["report"]["ok"] is True
+    assert shown["report"]["entities"]["invoices"]["extra"] == 1
     assert sorted(mirrored(restored.database, "invoices")) == ["901", "903", "904"]
 
 

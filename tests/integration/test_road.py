@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,10 +28,9 @@ from tds_core.zoho.auth import ZohoCredentials
 from tds_core.zoho.routes import ENTITIES
 from tds_core.zoho.webhook_secrets import WebhookSecrets
 from tests.integration.road import Connect, Json, Queued, Road, record
-from tests.quoted import quoted
+from tests.quoted import differing
 from tests.webhook_events import SECRET, receiver_settings
 
-NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 NOW = Moment(at=datetime(2026, 1, 1, tzinfo=UTC), clock=Clock.FETCH)
 
 
@@ -175,16 +173,16 @@ class Business:
         truth = lossless_json.loads(self.control.get("/truth").content)
         for name, spec in REGISTRY.items():
             documents = self.documents(name)
-            assert (
-                differences(spec, stored_columns(self.road.database, spec), expected_columns(spec, documents)) == {}
-            ), name
+            assert differing(spec, stored_columns(self.road.database, spec), expected_columns(spec, documents)) == {}, (
+                name
+            )
             for table in spec.children:
                 expected = {one: table.rows(whole) or [] for one, whole in documents.items()}
                 assert stored_children(self.road.database, spec, table.table) == expected, table.table
             stored = self.road.database.execute(
                 f"SELECT {spec.key}, zoho FROM erp.{spec.table} WHERE deleted_at IS NULL"
             )
-            assert differences(spec, dict(stored), documents) == {}, name
+            assert differing(spec, dict(stored), documents) == {}, name
             figures = census.entity_figures(self.road.database, spec)
             assert (figures["erp"], figures["details_pending"], figures["nulls"]) == (truth[name]["count"], 0, 0)
             assert amounts(figures["totals"]) == amounts(truth[name]["totals"])
@@ -218,29 +216,6 @@ def stored_children(database: Database, spec: EntitySpec, table: str) -> dict[st
     for one, *values in database.execute(f"SELECT {spec.key}, {', '.join(names)} FROM erp.{table} ORDER BY 1"):
         found[one].append(dict(zip(names, values, strict=True)))
     return {one: sorted(rows, key=lambda row: str(row[child.key])) for one, rows in found.items()}
-
-
-def differences(spec: EntitySpec, stored: dict[str, Json], documents: dict[str, Json]) -> dict[str, list[str]]:
-    """The keys by which stored documents differ from Zoho's, by id."""
-    found: dict[str, list[str]] = {}
-    for one in stored.keys() | documents.keys():
-        some, other = plain(stored.get(one, {})), plain(documents.get(one, {}))
-        if keys := sorted(
-            key for key in (some.keys() | other.keys()) - quoted(spec) if some.get(key) != other.get(key)
-        ):
-            found[one] = keys
-    return found
-
-
-def plain(value: Any) -> Any:
-    """Without the spelling of numbers and ids: what says 0.0 where the stored one says 0 is not stored anew."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, str) and NUMBER.fullmatch(value):
-        return Decimal(value)
-    return value
 
 
 def amounts(totals: dict[str, dict[str, str]]) -> dict[str, dict[str, Decimal]]:

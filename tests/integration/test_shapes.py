@@ -13,21 +13,11 @@ from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tds_core.errors import ZohoUnavailable
 from tds_core.priority import Priority
-from tests.integration.road import Connect, Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
+from tests.integration.road import Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
 from tests.zoho_fakes import answer
 
 LISTED = pytest.mark.parametrize("name", ["users", "locations"])
 NAMES = {"users": "name", "locations": "location_name"}
-
-
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
 
 
 def listed(entity: str, /, *ids: str, **changes: Any) -> list[Json]:

@@ -12,22 +12,12 @@ from tds_core.database import announcements
 from tds_core.errors import ZohoUnavailable
 from tds_core.sync import silence, wiring
 from tds_core.sync.silence import Silence
-from tests.integration.road import Connect, Json, Queued, Road, Zoho, document, message, record, row, zoho_time
+from tests.integration.road import Json, Queued, Road, Zoho, document, message, record, row, zoho_time
 from tests.webhook_events import Endpoint
 from tests.zoho_fakes import error
 
 BAGHDAD = ZoneInfo("Asia/Baghdad")
 YESTERDAY: date = datetime.now(BAGHDAD).date() - timedelta(days=1)
-
-
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
 
 
 def at(hour: int, minute: int = 0) -> datetime:

@@ -9,7 +9,8 @@ import pytest
 
 from tds_core.database import migrate as migrations
 from tds_core.errors import ConfigurationError
-from tds_core.sync.upgrade import Upgrade
+from tds_core.sync.custom_resource import CustomResource
+from tds_core.sync.upgrade import told as said
 
 CREATE = {
     "RequestType": "Create",
@@ -30,6 +31,11 @@ class Sent:
         self.answers.append((url, json.loads(body)))
 
 
+def resource(apply: Callable[[], list[str]], *, send: Sent | None = None) -> CustomResource:
+    """The migrations, applied so."""
+    return CustomResource(lambda: said(apply), name="tds-migrations", send=send)
+
+
 def failing(error: Exception) -> Callable[[], list[str]]:
     def apply() -> list[str]:
         raise error
@@ -40,7 +46,7 @@ def failing(error: Exception) -> Callable[[], list[str]]:
 @pytest.mark.parametrize("kind", ["Create", "Update"])
 def test_success_is_told_with_what_was_applied(kind: str) -> None:
     sent = Sent()
-    Upgrade(lambda: ["0001_machinery", "0002_zoho"], send=sent).handle(CREATE | {"RequestType": kind})
+    resource(lambda: ["0001_machinery", "0002_zoho"], send=sent).handle(CREATE | {"RequestType": kind})
     [(url, told)] = sent.answers
     assert url == CREATE["ResponseURL"]
     assert told == {
@@ -55,7 +61,7 @@ def test_success_is_told_with_what_was_applied(kind: str) -> None:
 
 def test_the_resource_keeps_its_name_through_updates() -> None:
     sent = Sent()
-    Upgrade(list, send=sent).handle(CREATE | {"RequestType": "Update", "PhysicalResourceId": "known"})
+    resource(list, send=sent).handle(CREATE | {"RequestType": "Update", "PhysicalResourceId": "known"})
     assert sent.answers[0][1]["PhysicalResourceId"] == "known"
     assert sent.answers[0][1]["Reason"] == "applied nothing new"
 
@@ -74,7 +80,7 @@ def test_the_resource_keeps_its_name_through_updates() -> None:
 )
 def test_every_failure_is_told_as_failed_with_its_reason(error: Exception) -> None:
     sent = Sent()
-    answer = Upgrade(failing(error), send=sent).handle(CREATE)
+    answer = resource(failing(error), send=sent).handle(CREATE)
     [(_, told)] = sent.answers
     assert told["Status"] == answer["Status"] == "FAILED"
     assert told["Reason"].startswith(type(error).__name__)
@@ -82,26 +88,29 @@ def test_every_failure_is_told_as_failed_with_its_reason(error: Exception) -> No
 
 def test_a_long_reason_fits_into_cloudformations_answer() -> None:
     sent = Sent()
-    Upgrade(failing(psycopg.DataError("x" * 10_000)), send=sent).handle(CREATE)
+    resource(failing(psycopg.DataError("x" * 10_000)), send=sent).handle(CREATE)
     assert len(json.dumps(sent.answers[0][1])) < 4096
 
 
 def test_delete_does_nothing_and_succeeds() -> None:
     sent = Sent()
-    Upgrade(failing(AssertionError("applied")), send=sent).handle(CREATE | {"RequestType": "Delete"})
+    resource(failing(AssertionError("applied")), send=sent).handle(CREATE | {"RequestType": "Delete"})
     assert sent.answers[0][1]["Status"] == "SUCCESS"
 
 
 @pytest.mark.parametrize("event", [{}, {"RequestType": "Update"}])
 def test_a_direct_invocation_is_answered_directly(event: dict[str, Any]) -> None:
     sent = Sent()
-    assert Upgrade(lambda: ["0009_new"], send=sent).handle(event) == {"Status": "SUCCESS", "Reason": "applied 0009_new"}
-    assert Upgrade(failing(psycopg.Error("no")), send=sent).handle(event)["Status"] == "FAILED"
+    assert resource(lambda: ["0009_new"], send=sent).handle(event) == {
+        "Status": "SUCCESS",
+        "Reason": "applied 0009_new",
+    }
+    assert resource(failing(psycopg.Error("no")), send=sent).handle(event)["Status"] == "FAILED"
     assert sent.answers == []
 
 
 def test_on_a_real_database_it_applies_once_and_says_so(owner_conninfo: str) -> None:
-    upgrade = Upgrade(lambda: migrations.migrate(owner_conninfo))
+    upgrade = resource(lambda: migrations.migrate(owner_conninfo))
     assert upgrade.handle({}) == {"Status": "SUCCESS", "Reason": "applied nothing new"}
     with psycopg.connect(owner_conninfo, autocommit=True) as owner:
         owner.execute("UPDATE tds.migrations SET hash = 'other' WHERE name = '0001_machinery'")

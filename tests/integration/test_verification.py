@@ -15,7 +15,9 @@ from cli import spoil as demo
 from tds_core.database import reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
+from tds_core.entities.spec import EntitySpec
 from tds_core.errors import TdsError
+from tds_core.sync.image_check import ImageReport
 from tests.integration.road import (
     Connect,
     Json,
@@ -77,8 +79,8 @@ def verify(road: Road, *entities: str, heal: bool = True, drains: bool = True) -
             report: Report = json.loads(json.dumps(shown["report"], default=str))
             return report
         if drains:
-            road.work()
             road.hurry()
+            road.work()
     raise AssertionError(f"the run did not end: {shown}")
 
 
@@ -166,6 +168,61 @@ def test_what_was_spoiled_is_found_and_healed(
     assert (again["ok"], kinds(road, again)) == (True, [])
 
 
+_WRONG = {
+    "text": "'wrong'",
+    "numeric": "-7.77",
+    "integer": "-7",
+    "date": "'2001-01-01'",
+    "timestamp with time zone": "'2001-01-01'",
+    "boolean": "NOT coalesce({}, false)",
+    "jsonb": """'["wrong"]'""",
+}
+
+
+@pytest.mark.parametrize("entity", [name for name, spec in REGISTRY.items() if not spec.rows_are_documents])
+def test_every_column_that_the_list_shows_is_found_wrong_and_healed(road: Road, zoho: Zoho, entity: str) -> None:
+    spec = REGISTRY[entity]
+    fill(road, zoho, entity, 901, 902)
+    verify(road, entity)  # now the list was seen later than the document, and its row is known by its hash
+    names = sorted(spec.header_columns & listed_columns(spec, zoho) - {spec.key})
+    before = mirrored(road.database, entity, *names)
+    kinds_of: dict[str, str] = dict(
+        road.database.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'erp'"
+            " AND table_name = %s",
+            (spec.table,),
+        )
+    )
+    wrong = ", ".join(f"{name} = {_WRONG[kinds_of[name]].format(name)}" for name in names)
+    spoil(road, f"UPDATE erp.{spec.table} SET {wrong} WHERE {spec.key} = '901'")
+    report = verify(road, entity)
+    assert {field for _, kind, field, _ in kinds(road, report) if kind == "mismatched"} == set(names)
+    assert (report["ok"], found(report, entity)["healed"]) == (True, 1)
+    assert mirrored(road.database, entity, *names) == before
+    again = verify(road, entity)
+    assert (again["ok"], kinds(road, again)) == (True, [])
+
+
+def listed_columns(spec: EntitySpec, zoho: Zoho) -> set[str]:
+    """The columns that the list's rows fill."""
+    path = next(path for path in zoho.documents if path.endswith(spec.path))
+    shown = (listed(spec.name, one) for one in zoho.documents[path].values())
+    return {name for one in shown for name in spec.model.parse(one).columns()}
+
+
+def test_sums_that_differ_without_a_record_that_does_are_not_equal(
+    road: Road, zoho: Zoho, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    overlooked = {"currency": "IQD", "status": "sent", "column": "total", "zoho": "3.00", "erp": "3"}
+    monkeypatch.setattr(reckoning, "totals", lambda *_: [overlooked])
+    assert verify(road, "invoices")["ok"] is True
+    overlooked["erp"] = "2"
+    report = verify(road, "invoices")
+    assert (report["ok"], kinds(road, report)) == (False, [])
+    assert report["entities"]["invoices"]["unexplained"] == [overlooked]
+
+
 def test_what_the_demo_spoils_is_found_and_healed(road: Road, zoho: Zoho, conninfo: str) -> None:
     entities = [name for name, spec in REGISTRY.items() if not spec.rows_are_documents]
     for number, entity in enumerate(entities, 1):
@@ -209,6 +266,59 @@ def test_child_rows_are_proved_against_their_document(road: Road, zoho: Zoho) ->
     stock = report["entities"]["products"]["children"]["stock_levels"]
     assert stock["zoho"]["count"] == stock["erp"]["count"]
     assert stock["zoho"]["totals"] != stock["erp"]["totals"]
+
+
+CHILDREN = [(spec.name, table.table, spec.key) for spec in REGISTRY.values() for table in spec.children]
+
+
+def stray(road: Road, table: str, key: str, *, of: str, parent: str) -> None:
+    """Copy the child rows of a record to another one."""
+    names = [
+        name
+        for (name,) in road.database.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = 'erp' AND table_name = %s",
+            (table,),
+        )
+    ]
+    values = ", ".join(f"'{parent}'" if name == key else name for name in names)
+    spoil(road, f"INSERT INTO erp.{table} ({', '.join(names)}) SELECT {values} FROM erp.{table} WHERE {key} = %s", of)
+
+
+@pytest.mark.parametrize(("entity", "table", "key"), CHILDREN, ids=[table for _, table, _ in CHILDREN])
+def test_child_rows_that_belong_to_no_live_row_are_found_and_removed(
+    road: Road, zoho: Zoho, entity: str, table: str, key: str
+) -> None:
+    fill(road, zoho, entity, 101, 102)
+    before = road.database.execute(f"SELECT * FROM erp.{table} ORDER BY 1, 2")
+    assert before, "the example has such rows"
+    stray(road, table, key, of="101", parent="555")
+    zoho.calls.clear()
+    looked = verify(road, entity, heal=False, drains=False)
+    assert found(looked, entity) == {"mismatched": 1, "remaining": 1}
+    counts = looked["entities"][entity]["children"][table]
+    assert counts["erp"]["count"] > counts["zoho"]["count"] == len(before)
+    report = verify(road, entity)
+    assert found(report, entity) == {"mismatched": 1, "healed": 1}
+    [(_, kind, field, _), *_] = kinds(road, report)
+    assert (kind, field.partition(".")[0]) == ("local", table)
+    assert road.database.execute(f"SELECT * FROM erp.{table} ORDER BY 1, 2") == before
+    assert zoho.paths("/") == [REGISTRY[entity].path] * 2, "nobody had to be asked"
+    assert verify(road, entity)["ok"] is True
+
+
+def test_child_rows_of_a_deleted_row_are_removed_and_those_of_a_missing_one_come_back_with_it(
+    road: Road, zoho: Zoho
+) -> None:
+    fill(road, zoho, "products", 101, 102, 103)
+    before = road.database.execute("SELECT * FROM erp.stock_levels WHERE product_id <> '103' ORDER BY 1, 2")
+    zoho.forget("products", "103")
+    relist(zoho, "products")
+    spoil(road, "UPDATE erp.products SET deleted_at = now() WHERE product_id = '103'")
+    spoil(road, "DELETE FROM erp.products WHERE product_id = '102'")
+    report = verify(road, "products")
+    assert found(report, "products") == {"missing": 1, "mismatched": 1, "healed": 2}, kinds(road, report)
+    assert road.database.execute("SELECT * FROM erp.stock_levels ORDER BY 1, 2") == before
+    assert report["ok"] is True
 
 
 def test_without_healing_nothing_is_written_and_every_suspicion_is_asked(road: Road, zoho: Zoho) -> None:
@@ -300,6 +410,33 @@ def test_a_webhook_that_comes_while_it_is_compared_explains_the_difference(
     report = verify(road, "invoices")
     assert {part[3] for part in kinds(road, report)} == {"dismissed"}
     assert (report["ok"], found(report, "invoices")) == (True, {})
+
+
+@pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "never"])
+@pytest.mark.parametrize("heal", [True, False], ids=["heal", "look"])
+def test_a_deletion_is_drift_only_if_nobody_announces_it_even_after_it_was_confirmed(
+    connect: Connect, zoho: Zoho, heal: bool, is_announced: bool
+) -> None:
+    road = Road(connect, zoho.http, announced_within_s=30)
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.forget("invoices", "901")
+    relist(zoho, "invoices")
+    number = verifications.request(road.database, ["invoices"], cause="manual", heal=heal)
+    for _ in range(5):
+        road.verify.run(lambda: 30.0)
+        road.work()
+    shown = verifications.read(road.database, number)
+    assert shown is not None and (shown["phase"], shown["ended_at"]) == ("report", None), "it waits for the webhook"
+    assert [one["status"] for one in reckoning.differences(road.database, number)] == ["confirmed"]
+    if is_announced:
+        Queued("invoices", connect()).handle(record(message("invoices", op="delete", ids=["901"])))
+    road.database.execute("UPDATE tds.drift SET suspected_at = suspected_at - interval '30 s'")
+    road.verify.run(lambda: 30.0)
+    shown = verifications.read(road.database, number)
+    assert shown is not None and shown["ended_at"] is not None
+    expected = {"extra": 1, ("healed" if heal else "remaining"): 1}
+    assert found(shown["report"], "invoices") == ({} if is_announced else expected)
+    assert shown["report"]["ok"] is heal, "without healing it still waits to be deleted"
 
 
 def test_a_balance_that_a_later_payment_moved_is_explained_by_it(road: Road, zoho: Zoho) -> None:
@@ -427,6 +564,48 @@ def test_at_night_every_list_that_has_a_history_is_verified_and_healed_once(road
     tick(road, NIGHT + timedelta(minutes=40))
     assert len(zoho.calls) == 4
     assert runs.cursor(road.database, "invoices").walked_at == NIGHT, "it was the walk of that list, too"
+
+
+def test_a_document_that_was_edited_without_a_version_is_found_and_healed_within_the_stated_cycle(
+    connect: Connect, zoho: Zoho
+) -> None:
+    calls_a_night = 2
+    road = Road(connect, zoho.http, verification_share=calls_a_night / 1_000_000)
+    ids = [str(one) for one in range(901, 906)]
+    fill(road, zoho, "invoices", *map(int, ids))
+    before = mirrored(road.database, "invoices", "notes", "line_items", "detail_version")
+    walked(road, "invoices")
+    edited = document("invoices", "905", notes="edited in silence")
+    zoho.put("invoices", edited)
+    for line in edited["line_items"]:
+        line["quantity"] = 4321
+    reports = []
+    for night in range(3):
+        tick(road, NIGHT + timedelta(days=night))
+        shown = verifications.read(road.database)
+        assert shown is not None and shown["report"]["ok"] is True
+        reports.append(shown["report"])
+        cycle = shown["report"]["oldest_documents"]
+        assert (cycle["documents"], cycle["calls_a_day"], cycle["cycle_days"]) == (5, calls_a_night, 3)
+        assert shown["report"]["zoho_calls"] == 1 + calls_a_night
+    told = [(one["entities"]["invoices"]["unannounced"], found(one, "invoices")) for one in reports]
+    assert told == [(0, {}), (0, {}), (1, {"mismatched": 1, "healed": 1})], "nothing else was called wrong"
+    after = mirrored(road.database, "invoices", "notes", "line_items", "detail_version")
+    notes, lines, version = after.pop("905")
+    assert (notes, version) == ("edited in silence", before.pop("905")[2])
+    assert {line["quantity"] for line in lines} == {4321}
+    assert after == before
+    assert sorted(path for path in {*zoho.paths("/invoices/")}) == [f"/invoices/{one}" for one in ids]
+
+
+def test_a_document_that_changed_with_its_version_is_no_silent_change(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    walked(road, "invoices")
+    zoho.put("invoices", document("invoices", "901", notes="new", last_modified_time=later(9)))
+    tick(road, NIGHT)
+    shown = verifications.read(road.database)
+    assert shown is not None and shown["report"]["entities"]["invoices"]["unannounced"] == 0
+    assert mirrored(road.database, "invoices", "notes")["901"] == ("new",)
 
 
 def test_a_nights_run_that_is_cut_off_goes_on_though_the_night_is_over(road: Road, zoho: Zoho) -> None:
@@ -588,3 +767,25 @@ def test_people_are_told_of_stock_and_orphans_with_ids_and_what_to_do(connect: C
     assert len(warnings) == 1, "once a run"
     assert "Stock differed by more than 50 units: 102 stock_levels." in warnings[0]
     assert "references to records that are not there (901 -> " in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (ImageReport(expected=3, faults={"102": "not stored"}), "1 product images are not as Zoho has them (102: not"),
+        (ImageReport(expected=3, pending=1), ""),
+    ],
+    ids=["missing", "on-its-way"],
+)
+def test_images_are_a_part_of_the_verdict(connect: Connect, zoho: Zoho, fault: ImageReport, said: str) -> None:
+    road = Road(connect, zoho.http, critical_topic_arn="critical", warning_topic_arn="warning")
+    fill(road, zoho, "products", 101, 102)
+    road.pictures.found = ImageReport(expected=3, stored=3, reachable=3)
+    good = verify(road, "products", heal=False)
+    assert good["ok"] is True and good["images"] == good["images"] | {"expected": 3, "stored": 3, "reachable": 3}
+    road.told.clear()
+    road.pictures.found = fault
+    report = verify(road, "products", heal=False)
+    assert (report["ok"], report["images"]["ok"]) == (False, False)
+    assert [said in text for topic, _, text in road.told if topic == "warning" and said] == [True] * bool(said)
+    assert verify(road, "invoices", heal=False)["images"] is None, "no images there"

@@ -28,6 +28,7 @@ from tests.integration.road import (
 
 ENTITIES = ("invoices", "bills", "credit_notes")
 RECORDS, PAGE, CHANGES, LATEST_CALL = 40, 8, 60, 8
+PROMISED_S = 30.0
 PLANTED = {("invoices", "1001", "total"), ("bills", "2001", "")}
 
 
@@ -54,7 +55,7 @@ class BusyZoho(Zoho):
 class Staff:
     """People who create, edit and delete after each of Zoho's answers; every webhook comes, some late.
 
-    A late one comes some calls afterwards, an edit's perhaps only after the run. What is planted is left alone.
+    A late one comes some calls afterwards, or only when the run has nothing left to ask. What is planted is left alone.
     """
 
     def __init__(self, connect: Connect, zoho: BusyZoho, *, seed: int) -> None:
@@ -100,8 +101,7 @@ class Staff:
             self.zoho.put(entity, whole)
             body = message(entity, whole)
         self.zoho.relist(entity)
-        latest = LATEST_CALL if deed == "delete" else float("inf")
-        after = self.chance.choice([0, 0, self.chance.randint(1, LATEST_CALL), latest])
+        after = self.chance.choice([0, 0, self.chance.randint(1, LATEST_CALL), float("inf")])
         self.late.append((self.calls + after, entity, body))
         self._deliver(self.calls)
 
@@ -112,7 +112,10 @@ def changed(entity: str, document_id: str, **values: Any) -> Json:
 
 def start(connect: Connect, zoho: BusyZoho, *, seed: int) -> tuple[Road, Staff]:
     """A mirror that equals Zoho but for what is planted, and people who begin to work."""
-    road, staff = Road(connect, zoho.http, deletion_share=1.0), Staff(connect, zoho, seed=seed)
+    road, staff = (
+        Road(connect, zoho.http, deletion_share=1.0, announced_within_s=PROMISED_S),
+        Staff(connect, zoho, seed=seed),
+    )
     for entity, ids in staff.ids.items():
         zoho.put(entity, *(document(entity, one) for one in ids))
         zoho.relist(entity)
@@ -122,7 +125,8 @@ def start(connect: Connect, zoho: BusyZoho, *, seed: int) -> tuple[Road, Staff]:
     return road, staff
 
 
-def verify(road: Road, *, heal: bool) -> tuple[int, Json]:
+def verify(road: Road, *, heal: bool, meanwhile: Callable[[], None] = lambda: None) -> tuple[int, Json]:
+    """A run; `meanwhile` is what happens while it waits for announcements, for as long as is promised."""
     number = verifications.request(road.database, ENTITIES, cause="manual", heal=heal)
     for _ in range(30):
         road.verify.run(lambda: 30.0)
@@ -130,6 +134,11 @@ def verify(road: Road, *, heal: bool) -> tuple[int, Json]:
         assert shown is not None
         if shown["ended_at"]:
             return number, json.loads(json.dumps(shown["report"], default=str))
+        if shown["phase"] == "report":
+            meanwhile()
+            road.database.execute(
+                "UPDATE tds.drift SET suspected_at = suspected_at - make_interval(secs => %s)", (PROMISED_S,)
+            )
         road.work()
         road.hurry()
     raise AssertionError(f"the run did not end: {shown}")
@@ -148,7 +157,7 @@ def test_only_what_was_planted_is_confirmed_while_changes_arrive(connect: Connec
     road.database.execute("UPDATE erp.invoices SET total = total + 0.01 WHERE invoice_id = '1001'")
     road.database.execute("DELETE FROM erp.bills WHERE bill_id = '2001'")
     zoho.afterwards = staff.work
-    number, _ = verify(road, heal=heal)
+    number, _ = verify(road, heal=heal, meanwhile=staff.deliver_all)
     assert staff.done >= CHANGES / 2, "people worked meanwhile"
     assert confirmed(road, number) == PLANTED
     zoho.afterwards = lambda: None

@@ -15,16 +15,6 @@ from tests.integration.road import Connect, Json, Road, Zoho, document, mirrored
 from tests.zoho_fakes import error
 
 
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
-
-
 def pages(entity: str, count: int, *, first: int = 900) -> list[list[Json]]:
     return [[row(entity, str(first + 2 * n)), row(entity, str(first + 2 * n + 1))] for n in range(count)]
 

@@ -1,16 +1,17 @@
 """What makes the verdict bad shows within one look of a minute, and is gone when it is healed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
 import pytest
-from moto import mock_aws
 from psycopg.conninfo import make_conninfo
 
-from tds_core.database import watch
+from tds_core.database import backlog, watch
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
+from tds_core.priority import Priority
 from tds_core.sync import overview, signals
 from tds_core.sync.trace import trace
 from tds_core.sync.verdict import verdict
@@ -24,21 +25,10 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def grave(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graveyard]:
-    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setattr("tds_core.sync.dead_queue.WAIT_S", 0)
-    with mock_aws():
-        be_well(database)
-        yield Graveyard.make(database)
-
-
-@pytest.fixture
-def reader(owner_conninfo: str) -> Iterator[Database]:
-    """The database as the status page reads it."""
-    opened = Database(lambda: make_conninfo(owner_conninfo, user="tds_reader"), application_name="test")
-    yield opened
-    opened.close()
+def grave(grave: Graveyard) -> Graveyard:
+    """Beside a mirror in which all is well."""
+    be_well(grave.database)
+    return grave
 
 
 class Looks:
@@ -140,10 +130,20 @@ def test_drift_above_one_percent_is_bad_until_it_is_healed(looks: Looks, databas
     differ(database, verify(database), "invoices", "7")
     assert looks.look() == ["drift"]
     assert looks.figures[DRIFT] == 0.02
-    [shown] = overview.read(looks.grave.settings, looks.reader)["drift"]
+    figures = overview.read(looks.grave.settings, looks.reader)
+    [shown] = figures["drift"]
+    patient = overview.read(replace(looks.grave.settings, drift_alarm_ratio=0.05), looks.reader)
+    assert [one["verdict"]["level"] for one in (figures, patient)] == ["bad", "attention"], "the parameter decides"
     assert (shown["id"], shown["field"], shown["erp"], shown["zoho"]) == ("7", "total", "1.00", "2.00")
     database.execute("UPDATE tds.drift SET healed_at = now(), how = 'fetched'")
     assert looks.look() == []
+
+
+def test_the_page_tells_while_a_history_lasts_how_long_it_takes(looks: Looks, database: Database) -> None:
+    with database.transaction() as connection:
+        backlog.request(connection, "invoices", ["1", "2"], priority=Priority.BACKFILL, cause="walk")
+    assert looks.look() == ["history"]
+    assert overview.read(looks.grave.settings, looks.reader)["eta_s"] > 0, "it may read, and no more"
 
 
 def test_a_stale_list_is_bad_until_it_is_read(looks: Looks, database: Database) -> None:

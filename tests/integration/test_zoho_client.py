@@ -262,7 +262,7 @@ def test_the_slot_is_free_again_after_every_outcome(make: Make, database: Databa
 
 
 def test_an_answer_that_is_too_large_is_not_read_to_its_end(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tds_core.zoho.client.BODY_LIMIT_BYTES", 1_000)
+    monkeypatch.setattr("tds_core.zoho.caller.BODY_LIMIT_BYTES", 1_000)
     with pytest.raises(ZohoUnavailable, match="more than 1000 bytes"):
         make(FakeZoho(page("invoices", {"notes": "x" * 2_000}))).list_page(INVOICES, page=1, priority=POLL)
 

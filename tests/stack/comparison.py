@@ -1,22 +1,19 @@
-"""Whether the mirror is Zoho's equal and kept its limits, how it is begun anew, killed, and let recover."""
+"""Whether the mirror is Zoho's equal and kept its limits, how it is begun anew, held up, killed, and let recover."""
 
 import os
-import re
 import signal
-from contextlib import suppress
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import psycopg
 
 from cli.reckoning import accounts
+from cli.verification import follow
 from tds_core.entities import REGISTRY
-from tds_core.entities.spec import EntitySpec
 from tds_core.zoho.retry import MINT_LIMIT
-from tests.quoted import quoted
+from tests.quoted import differing
 from tests.stack.running import Json, Stack, wait_for
 
-NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 FAIR_WEATHER = {"loss": 0, "duplication": 0, "reordering": 0, "concurrency": 10, "timeout_s": 60}
 
 
@@ -61,6 +58,13 @@ def recover(stack: Stack) -> int:
     return sum(fault["happened"] for fault in faults if fault["kind"] == "limit")
 
 
+def verify(stack: Stack, *, heal: bool) -> Json:
+    """Hold everything against Zoho, as every night does with healing; returns the report."""
+    run = stack.deployment.ask("verify", {"heal": heal})["run"]
+    report: Json = follow(stack.deployment.ask, run, lambda _: None, timeout_s=120)
+    return report
+
+
 def assert_limits_were_kept(
     stats: Json, refusals: int, *, per_minute: int, in_flight: int, mints: int = MINT_LIMIT
 ) -> None:
@@ -77,6 +81,19 @@ def kill_functions(stack: Stack, function: str = "Backfill") -> int:
     for process in processes:
         process.send_signal(signal.SIGKILL)
     return len(processes)
+
+
+@contextmanager
+def locked(stack: Stack, entity: str, record: str) -> Iterator[None]:
+    """Hold a record as another writer would."""
+    with psycopg.connect(stack.state.database_dsn) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", (entity, record))
+        yield
+        connection.rollback()
+
+
+def waits_for_lock(stack: Stack) -> bool:
+    return stack.query("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == [(True,)]
 
 
 def crash_database(stack: Stack) -> int:
@@ -101,25 +118,6 @@ def assert_equal(stack: Stack) -> None:
 
 
 def assert_nothing_is_dead(stack: Stack) -> None:
-    """No message, webhook or run is in a queue of dead things."""
+    """No message, webhook or run is in a queue of dead things; if one is, its reason is told."""
     dead = stack.deployment.dead_letters()
-    assert dead == {}, dead
-
-
-def differing(spec: EntitySpec, stored: dict[str, Json | None], documents: dict[str, Json]) -> dict[str, list[str]]:
-    """The keys by which stored documents differ from Zoho's, by id."""
-    found: dict[str, list[str]] = {}
-    for record in stored.keys() | documents.keys():
-        some, other = plain(stored.get(record) or {}), plain(documents.get(record, {}))
-        keys = sorted(key for key in (some.keys() | other.keys()) - quoted(spec) if some.get(key) != other.get(key))
-        found |= {record: keys} if keys else {}
-    return found
-
-
-def plain(value: Any) -> Any:
-    """Without the spelling of numbers: what says "0.0" where the stored one says "0" is not stored anew."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return Decimal(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
+    assert dead == {}, (dead, stack.deployment.ask("dlq_list", {})["things"])

@@ -9,6 +9,7 @@ from cli.local.state import StateDirectory
 from tests.stack.running import Stack, deployed
 
 PARAMETERS = {
+    "AnnouncedWithinS": "5",
     "BackoffBaseS": "1",
     "BreakerOpenS": "2",
     "CallDeadlineS": "8",

@@ -7,9 +7,7 @@ was exceeded. The calls and tokens that each one cost stand at the end of the te
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
-import psycopg
 import pytest
 
 from cli.reckoning import least_calls
@@ -25,7 +23,9 @@ from tests.stack.comparison import (
     empty,
     is_answering,
     kill_functions,
+    locked,
     recover,
+    waits_for_lock,
 )
 from tests.stack.running import Json, Stack, wait_for
 
@@ -177,13 +177,27 @@ def test_what_zoho_answers_wrongly_costs_nothing_but_time(company: Stack, name: 
     befall(company, TROUBLES[name])
 
 
-def test_what_zoho_falsely_says_is_gone_is_back_with_the_next_walk(company: Stack) -> None:
-    record = min(company.stored("purchase_orders"))
-    company.zoho("POST", "/faults", {"kind": "not_found", "path": f"/purchaseorders/{record}"})
-    company.deployment.ask("refetch", {"name": "purchase_orders", "ids": [record]})
-    wait_for(lambda: record not in company.stored("purchase_orders"), "Zoho was not believed")
+def test_what_zoho_once_falsely_says_is_gone_stays(company: Stack) -> None:
+    record = deny(company, times=1)
+    assert record in company.stored("purchase_orders")
+    assert "deleted" not in company.story("purchase_orders", record)
+
+
+def test_what_zoho_again_and_again_falsely_says_is_gone_is_back_with_the_next_walk(company: Stack) -> None:
+    record = deny(company, times=2)
+    assert record not in company.stored("purchase_orders"), "Zoho was not believed"
     company.backfill("purchase_orders")
     assert company.story("purchase_orders", record)[-3:] == ["deleted", "requested", "restored"]
+
+
+def deny(stack: Stack, *, times: int) -> str:
+    """Have Zoho say so many times that a record does not exist, beside living neighbours; returns its id."""
+    record = min(stack.stored("purchase_orders"))
+    stack.zoho("POST", "/faults", {"kind": "not_found", "path": f"/purchaseorders/{record}", "times": times})
+    stack.deployment.ask("refetch", {"name": "purchase_orders", "ids": [record]})
+    stack.follower.until_over(lambda _: None)
+    assert [fault["happened"] for fault in stack.zoho("GET", "/faults")["faults"]] == [times]
+    return record
 
 
 def test_a_token_revoked_in_the_middle_is_replaced_once(company: Stack) -> None:
@@ -249,19 +263,6 @@ def test_a_function_killed_inside_its_batch_loses_and_doubles_nothing(company: S
         assert kill_functions(company, "BillsProcessor")
     company.until_equal("bills", made)
     assert company.story("bills", made["bill_id"]) == ["created"]
-
-
-@contextmanager
-def locked(stack: Stack, entity: str, record: str) -> Iterator[None]:
-    """Hold a record as another writer would."""
-    with psycopg.connect(stack.state.database_dsn) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", (entity, record))
-        yield
-        connection.rollback()
-
-
-def waits_for_lock(stack: Stack) -> bool:
-    return stack.query("SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") == [(True,)]
 
 
 def put(stack: Stack, queue: str, body: Json) -> None:

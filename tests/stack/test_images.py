@@ -73,6 +73,16 @@ def test_an_image_is_revalidated_and_its_thumbnail_served(company: Stack) -> Non
     assert max(Image.open(BytesIO(thumbnail.content)).size) <= 320
 
 
+def test_the_deploy_stored_the_placeholder(stack: Stack) -> None:
+    formation = stack.cloud.client("cloudformation")
+    made = formation.describe_stack_resources(StackName=stack.state.stack_name)["StackResources"]
+    (placeholder,) = [one for one in made if one["LogicalResourceId"] == "ImagePlaceholder"]
+    assert placeholder["PhysicalResourceId"] == "tds-placeholder", "the function's own answer"
+    bucket = stack.deployment.output("ImageBucket")
+    held = stack.cloud.client("s3").head_object(Bucket=bucket, Key="product-images/placeholder.jpg")
+    assert held["ContentType"] == "image/jpeg"
+
+
 @pytest.mark.parametrize("path", ["/product-images/404.jpg", "/product-images/thumb/404.jpg", "/originals/{id}", "/"])
 def test_what_is_no_products_image_is_a_placeholder_with_404(company: Stack, path: str) -> None:
     answer = get(company, path.format(id=product(company)))

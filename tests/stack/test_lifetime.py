@@ -7,14 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 import psycopg
 import pytest
 
 from cli.failure import CommandFailed
-from cli.local.stack import LocalStack, Wish, send_probe
+from cli.local.health import send_probe
+from cli.local.stack import LocalStack, Wish
 from cli.local.state import StateDirectory
 from cli.local.supervisor import Plan
 from tests.stack.running import Stack, wait_for
@@ -57,8 +60,15 @@ def test_a_webhook_during_an_outage_is_applied_when_postgresql_is_back(stack: St
     wait_for(lambda: _probe_is_seen(stack), "the webhook was lost", timeout_s=60)
 
 
+class Supervised(NamedTuple):
+    """A supervisor at work, and its database."""
+
+    process: "subprocess.Popen[str]"
+    dsn: str
+
+
 @pytest.fixture
-def supervisor(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+def supervisor(tmp_path: Path) -> Iterator[Supervised]:
     """A supervisor with everything started and nothing deployed."""
     (tmp_path / "logs").mkdir()
     plan = Plan(data=str(StateDirectory(tmp_path).data), logs=str(tmp_path / "logs"), simulator=[])
@@ -77,37 +87,61 @@ def supervisor(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         assert process.stdout is not None
         process.stdin.write(plan.line())
         process.stdin.flush()
-        assert "aws_endpoint_url" in json.loads(process.stdout.readline())
-        yield process
+        yield Supervised(process, json.loads(process.stdout.readline())["database_dsn"])
         process.kill()
     StateDirectory(tmp_path).remove_data()
 
 
-def test_a_stack_ends_with_whoever_holds_its_tether(supervisor: "subprocess.Popen[str]") -> None:
-    children = psutil.Process(supervisor.pid).children(recursive=True)
-    assert supervisor.stdin is not None
-    supervisor.stdin.close()
-    supervisor.wait(60)
+def test_a_stack_ends_with_whoever_holds_its_tether(supervisor: Supervised) -> None:
+    children = psutil.Process(supervisor.process.pid).children(recursive=True)
+    assert supervisor.process.stdin is not None
+    supervisor.process.stdin.close()
+    supervisor.process.wait(60)
     _, alive = psutil.wait_procs(children, timeout=5)
     assert len(children) > 3
     assert not alive
 
 
-def test_processes_end_with_a_killed_supervisor(supervisor: "subprocess.Popen[str]") -> None:
-    children = psutil.Process(supervisor.pid).children(recursive=True)
-    supervisor.send_signal(signal.SIGKILL)
-    supervisor.wait(10)
+def test_processes_end_with_a_killed_supervisor(supervisor: Supervised) -> None:
+    children = psutil.Process(supervisor.process.pid).children(recursive=True)
+    supervisor.process.send_signal(signal.SIGKILL)
+    supervisor.process.wait(10)
     _, alive = psutil.wait_procs(children, timeout=20)
     assert len(children) > 3
     assert not alive
 
 
+def test_an_outage_that_ends_before_postgresql_has_ended_ends_all_the_same(supervisor: Supervised) -> None:
+    with psycopg.connect(supervisor.dsn) as connection:
+        started = connection.execute("SELECT pg_postmaster_start_time()").fetchone()
+    family = psutil.Process(supervisor.process.pid).children(recursive=True)
+    (checkpointer,) = [one for one in family if _is_checkpointer(one)]
+    checkpointer.suspend()  # without it PostgreSQL takes its time to end
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        supervisor.process.send_signal(number)
+        time.sleep(1)
+    checkpointer.resume()
+    wait_for(lambda: _started_at(supervisor.dsn) not in (None, started), "PostgreSQL does not come back")
+    assert supervisor.process.poll() is None
+
+
+def _is_checkpointer(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "checkpointer" in " ".join(process.cmdline())
+    return False
+
+
 def _answers(dsn: str) -> bool:
+    return _started_at(dsn) is not None
+
+
+def _started_at(dsn: str) -> tuple[Any, ...] | None:
+    """When PostgreSQL was started; None while it does not answer."""
     try:
-        psycopg.connect(dsn, connect_timeout=2).close()
+        with psycopg.connect(dsn, connect_timeout=2) as connection:
+            return connection.execute("SELECT pg_postmaster_start_time()").fetchone()
     except psycopg.OperationalError:
-        return False
-    return True
+        return None
 
 
 def _probe_is_seen(stack: Stack) -> bool:

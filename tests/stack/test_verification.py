@@ -1,20 +1,20 @@
 """tds verify on the deployed stack: what was spoiled in PostgreSQL is found, then healed, and the exit codes say so."""
 
 from cli.spoil import spoil
-from cli.verification import follow
-from tests.stack.running import Json, Stack
-
-
-def verify(stack: Stack, *, heal: bool) -> Json:
-    run = stack.deployment.ask("verify", {"heal": heal})["run"]
-    return follow(stack.deployment.ask, run, lambda _: None, timeout_s=60)
+from tds_core.entities import REGISTRY
+from tests.stack.comparison import verify
+from tests.stack.running import Stack
 
 
 def test_spoiled_records_are_found_and_healed(stack: Stack) -> None:
     stack.backfill()
+    stack.follower.until_over(lambda _: None, entities=(*REGISTRY, "product_images"))
     spoiled = spoil(stack.state.database_dsn, each=1)
     assert spoiled >= 5
-    found = verify(stack, heal=False)["entities"].values()
+    looked = verify(stack, heal=False)
+    images = looked["images"]
+    assert images["ok"] is True and images["expected"] == images["stored"] == images["reachable"] > 0
+    found = looked["entities"].values()
     assert sum(part["remaining"] for part in found) == spoiled
     healed = verify(stack, heal=True)
     assert healed["ok"] is True, healed

@@ -20,6 +20,8 @@ def signals(**changes: Any) -> Signals:
     """Everything is well, but for the changes."""
     well: dict[str, Any] = {
         "now": NOW,
+        "queue_late_s": 30.0,
+        "drift_ratio": 0.01,
         "watched_at": NOW - timedelta(seconds=40),
         "lists": [List(scan="invoices", read_at=NOW - timedelta(minutes=6), promised=timedelta(minutes=5))],
         "queue_ages_s": {"invoices": 1.0},
@@ -42,7 +44,14 @@ def test_good_is_what_was_read_in_time_and_compared() -> None:
 
 
 def test_nothing_known_is_not_good() -> None:
-    assert verdict(Signals(now=NOW, watched_at=None)).level == "bad"
+    assert verdict(Signals(now=NOW, queue_late_s=30.0, drift_ratio=0.01, watched_at=None)).level == "bad"
+
+
+def test_its_limits_are_those_of_the_alarms() -> None:
+    drifting, late = {"checked": checked(open=15)}, {"queue_ages_s": {"invoices": 45.0}}
+    told = [verdict(signals(**drifting, drift_ratio=ratio)).reasons[0].code for ratio in (0.01, 0.02)]
+    assert told == ["drift", "unhealed"]
+    assert [verdict(signals(**late, queue_late_s=limit)).level for limit in (30.0, 60.0)] == ["bad", "good"]
 
 
 @pytest.mark.parametrize(

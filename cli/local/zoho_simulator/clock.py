@@ -32,6 +32,11 @@ def spoken_date(day: str) -> str:
     return date.fromisoformat(day).strftime("%d %b %Y") if day else ""
 
 
+def days_after(day: str, days: int) -> str:
+    """The calendar day so many days later."""
+    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
+
+
 def parse_zoho_time(text: str) -> int:
     """The instant of yyyy-mm-ddThh:mm:ss+hhmm; an offset with a colon is refused, as Zoho refuses it."""
     if ":" in text[19:] or len(text) != 24:

@@ -21,6 +21,17 @@ def text(value: object) -> str:
     return str(value)
 
 
+def one_of(name: str, *values: str, note: str = "") -> Callable[[object], str]:
+    """A field that takes these texts alone."""
+
+    def parse(value: object) -> str:
+        if value not in values:
+            raise ValueError(f"{name}: one of {', '.join(values)}{note}")
+        return str(value)
+
+    return parse
+
+
 def check(fields: Fields, setters: Mapping[str, Setter], *, computed: frozenset[str], shapes: tuple[str, ...]) -> None:
     """Refuse what cannot be set before anything is changed."""
     shown = {name for shape_name in shapes for name in shape(shape_name)}
@@ -31,6 +42,12 @@ def check(fields: Fields, setters: Mapping[str, Setter], *, computed: frozenset[
             raise Refused(f"unknown field {name}")
         if name in setters:
             setters[name][1](fields[name])
+
+
+def keep(given: Fields, name: str, held: str, refusal: str) -> None:
+    """Refuse another value of a field that a record keeps for good."""
+    if str(given.get(name, held)) != held:
+        raise Refused(refusal)
 
 
 def assign(record: Record, fields: Fields, setters: Mapping[str, Setter]) -> None:

@@ -51,6 +51,23 @@ CURRENCIES = {currency.code: currency for currency in (USD, IQD, RMB)}
 BASE = USD
 
 
+def currency(value: object) -> Currency:
+    """The currency with this code; raises ValueError."""
+    code = str(value)
+    if code not in CURRENCIES:
+        raise ValueError(f"unknown currency {code}")
+    return CURRENCIES[code]
+
+
+def converted(amount: Decimal, currency: Currency) -> Decimal:
+    """An amount in the base currency as a trader writes it in another, rounded as traders round."""
+    if currency is IQD:
+        return max(Decimal(250), (amount * 1310 / 250).quantize(Decimal(1), ROUND_HALF_UP) * 250)
+    if currency is RMB:
+        return (amount * Decimal("7.1")).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return amount
+
+
 @lru_cache(1 << 16)
 def number(amount: Decimal) -> float:
     """A JSON number that is written with a decimal point and carries the very digits of the amount."""

@@ -43,6 +43,11 @@ STAFF = (
 )
 
 
+def staff(position: int) -> Staff | None:
+    """Who sold a document; the position after the last is nobody's."""
+    return STAFF[position] if position < len(STAFF) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
     """One Zoho organisation, the same in Books and Inventory."""

@@ -243,12 +243,29 @@ def sort_records(records: Iterable[R], listing: Listing[R], column: str, order: 
     return sorted(records, key=lambda record: (key(record), record.id), reverse=order == "D")
 
 
-def overlaid(document: Json, overlay: Mapping[str, Any]) -> Json:
-    """The document with what was set by hand; custom fields may be new keys, other keys must exist in it."""
+def overlaid(document: Json, overlay: Mapping[str, Any], *, base: Json | None = None) -> Json:
+    """The document with what was set by hand: custom fields, and keys of it, or of its `base` if that is given."""
+    known = document if base is None else base
     for name, value in overlay.items():
-        if name in document or name.startswith("cf_"):
+        if name in known or name.startswith("cf_"):
             document[name] = value
     return document
+
+
+def everything(record: Record) -> bool:
+    """What a filter that leaves nothing out holds of a record."""
+    return True
+
+
+def choice(predicates: Mapping[str, Predicate[R]]) -> Callable[[str], Predicate[R]]:
+    """A parameter that takes these values and no others."""
+
+    def parse(value: str) -> Predicate[R]:
+        if value not in predicates:
+            raise InvalidValue(value)
+        return predicates[value]
+
+    return parse
 
 
 def date_filters(name: str, day: Callable[[R], str]) -> dict[str, Callable[[str], Predicate[R]]]:

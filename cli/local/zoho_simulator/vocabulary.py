@@ -28,6 +28,7 @@ CITIES = ("بغداد", "البصرة", "أربيل", "النجف", "كربلا�
 VENDORS = ("Shenzhen", "Guangzhou", "Yiwu", "Ningbo", "Foshan", "Dubai")
 PAYMENT_MODES = ("Cash", "cash", "نقد", "Bank Transfer", "Zain Cash", "زين كاش", "FIB", "Check", "حوالة", "Super Qi")
 NOTES = ("", "", "", "شكرا لتعاملكم معنا", "Thanks for your business.", "يسلم الى السائق", "بضاعة مباعة لا ترد")
+REASONS = ("جرد سنوي", "Stocktaking results", "Damaged goods", "Stolen goods", "تالف", "Stock on fire")
 
 
 def product_name(random: Random, number: int) -> str:
@@ -56,3 +57,8 @@ def phone(random: Random) -> str:
     """An Iraqi mobile number in one of the forms that people type; the range is not given out."""
     digits = f"000{random.randrange(10_000_000):07d}"
     return random.choice((f"07{digits[:9]}", f"+9647{digits[:9]}", ""))
+
+
+def remark(random: Random) -> str:
+    """A note that nobody wrote before."""
+    return f"{random.choice(NOTES)} {random.randrange(1000)}".strip()

@@ -98,6 +98,11 @@ class World:
         """A source of its own for each purpose, so that more invoices do not change the items."""
         return Random(f"{self.options.seed}/{purpose}")  # noqa: S311 (seeded data, no secret)
 
+    def counter(self, name: str, base: int, *, step: int = 7) -> str:
+        """The next id of something that is no record of its own: an application, a refund, an image."""
+        self.memory[name] = serial = self.memory.get(name, 0) + 1
+        return str(base + serial * step)
+
     def table(self, spec: EntitySpec[R]) -> Table[R]:
         """The live records of a collection."""
         return self.tables[spec.name]
@@ -173,7 +178,7 @@ class World:
         """A contact was renamed: what shows its name is written anew, without a new version."""
         for table in self.tables.values():
             for record in table.records.values():
-                if contact_id in (getattr(record, "customer_id", None), getattr(record, "vendor_id", None)):
+                if contact_id == getattr(record, "contact_id", None):
                     record.forget()
 
     def _forget_shown(self, spec: EntitySpec[Any]) -> None:

@@ -7,6 +7,7 @@ TdsError
 │   ├── ZohoThrottled           Zoho answered 429 (code 44 or 1070), or 45: the day is used up
 │   ├── ZohoUnavailable         5xx, HTML, truncated or no answer; counts for the circuit breaker
 │   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
+│   ├── DeletionDoubted         Zoho says for the first time that a record is gone, and nothing else does
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
 │   ├── QueueUnavailable        SQS or S3 did not store or give what it was asked to
 │   ├── BusUnavailable          EventBridge did not say that it has the events
@@ -80,6 +81,10 @@ class ZohoUnavailable(RetriableError):
 
 class TokenUnavailable(RetriableError):
     """No access token right now: the mint limit is reached or another worker is minting."""
+
+
+class DeletionDoubted(RetriableError):
+    """Zoho says for the first time that a live record is gone, and nothing else says so: it is asked again."""
 
 
 class DeletionUnconfirmed(RetriableError):

@@ -76,6 +76,7 @@ class Settings:
 
     # verification
     verification_margin_s: float = 120.0
+    announced_within_s: float = 30.0
     verification_fetches: int = 500
     verification_share: float = 0.05
     drift_alarm_ratio: float = 0.01
@@ -90,6 +91,7 @@ class Settings:
     message_limit_bytes: int = 1_000_000
     body_limit_bytes: int = 4 * 1024 * 1024
     webhook_silence_hours: float = 4.0
+    oldest_message_alarm_s: float = 30.0
     visibility_base_s: int = 60
     visibility_limit_s: int = 900
     redrive_base_s: float = 900.0

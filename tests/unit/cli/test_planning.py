@@ -22,11 +22,14 @@ def figures(**parts: Any) -> dict[str, Any]:
         "calls_a_day": {"poll": 1_408.0},
         "fixed_a_day": 2_570,
         "changes_a_day": 300,
+        "aged_a_day": 487,
         "held": 1_500,
         "left_a_day": 5_630,
         "history_a_day": 4_504,
     }
-    return whole | parts | {"history": history | parts.get("history", {})}
+    images = {"to_fetch": 1_621, "a_day": 1_126, "days": 1.44}
+    nested = {"history": history | parts.get("history", {}), "images": images | parts.get("images", {})}
+    return whole | parts | nested
 
 
 def shown(**parts: Any) -> str:
@@ -47,6 +50,8 @@ def test_people_see_where_a_days_calls_go_and_when_the_history_ends() -> None:
         "5,630",
         "70,500",
         "16 days",
+        "487",
+        "images: 1,621 to fetch, one call each, 1,126 a day: at most 34 h",
     ):
         assert told in text
     assert "headers only" not in text
@@ -59,6 +64,7 @@ def test_people_see_where_a_days_calls_go_and_when_the_history_ends() -> None:
         pytest.param({"history": {"headers_only": True}}, "headers only", id="headers-only"),
         pytest.param({"history": {"days": None}}, "nothing of the day is left", id="nothing-left"),
         pytest.param({"history": {"documents": 0, "calls": 0, "days": 0.0}}, "no document of it waits", id="done"),
+        pytest.param({"images": {"to_fetch": 0, "days": 0.0}}, "images: none waits", id="no-images"),
         pytest.param({"history": {"never_walked": ["bills"]}}, "not read yet: bills", id="not-asked-for"),
     ],
 )

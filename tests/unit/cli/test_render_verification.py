@@ -15,13 +15,14 @@ PART: dict[str, Any] = {
     "totals": [],
     "orphans": {"count": 0, "samples": []},
     "error": None,
+    "unexplained": [],
 }
 
 
-def last_line(*, ok: bool = False, **parts: dict[str, Any]) -> str:
+def last_line(*, ok: bool = False, images: dict[str, Any] | None = None, **parts: dict[str, Any]) -> str:
     oldest = {"documents": 0, "cycle_days": None, "oldest_days": None}
     made = {"ok": ok, "entities": {name: PART | part for name, part in parts.items()}, "remaining": []}
-    made |= {"oldest_documents": oldest, "zoho_calls": 3, "seconds": 4.0}
+    made |= {"oldest_documents": oldest, "zoho_calls": 3, "seconds": 4.0, "images": images}
     screen = StringIO()
     Console(width=200, file=screen).print(render_verification.report(made))
     return screen.getvalue().splitlines()[-1].strip()
@@ -40,12 +41,18 @@ def last_line(*, ok: bool = False, **parts: dict[str, Any]) -> str:
             {"bills": {"remaining": 1, "details_pending": 1}},
             "not equal: 1 records differ; 1 documents wait to be fetched",
         ),
-        ({"bills": {}}, "not equal: not all images are as they have to be, see tds images verify"),
+        ({"bills": {"unexplained": [{}]}}, "not equal: sums of bills differ without a record that does"),
     ],
-    ids=["pending", "remaining", "unread", "both", "images"],
+    ids=["pending", "remaining", "unread", "both", "sums"],
 )
 def test_what_is_not_equal_says_why(parts: dict[str, Any], told: str) -> None:
     assert last_line(**parts) == told
+
+
+def test_images_that_are_wrong_are_a_reason() -> None:
+    counts = dict.fromkeys(("expected", "stored", "reachable", "pending", "healed"), 1)
+    images = counts | {"ok": False, "error": "", "faults": {"7": "HTTP 404"}}
+    assert last_line(images=images, bills={}) == "not equal: not all images are as they have to be"
 
 
 def test_what_is_equal_says_what_was_healed() -> None:

@@ -110,6 +110,24 @@ def test_a_change_reads_from_what_to_what(changes: dict[str, Any], line: str) ->
             "created waits to be published",
             id="unpublished",
         ),
+        pytest.param(
+            {
+                "what": "suspected",
+                "run": 7,
+                "kind": "mismatched",
+                "values": {"total": {"erp": "1.5", "zoho": 2}},
+            },
+            "total: ERP 1.5, Zoho 2",
+            id="suspected",
+        ),
+        pytest.param(
+            {"what": "suspected", "run": 7, "kind": "missing", "values": {"": {"erp": None, "zoho": {"total": 2}}}},
+            'whole record: ERP nothing, Zoho {"total": 2}',
+            id="missing",
+        ),
+        pytest.param(
+            {"what": "healed", "run": 7, "kind": "missing", "reason": "fetched"}, "verification 7, missing", id="healed"
+        ),
     ],
 )
 def test_everything_else_that_is_kept_of_it_has_its_line(entry: dict[str, Any], line: str) -> None:

@@ -9,33 +9,25 @@ from decimal import Decimal
 from random import Random
 from typing import Any, NamedTuple
 
-from cli.local.zoho_simulator import fields, history
-from cli.local.zoho_simulator.clock import zoho_date, zoho_time
-from cli.local.zoho_simulator.entities import products, trade
-from cli.local.zoho_simulator.entities.locations import location
-from cli.local.zoho_simulator.entities.products import ITEMS, Item
-from cli.local.zoho_simulator.money import ZERO, decimal, number
-from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
+from cli.local.zoho_simulator import fields, history, vocabulary
+from cli.local.zoho_simulator.clock import zoho_date
+from cli.local.zoho_simulator.entities import adjustment_documents, line_items, products
+from cli.local.zoho_simulator.entities.products import Item
+from cli.local.zoho_simulator.money import ZERO, decimal
+from cli.local.zoho_simulator.organisation import LOCATIONS
 from cli.local.zoho_simulator.records import (
     EntitySpec,
     Fields,
     InvalidValue,
-    Json,
     Listing,
     Predicate,
-    Product,
     Record,
     Refused,
     Totals,
     View,
     date_filters,
-    overlaid,
 )
-from cli.local.zoho_simulator.shapes import shape
 from cli.local.zoho_simulator.world import World
-
-COST_ACCOUNT = "2646610000000034003"
-REASONS = ("جرد سنوي", "Stocktaking results", "Damaged goods", "Stolen goods", "تالف", "Stock on fire")
 
 
 class AdjustedLine(NamedTuple):
@@ -70,11 +62,11 @@ class Adjustment(Record):
 
 def _line(world: World, item: Item, quantity: Decimal) -> AdjustedLine:
     worth = ((item.purchase_rate or ZERO) * quantity).quantize(Decimal("0.001"))
-    return AdjustedLine(trade.line_ids(world)(), item.id, item.name, item.unit, item.sku, quantity, worth)
+    return AdjustedLine(line_items.next_id(world), item.id, item.name, item.unit, item.sku, quantity, worth)
 
 
 def _lines(world: World, random: Random) -> tuple[AdjustedLine, ...]:
-    items = [item for item in trade.sellable(world) if item.tracked]
+    items = [item for item in line_items.sellable(world) if item.tracked]
     if not items:
         raise Refused("no product in stock")
     chosen = random.sample(items, min(len(items), 1 + int(random.expovariate(0.5))))
@@ -92,7 +84,7 @@ def _new(world: World, random: Random, *, at: int) -> Adjustment:
         created=at,
         modified=at,
         date=zoho_date(at),
-        reason=random.choice(REASONS),
+        reason=random.choice(vocabulary.REASONS),
         lines=_lines(world, random),
         kind="quantity",
         location=random.choices(range(len(LOCATIONS)), weights=(6, 2, 1, 1, 1))[0],
@@ -103,7 +95,7 @@ def _new(world: World, random: Random, *, at: int) -> Adjustment:
 
 def generate(world: World, random: Random) -> Iterator[Adjustment]:
     """Mostly quantities; every twelfth corrects a value alone."""
-    count = world.size("inventory", most=None if trade.sold(world) else 0, needs="products")
+    count = world.size("inventory", most=None if line_items.sold(world) else 0, needs="products")
     for index, at in enumerate(history.instants(random, count, end=world.history_end, days=900)):
         made = _new(world, random, at=at)
         made.modified = history.later(random, at, end=world.history_end, share=0.1)
@@ -112,70 +104,7 @@ def generate(world: World, random: Random) -> Iterator[Adjustment]:
         yield made
 
 
-# -- what Zoho shows
-
-
-def _common(world: World, made: Adjustment) -> Json:
-    place = location(world, made.location)
-    return {
-        "inventory_adjustment_id": made.id,
-        "date": made.date,
-        "reason": made.reason,
-        "reason_id": f"26466100000000490{REASONS.index(made.reason):02d}" if made.reason in REASONS else "",
-        "description": made.description,
-        "reference_number": made.reference,
-        "adjustment_type": made.kind,
-        "total": number(made.total),
-        "created_by_id": STAFF[2].user_id,
-        "created_by_name": STAFF[2].name,
-        "created_time": zoho_time(made.created),
-        "location_id": place.id,
-        "location_name": place.name,
-    }
-
-
-def row(world: World, made: Adjustment, product: Product) -> Json:
-    """A list row."""
-    return overlaid({**shape("adjustment_row"), **_common(world, made)}, made.overlay)
-
-
-def document(world: World, made: Adjustment, product: Product) -> Json:
-    """The adjustment with its lines."""
-    place, of_quantity = location(world, made.location), made.kind == "quantity"
-    lines = [
-        {
-            **shape("adjustment_line"),
-            "line_item_id": line.line_id,
-            "item_id": line.item_id,
-            "item_order": order,
-            "name": line.name,
-            "sku": line.sku,
-            "unit": line.unit,
-            "quantity_adjusted": number(line.quantity) if of_quantity else "",
-            "value_adjusted": "" if of_quantity else number(line.worth),
-            "item_total": number(line.worth),
-            "adjustment_account_id": COST_ACCOUNT,
-            "location_id": place.id,
-            "location_name": place.name,
-        }
-        for order, line in enumerate(made.lines, 1)
-    ]
-    shown = {
-        **shape("adjustment_document"),
-        **_common(world, made),
-        "line_items": lines,
-        "last_modified_time": zoho_time(made.modified),
-    }
-    return overlaid(shown, made.overlay)
-
-
 # -- changes
-
-
-def _kind(value: object) -> str:
-    if value not in ("quantity", "value"):
-        raise ValueError("adjustment_type: quantity or value")
-    return str(value)
 
 
 SETTERS: dict[str, fields.Setter] = {
@@ -183,7 +112,7 @@ SETTERS: dict[str, fields.Setter] = {
     "reason": ("reason", fields.text),
     "description": ("description", fields.text),
     "reference_number": ("reference", fields.text),
-    "adjustment_type": ("kind", _kind),
+    "adjustment_type": ("kind", fields.one_of("adjustment_type", "quantity", "value")),
 }
 COMPUTED = frozenset({"inventory_adjustment_id", "total", "reason_id", "created_time", "location_name"})
 SHAPES = ("adjustment_row", "adjustment_document")
@@ -192,15 +121,10 @@ FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, spec
 
 
 def _given_lines(world: World, given: Any) -> tuple[AdjustedLine, ...]:
-    if not isinstance(given, list) or not given:
-        raise Refused("line_items: a list with at least one line")
-    lines = []
-    for entry in given:
-        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
-        if item is None:
-            raise Refused(f"line_items: unknown item {entry.get('item_id')}")
-        lines.append(_line(world, item, decimal(entry.get("quantity_adjusted", 1))))
-    return tuple(lines)
+    return tuple(
+        _line(world, item, decimal(entry.get("quantity_adjusted", 1)))
+        for entry, item in line_items.named_items(world, given)
+    )
 
 
 def _position(world: World, given: Fields, default: int) -> int:
@@ -247,7 +171,7 @@ def random_edit(world: World, made: Adjustment, random: Random) -> Fields:
     """What staff change."""
     choices: list[Fields] = [
         {"description": f"تعديل {random.randrange(1000)}"},
-        {"reason": random.choice(REASONS)},
+        {"reason": random.choice(vocabulary.REASONS)},
         {"reference_number": f"REF-IA-{random.randrange(10**5):05d}"},
     ]
     return random.choice(choices)
@@ -296,8 +220,8 @@ ADJUSTMENTS: EntitySpec[Adjustment] = EntitySpec(
     ),
     views=(View(name="inventory", shows=lambda made: True, sizes={"small": 10, "demo": 100, "tsh": 600}),),
     chosen_fields=("inventory_adjustment_id", "date", "reason", "total"),
-    row=row,
-    document=document,
+    row=adjustment_documents.row,
+    document=adjustment_documents.document,
     totals=totals,
     generate=generate,
     create=create,

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from cli.local.zoho_simulator import fields, history, vocabulary
-from cli.local.zoho_simulator.clock import zoho_date
-from cli.local.zoho_simulator.entities import bill_documents, contacts, products, purchases, trade
-from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
-from cli.local.zoho_simulator.entities.trade import Trade
+from cli.local.zoho_simulator.clock import days_after, zoho_date
+from cli.local.zoho_simulator.entities import bill_documents, contacts, line_items, postings, purchases, trade
+from cli.local.zoho_simulator.entities.contacts import Account, Contact
+from cli.local.zoho_simulator.entities.postings import UNPOSTED, Debt
 from cli.local.zoho_simulator.money import ZERO, decimal
-from cli.local.zoho_simulator.organisation import LOCATIONS
-from cli.local.zoho_simulator.records import (
-    Below,
-    EntitySpec,
-    Fields,
-    InvalidValue,
-    Listing,
-    Predicate,
-    Refused,
-    Totals,
-    View,
-    date_filters,
-)
+from cli.local.zoho_simulator.records import Below, EntitySpec, Fields, Listing, Refused, View, date_filters
 from cli.local.zoho_simulator.world import World
 
-UNPOSTED = frozenset({"draft", "void", "pending_approval", "approved", "rejected"})
 PAYMENT_ID_BASE = 2_646_610_025_000_000_000
 BILL_PAYMENT_ID_BASE = 2_646_610_026_000_000_000
 ODD = {2: "draft", 5: "void", 7: "pending_approval"}  # the smallest organisation too has them
@@ -49,18 +35,13 @@ class BillPayment(NamedTuple):
 
 
 @dataclass(slots=True, kw_only=True)
-class Bill(Trade):
+class Bill(Debt):
     """A bill in its vendor's currency."""
 
-    vendor_id: str
-    due_date: str
-    terms: int
-    payments: tuple[BillPayment, ...] = ()
+    brings: ClassVar[int] = 1
+    account: ClassVar[Account] = "payable"
 
-    @property
-    def posted(self) -> bool:
-        """Whether it moves stock and balances."""
-        return self.status not in UNPOSTED
+    payments: tuple[BillPayment, ...] = ()
 
     @property
     def paid(self) -> Decimal:
@@ -68,54 +49,26 @@ class Bill(Trade):
         return sum((payment.amount for payment in self.payments), ZERO)
 
     @property
-    def balance(self) -> Decimal:
-        """What is still to be paid."""
-        return ZERO if self.status == "void" else self.total - self.paid
-
-    @property
-    def owed(self) -> Decimal:
-        """What it adds to its vendor's balance."""
-        return self.balance if self.posted else ZERO
+    def settled(self) -> Decimal:
+        """What payments have taken of it."""
+        return self.paid
 
     def settle(self, today: str) -> None:
-        """The status that its payments and its due date mean."""
-        if not self.posted:
-            return
-        if self.balance <= 0:
-            self.status = "paid"
-        elif self.due_date < today:
-            self.status = "overdue"
-        else:
-            self.status = "partially_paid" if self.paid else "open"
+        """Give an open bill the status that its payments and its due date mean."""
+        if self.posted:
+            self.status = self.settled_status(today) or "open"
 
 
 def _new(world: World, random: Random, vendor: Contact, *, index: int, at: int) -> Bill:
-    day = zoho_date(at)
-    bill = Bill(
-        id=world.table(BILLS).next_id(),
-        created=at,
-        modified=at,
-        number=f"{random.choice(('INV', 'PI', 'SZ'))}-{index:05d}",
-        vendor_id=vendor.id,
-        currency=vendor.currency,
-        exchange_rate=vendor.currency.rate,
-        date=day,
-        due_date=(date.fromisoformat(day) + timedelta(days=vendor.terms)).isoformat(),
-        terms=vendor.terms,
-        lines=purchases.random_lines(world, random, vendor.currency),
-        status="open",
-        location=random.choices(range(len(LOCATIONS)), weights=(6, 1, 0, 3, 0))[0],
-        reference=f"CTN-{random.randrange(10**4)}" if random.random() < 0.2 else "",
-        notes=random.choice(vocabulary.NOTES) if random.random() < 0.2 else "",
-    )
-    bill.add_up()
-    return bill
+    number = f"{random.choice(('INV', 'PI', 'SZ'))}-{index:05d}"
+    due_date = days_after(zoho_date(at), vendor.terms)
+    return purchases.begin(Bill, world, random, BILLS, vendor, at=at, number=number, due_date=due_date)
 
 
 def _payment(world: World, random: Random, day: str, amount: Decimal) -> BillPayment:
     return BillPayment(
-        payment_id=trade.counter(world, "bill payments", PAYMENT_ID_BASE),
-        bill_payment_id=trade.counter(world, "bill applications", BILL_PAYMENT_ID_BASE),
+        payment_id=world.counter("bill payments", PAYMENT_ID_BASE),
+        bill_payment_id=world.counter("bill applications", BILL_PAYMENT_ID_BASE),
         date=day,
         amount=amount,
         mode=random.choice(MODES),
@@ -124,10 +77,8 @@ def _payment(world: World, random: Random, day: str, amount: Decimal) -> BillPay
 
 def generate(world: World, random: Random) -> Iterator[Bill]:
     """Nearly all are paid, at once or in parts; the last months' wait."""
-    vendors = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "vendor"]
-    count = world.size("bills", most=None if vendors and trade.sold(world) else 0, needs="vendors and products")
-    for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1250)):
-        vendor = vendors[int(random.random() ** 1.7 * len(vendors))]
+    count = purchases.possible(world, "bills")
+    for index, (created, vendor) in enumerate(purchases.occasions(world, random, count)):
         bill = _new(world, random, vendor, index=index + 1, at=created)
         bill.status = ODD.get(index, "void" if random.random() < 0.005 else bill.status)
         bill.modified = history.later(random, created, end=world.history_end, share=0.6)
@@ -150,11 +101,7 @@ SETTERS: dict[str, fields.Setter] = {
     "due_date": ("due_date", fields.text),
 }
 SPECIAL = ("vendor_id", "line_items", "payments")
-COMPUTED = frozenset({"bill_id", "balance", "balance_due", "total", "sub_total", "payment_made", "vendor_name"}) | {
-    "currency_code",
-    "currency_id",
-    "created_time",
-}
+COMPUTED = trade.COMPUTED | {"bill_id", "vendor_name", "balance", "balance_due", "payment_made"}
 SHAPES = ("bill_row", "bill_document")
 FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
@@ -174,31 +121,21 @@ def _paid(world: World, random: Random, bill: Bill, given: Fields) -> tuple[Bill
     return tuple(paid)
 
 
-def _post(world: World, bill: Bill, sign: int) -> None:
-    """Bring its stock and its debt, or take both back with sign -1."""
-    if not bill.posted:
-        return
-    for line in bill.lines:
-        products.move_stock(world, line.item_id, bill.location, line.quantity * sign)
-    contacts.post(world, bill.vendor_id, payable=bill.owed * sign)
-
-
 def create(world: World, random: Random, given: Fields) -> Bill:
     """A new bill of a random or given vendor; it brings stock unless its status is draft."""
     plain = FIELDS.check(given)
     vendor = contacts.somebody(world, random, "vendor", str(given.get("vendor_id", "")))
-    number = 90_000 + len(world.table(BILLS)) + random.randrange(10**4)
+    number = trade.unused_number(world, BILLS, random, digits=4)
     bill = _new(world, random, vendor, index=number, at=world.seconds())
     _set(world, bill, given, plain, _paid(world, random, bill, given))
     world.born(BILLS, bill)
-    contacts.post(world, vendor.id, documents=1)
-    _post(world, bill, 1)
+    contacts.post(world, vendor.id, "documents", 1)
+    postings.post(world, bill, 1)
     return bill
 
 
 def _set(world: World, bill: Bill, given: Fields, plain: Fields, paid: tuple[BillPayment, ...]) -> None:
-    if "line_items" in given:
-        bill.lines = purchases.given_lines(world, bill.currency, given["line_items"])
+    bill.lines = trade.lines_of(world, bill, given, priced=purchases.cost)
     FIELDS.assign(bill, plain)
     bill.payments = paid
     bill.add_up()
@@ -212,30 +149,29 @@ def _set(world: World, bill: Bill, given: Fields, plain: Fields, paid: tuple[Bil
 def edit(world: World, bill: Bill, given: Fields, version: bool) -> None:
     """Set fields, lines, or what was paid (`payments`)."""
     plain = FIELDS.check(given)
-    if str(given.get("vendor_id", bill.vendor_id)) != bill.vendor_id:
-        raise Refused("a bill keeps its vendor")
+    fields.keep(given, "vendor_id", bill.contact_id, "a bill keeps its vendor")
     planned = bill.snapshot()
     _set(world, planned, given, plain, _paid(world, world.random(f"paid/{bill.id}"), bill, given))
-    _post(world, bill, -1)
+    postings.post(world, bill, -1)
     with world.editing(BILLS, bill, version=version):
         bill.lines, bill.payments = planned.lines, planned.payments
         FIELDS.assign(bill, plain)
         bill.add_up()
         bill.settle(world.today().isoformat())
-    _post(world, bill, 1)
+    postings.post(world, bill, 1)
 
 
 def random_edit(world: World, bill: Bill, random: Random) -> Fields:
     """What staff change: open bills are paid."""
     choices: list[Callable[[], Fields]] = [
-        lambda: {"notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
+        lambda: {"notes": vocabulary.remark(random)},
         lambda: {"reference_number": f"CTN-{random.randrange(10**4)}"},
     ]
     if bill.owed > 0:
         held = [{"payment_id": payment.payment_id} for payment in bill.payments]
         choices += [lambda: {"payments": [*held, {"amount": str(bill.balance)}]}] * 2
     if not bill.payments:
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
         choices.append(lambda: {"status": "open" if bill.status in UNPOSTED else "void"})
     return random.choice(choices)()
 
@@ -244,25 +180,12 @@ def delete(world: World, bill: Bill) -> None:
     """A bill that was paid stays."""
     if bill.payments:
         raise Refused("a bill with payments cannot be deleted")
-    _post(world, bill, -1)
-    contacts.post(world, bill.vendor_id, documents=-1)
+    postings.post(world, bill, -1)
+    contacts.post(world, bill.contact_id, "documents", -1)
     world.bury(BILLS, bill)
 
 
-def totals(bill: Bill) -> Totals:
-    """Totals and balances per currency."""
-    return bill.currency.code, {"total": bill.total, "balance": bill.balance}
-
-
-def _filter_by(value: str) -> Predicate[Bill]:
-    known = ("PartiallyPaid", "Paid", "Overdue", "Void", "Open", "Draft", "PendingApproval")
-    if value == "Status.All":
-        return lambda bill: True
-    name = value.removeprefix("Status.")
-    if name not in known:
-        raise InvalidValue(value)
-    wanted = {"PartiallyPaid": "partially_paid", "PendingApproval": "pending_approval"}.get(name, name.lower())
-    return lambda bill: bill.status == wanted
+STATUSES = ("PartiallyPaid", "Paid", "Overdue", "Void", "Open", "Draft", "PendingApproval")
 
 
 BILLS: EntitySpec[Bill] = EntitySpec(
@@ -287,9 +210,7 @@ BILLS: EntitySpec[Bill] = EntitySpec(
             "balance": lambda bill: bill.balance,
         },
         filters={
-            **trade.filters("bill_number", "vendor_id"),
-            "status": lambda value: lambda bill: bill.status == value.lower(),
-            "filter_by": _filter_by,
+            **trade.filters("bill_number", "vendor_id", STATUSES),
             **date_filters("due_date", lambda bill: bill.due_date),
             **date_filters("created_date", lambda bill: zoho_date(bill.created)),
         },
@@ -300,7 +221,7 @@ BILLS: EntitySpec[Bill] = EntitySpec(
     chosen_fields=("bill_id", "bill_number", "status", "total", "balance"),
     row=bill_documents.row,
     document=bill_documents.document,
-    totals=totals,
+    totals=postings.totals,
     generate=generate,
     create=create,
     edit=edit,
@@ -308,5 +229,5 @@ BILLS: EntitySpec[Bill] = EntitySpec(
     delete=delete,
     may_delete=lambda bill: not bill.payments,
     below={"payments": Below(key="payments", values=bill_documents.payments)},
-    age=lambda world, today: trade.age(world, BILLS, today),
+    age=lambda world, today: postings.age(world, BILLS, today),
 )

@@ -74,6 +74,11 @@ def row(world: World, contact: Contact, product: Product) -> Json:
     return overlaid(shown, contact.overlay)
 
 
+def address_id(contact: Contact) -> str:
+    """The id of its billing address."""
+    return str(int(contact.id) + 1_000_000)
+
+
 def address(contact: Contact, base: Json) -> Json:
     """The contact's address in the shape of one of Zoho's addresses."""
     known = {"city": contact.city, "country": "Iraq", "country_code": "IQ", "phone": contact.phone}
@@ -106,6 +111,11 @@ def person_id(contact: Contact) -> str:
     return str(int(contact.id) + 5_000_000) if contact.first_name else ""
 
 
+def person_ids(contact: Contact) -> list[str]:
+    """The ids of all its contact persons."""
+    return [person_id(contact)] if contact.first_name else []
+
+
 def all_persons(contacts: Iterable[Contact]) -> list[Json]:
     """/contacts/contactpersons: everybody's."""
     return [
@@ -118,7 +128,7 @@ def all_persons(contacts: Iterable[Contact]) -> list[Json]:
 def addresses(contact: Contact) -> list[Json]:
     """/contacts/{id}/address."""
     base = shape("contact_document")["billing_address"]
-    return [{**address(contact, base), "address_id": str(int(contact.id) + 1_000_000)}]
+    return [{**address(contact, base), "address_id": address_id(contact)}]
 
 
 def _summaries(contact: Contact) -> list[Json]:
@@ -156,10 +166,10 @@ def document(world: World, contact: Contact, product: Product) -> Json:
         "primary_contact_id": person_id(contact),
         **_price_list(world, contact),
         "contact_persons": persons(contact),
-        "entity_address_id": str(int(contact.id) + 1_000_000),
+        "entity_address_id": address_id(contact),
         "billing_address": {
             **address(contact, base["billing_address"]),
-            "address_id": str(int(contact.id) + 1_000_000),
+            "address_id": address_id(contact),
         },
         "shipping_address": {**base["shipping_address"], "address_id": str(int(contact.id) + 1_000_001)},
         "customer_currency_summaries": _summaries(contact),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
+from typing import Literal
 
 from cli.local.zoho_simulator import fields, history, vocabulary
 from cli.local.zoho_simulator.entities.contact_documents import (
@@ -17,22 +18,25 @@ from cli.local.zoho_simulator.entities.contact_documents import (
     persons,
     row,
 )
-from cli.local.zoho_simulator.money import CURRENCIES, IQD, RMB, USD, ZERO, Currency
+from cli.local.zoho_simulator.money import IQD, RMB, USD, ZERO, Currency, currency
 from cli.local.zoho_simulator.records import (
     Below,
     EntitySpec,
     Fields,
-    InvalidValue,
     Listing,
     Predicate,
     Record,
     Refused,
     Totals,
     View,
+    choice,
+    everything,
     pick,
 )
 from cli.local.zoho_simulator.shapes import shape
 from cli.local.zoho_simulator.world import World
+
+Account = Literal["receivable", "unused", "payable", "documents"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,13 +115,6 @@ def totals(contact: Contact) -> Totals:
 # -- changes
 
 
-def _currency(value: object) -> Currency:
-    code = str(value)
-    if code not in CURRENCIES:
-        raise ValueError(f"unknown currency {code}")
-    return CURRENCIES[code]
-
-
 SETTERS: dict[str, fields.Setter] = {
     "contact_name": ("name", fields.text),
     "company_name": ("company", fields.text),
@@ -130,7 +127,7 @@ SETTERS: dict[str, fields.Setter] = {
     "status": ("status", fields.text),
     "notes": ("notes", fields.text),
     "payment_terms": ("terms", int),
-    "currency_code": ("currency", _currency),
+    "currency_code": ("currency", currency),
 }
 COMPUTED = frozenset(
     {"contact_id", "created_time", "has_transaction", *(name for name in shape("contact_row") if "amount" in name)}
@@ -182,6 +179,11 @@ def delete(world: World, contact: Contact) -> None:
     world.bury(CONTACTS, contact)
 
 
+def of_kind(world: World, kind: str) -> list[Contact]:
+    """All customers, or all vendors."""
+    return [contact for contact in world.table(CONTACTS).records.values() if contact.kind == kind]
+
+
 def somebody(world: World, random: Random, kind: str, contact_id: str) -> Contact:
     """The contact with this id, or any of its kind; raises Refused without one."""
     known = world.table(CONTACTS).records
@@ -194,44 +196,27 @@ def somebody(world: World, random: Random, kind: str, contact_id: str) -> Contac
     return found
 
 
-def post(
-    world: World,
-    contact_id: str,
-    *,
-    receivable: Decimal = ZERO,
-    unused: Decimal = ZERO,
-    payable: Decimal = ZERO,
-    documents: int = 0,
-) -> None:
-    """A document moved the contact's balance: no version, no webhook."""
+def post(world: World, contact_id: str, account: Account, amount: Decimal | int) -> None:
+    """A document moved one of the contact's balances, or is one more or less: no version, no webhook."""
     contact = world.table(CONTACTS).records.get(contact_id)
-    if contact is None or not (receivable or unused or payable or documents):
+    if contact is None or not amount:
         return
     with world.editing(CONTACTS, contact, version=False, announce=False):
-        contact.receivable += receivable
-        contact.unused += unused
-        contact.payable += payable
-        contact.documents += documents
+        setattr(contact, account, getattr(contact, account) + amount)
 
 
-def _contact_type(value: str) -> Predicate[Contact]:
-    if value not in ("customer", "vendor"):
-        raise InvalidValue(value)
-    return lambda contact: contact.kind == value
-
-
-def _filter_by(value: str) -> Predicate[Contact]:
-    predicates: dict[str, Predicate[Contact]] = {
-        "Status.All": lambda contact: True,
-        "Status.Active": lambda contact: contact.status == "active",
-        "Status.Inactive": lambda contact: contact.status == "inactive",
-        "Status.Customers": lambda contact: contact.kind == "customer",
-        "Status.Vendors": lambda contact: contact.kind == "vendor",
-        "Invoice.Unpaid": lambda contact: contact.receivable > 0,
-    }
-    if value not in predicates:
-        raise InvalidValue(value)
-    return predicates[value]
+TYPES: dict[str, Predicate[Contact]] = {
+    "customer": lambda contact: contact.kind == "customer",
+    "vendor": lambda contact: contact.kind == "vendor",
+}
+FILTERS: dict[str, Predicate[Contact]] = {
+    "Status.All": everything,
+    "Status.Active": lambda contact: contact.status == "active",
+    "Status.Inactive": lambda contact: contact.status == "inactive",
+    "Status.Customers": TYPES["customer"],
+    "Status.Vendors": TYPES["vendor"],
+    "Invoice.Unpaid": lambda contact: contact.receivable > 0,
+}
 
 
 CONTACTS: EntitySpec[Contact] = EntitySpec(
@@ -258,19 +243,19 @@ CONTACTS: EntitySpec[Contact] = EntitySpec(
             "created_time": lambda contact: contact.created,
             "last_modified_time": lambda contact: contact.modified,
         },
-        filters={"contact_type": _contact_type, "filter_by": _filter_by},
+        filters={"contact_type": choice(TYPES), "filter_by": choice(FILTERS)},
         filters_by_modified=lambda world: world.options.quirks.contacts_filter_by_modified,
     ),
     views=(
         View(
             name="customers",
-            shows=lambda contact: contact.kind == "customer",
+            shows=TYPES["customer"],
             sizes={"small": 25, "demo": 503, "tsh": 2503},
             defaults={"contact_type": "customer"},
         ),
         View(
             name="vendors",
-            shows=lambda contact: contact.kind == "vendor",
+            shows=TYPES["vendor"],
             sizes={"small": 6, "demo": 81, "tsh": 81},
             defaults={"contact_type": "vendor"},
         ),

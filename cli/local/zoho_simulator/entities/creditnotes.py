@@ -8,59 +8,40 @@ from random import Random
 from typing import Any
 
 from cli.local.zoho_simulator import fields, history, vocabulary
-from cli.local.zoho_simulator.clock import DAY_S, zoho_date
-from cli.local.zoho_simulator.entities import contacts, creditnote_documents, credits, receivables, trade
-from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
-from cli.local.zoho_simulator.entities.credits import APPLICATION_ID_BASE, Application, CreditNote
-from cli.local.zoho_simulator.entities.invoices import INVOICES
-from cli.local.zoho_simulator.entities.receivables import UNPOSTED, Invoice
-from cli.local.zoho_simulator.entities.refunds import MODES, Refund, given_refunds, new_refund, refunded
-from cli.local.zoho_simulator.entities.trade import Line
-from cli.local.zoho_simulator.money import ZERO, decimal
-from cli.local.zoho_simulator.records import (
-    Below,
-    EntitySpec,
-    Fields,
-    InvalidValue,
-    Json,
-    Listing,
-    Predicate,
-    Refused,
-    Totals,
-    View,
-    pick,
+from cli.local.zoho_simulator.clock import DAY_S
+from cli.local.zoho_simulator.entities import (
+    contacts,
+    creditnote_documents,
+    line_items,
+    postings,
+    receivables,
+    trade,
 )
+from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
+from cli.local.zoho_simulator.entities.credits import CreditNote
+from cli.local.zoho_simulator.entities.invoices import INVOICES
+from cli.local.zoho_simulator.entities.line_items import Line
+from cli.local.zoho_simulator.entities.postings import UNPOSTED
+from cli.local.zoho_simulator.entities.receivables import Invoice
+from cli.local.zoho_simulator.entities.refunds import MODES, Refund, given_refunds, new_refund, refunded
+from cli.local.zoho_simulator.money import ZERO, decimal
+from cli.local.zoho_simulator.records import Below, EntitySpec, Fields, Json, Listing, Refused, View, pick
 from cli.local.zoho_simulator.world import World
 
 FATES, FATE_WEIGHTS = ("applied", "refunded", "both", "open", "void", "draft"), (60, 15, 8, 12, 3, 2)
 
 
 def _new(world: World, customer: Contact, lines: tuple[Line, ...], *, index: int, at: int) -> CreditNote:
-    note = CreditNote(
-        id=world.table(CREDITNOTES).next_id(),
-        created=at,
-        modified=at,
-        number=f"CN-{index:05d}",
-        customer_id=customer.id,
-        currency=customer.currency,
-        exchange_rate=customer.currency.rate,
-        date=zoho_date(at),
-        lines=lines,
-        status="open",
-    )
-    note.add_up()
-    return note
+    number = f"CN-{index:05d}"
+    return CreditNote.begin(world, CREDITNOTES, customer, at=at, number=number, lines=lines, status="open")
 
 
 def _returned(world: World, random: Random, invoice: Invoice) -> tuple[Line, ...]:
     """A few of an invoice's lines, whole or in part."""
-    next_id, chosen = (
-        trade.line_ids(world),
-        random.sample(invoice.lines, min(len(invoice.lines), random.choice((1, 1, 2)))),
-    )
+    chosen = random.sample(invoice.lines, min(len(invoice.lines), random.choice((1, 1, 2))))
     return tuple(
         line._replace(
-            line_id=next_id(),
+            line_id=line_items.next_id(world),
             quantity=max(
                 Decimal(1), (line.quantity * Decimal(random.choice(("0.3", "0.5", "1")))).to_integral_value(ROUND_FLOOR)
             )
@@ -84,7 +65,7 @@ def generate(world: World, random: Random) -> Iterator[CreditNote]:
     for index, position in enumerate(origins):
         invoice = invoices[position]
         at = min(invoice.created + int(random.random() * 9 * DAY_S) + 90, world.history_end - 1)
-        customer = world.table(CONTACTS).records[invoice.customer_id]
+        customer = world.table(CONTACTS).records[invoice.contact_id]
         note = _new(world, customer, _returned(world, random, invoice), index=index + 1, at=at)
         note.exchange_rate, note.location, note.invoice_id = invoice.exchange_rate, invoice.location, invoice.id
         note.salesperson = invoice.salesperson
@@ -94,7 +75,7 @@ def generate(world: World, random: Random) -> Iterator[CreditNote]:
         _come_about(world, random, note, invoice, fate)
         note.modified = history.later(random, at, end=world.history_end, share=0.2)
         customer.documents += 1
-        customer.unused += note.unused
+        customer.unused += note.owed
         yield note
 
 
@@ -102,24 +83,12 @@ def _come_about(world: World, random: Random, note: CreditNote, invoice: Invoice
     share = note.currency.rounded(note.total / 2) if fate == "both" else note.total
     if fate in ("void", "draft"):
         note.status = fate
-    if fate in ("applied", "both"):
-        _historical(world, note, invoice, min(share, invoice.balance))
+    if fate in ("applied", "both") and min(share, invoice.balance) > 0:
+        receivables.apply_once(world, note, invoice, min(share, invoice.balance))
     if fate in ("refunded", "both") and note.balance > 0:
         given = {"refund_mode": random.choice(MODES)}
         note.refunds = (new_refund(world, given, note.date, min(share, note.balance)),)
     note.settle()
-
-
-def _historical(world: World, note: CreditNote, invoice: Invoice, amount: Decimal) -> None:
-    if amount <= 0:
-        return
-    key = trade.counter(world, "credits applied", APPLICATION_ID_BASE)
-    note.applied = (Application(invoice.id, amount, key, note.date),)
-    invoice.credits += ((note.id, amount),)
-    invoice.credited += amount
-    invoice.modified = max(invoice.modified, note.created)
-    invoice.settle(world.base_date.isoformat())
-    world.table(CONTACTS).records[invoice.customer_id].receivable -= amount
 
 
 # -- changes
@@ -131,9 +100,10 @@ SETTERS: dict[str, fields.Setter] = {
     "shipping_charge": ("shipping", decimal),
 }
 SPECIAL = ("customer_id", "invoice_id", "line_items", "invoices_credited", "creditnote_refunds")
-COMPUTED = frozenset({"creditnote_id", "balance", "total", "sub_total", "currency_code", "currency_id"}) | {
+COMPUTED = trade.COMPUTED | {
+    "creditnote_id",
     "customer_name",
-    "created_time",
+    "balance",
     "total_credits_used",
     "total_refunded_amount",
 }
@@ -142,20 +112,10 @@ FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, spec
 
 
 def _wanted(world: World, note: CreditNote, given: Fields) -> dict[str, Decimal]:
-    """invoice_id -> amount, as given or as it stands, checked against what the invoices still take."""
-    held = {entry.invoice_id: entry.amount for entry in note.applied}
+    """invoice_id -> amount, as given or as it stands."""
     if "invoices_credited" not in given:
-        return held
-    wanted: dict[str, Decimal] = {}
-    for entry in given["invoices_credited"]:
-        invoice = world.table(INVOICES).records.get(str(entry["invoice_id"]))
-        if invoice is None or not invoice.posted or invoice.customer_id != note.customer_id:
-            raise Refused(f"invoice {entry['invoice_id']} cannot be credited to this customer")
-        amount = decimal(entry.get("credited_amount", min(invoice.balance, note.balance)))
-        if amount <= 0 or amount > invoice.balance + held.get(invoice.id, ZERO):
-            raise Refused(f"invoice {invoice.id} does not take {amount}")
-        wanted[invoice.id] = amount
-    return wanted
+        return receivables.taken_of(note)
+    return receivables.wanted(world, note, given["invoices_credited"], amount="credited_amount", most=note.balance)
 
 
 def _refunds(world: World, note: CreditNote, given: Fields) -> tuple[Refund, ...]:
@@ -169,15 +129,15 @@ def _refunds(world: World, note: CreditNote, given: Fields) -> tuple[Refund, ...
 def create(world: World, random: Random, given: Fields) -> CreditNote:
     """A new credit note: for the given invoice, of the given customer, or for goods of a random invoice."""
     plain, origin = FIELDS.check(given), _origin(world, random, given)
-    wished = str(given.get("customer_id", origin.customer_id if origin else ""))
+    wished = str(given.get("customer_id", origin.contact_id if origin else ""))
     customer = contacts.somebody(world, random, "customer", wished)
     if "line_items" in given:
-        lines = trade.given_lines(world, customer.currency, given["line_items"])
+        lines = line_items.given_lines(world, customer.currency, given["line_items"])
     elif origin is not None:
         lines = _returned(world, random, origin)
     else:
-        lines = trade.random_lines(world, random, trade.sellable(world), customer.currency, 1)
-    number = 90_000 + len(world.table(CREDITNOTES)) + random.randrange(10**4)
+        lines = line_items.random_lines(world, random, line_items.sellable(world), customer.currency, 1)
+    number = trade.unused_number(world, CREDITNOTES, random, digits=4)
     note = _new(world, customer, lines, index=number, at=world.seconds())
     if origin is not None:
         note.invoice_id, note.location, note.exchange_rate = origin.id, origin.location, origin.exchange_rate
@@ -186,11 +146,11 @@ def create(world: World, random: Random, given: Fields) -> CreditNote:
     applied, refunds = _wanted(world, note, given), _refunds(world, note, given)
     _refuse_overdrawn(note, applied, refunds, note.status)
     world.born(CREDITNOTES, note)
-    contacts.post(world, customer.id, documents=1)
-    credits.apply(world, note, applied)
+    contacts.post(world, customer.id, "documents", 1)
+    receivables.apply(world, note, applied)
     note.refunds = refunds
     note.settle()
-    credits.post(world, note, 1)
+    postings.post(world, note, 1)
     return note
 
 
@@ -217,30 +177,28 @@ def _refuse_overdrawn(note: CreditNote, applied: dict[str, Decimal], refunds: tu
 def edit(world: World, note: CreditNote, given: Fields, version: bool) -> None:
     """Set fields, or say anew what it covers (`invoices_credited`) and what was paid back (`creditnote_refunds`)."""
     plain = FIELDS.check(given)
-    if str(given.get("customer_id", note.customer_id)) != note.customer_id:
-        raise Refused("a credit note keeps its customer")
+    fields.keep(given, "customer_id", note.contact_id, "a credit note keeps its customer")
     planned = note.snapshot()
-    if "line_items" in given:
-        planned.lines = trade.given_lines(world, note.currency, given["line_items"])
+    planned.lines = trade.lines_of(world, note, given)
     FIELDS.assign(planned, plain)
     planned.add_up()
     applied, refunds = _wanted(world, note, given), _refunds(world, note, given)
     _refuse_overdrawn(planned, applied, refunds, planned.status)
-    credits.post(world, note, -1)
+    postings.post(world, note, -1)
     with world.editing(CREDITNOTES, note, version=version):
         note.lines = planned.lines
         FIELDS.assign(note, plain)
         note.add_up()
-        credits.apply(world, note, applied)
+        receivables.apply(world, note, applied)
         note.refunds = refunds
         note.settle()
-    credits.post(world, note, 1)
+    postings.post(world, note, 1)
 
 
 def random_edit(world: World, note: CreditNote, random: Random) -> Fields:
     """What staff change: the rest is applied to an open invoice or paid back."""
     choices: list[Callable[[], Fields]] = [
-        lambda: {"notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
+        lambda: {"notes": vocabulary.remark(random)},
         lambda: {"reference_number": f"RMA-{random.randrange(10**4):04d}"},
     ]
     if note.posted and note.balance > 0:
@@ -258,7 +216,7 @@ def _applied_more(world: World, note: CreditNote, random: Random) -> Fields:
     invoice = pick(
         world.table(INVOICES).records.values(),
         random,
-        lambda found: found.customer_id == note.customer_id and found.owed > 0 and found.id not in taken,
+        lambda found: found.contact_id == note.contact_id and found.owed > 0 and found.id not in taken,
     )
     return {"invoices_credited": [*held, {"invoice_id": invoice.id}]} if invoice else _refunded_more(note, random)
 
@@ -270,26 +228,13 @@ def _refunded_more(note: CreditNote, random: Random) -> Fields:
 
 def delete(world: World, note: CreditNote) -> None:
     """Its invoices are open again, with new versions."""
-    credits.post(world, note, -1)
+    postings.post(world, note, -1)
     world.bury(CREDITNOTES, note)
-    for entry in note.applied:
-        invoice = world.table(INVOICES).records[entry.invoice_id]
-        receivables.settle(world, invoice, {note.id: ZERO}, day="", kind="credits")
-    contacts.post(world, note.customer_id, documents=-1)
+    receivables.apply(world, note, {})
+    contacts.post(world, note.contact_id, "documents", -1)
 
 
-def totals(note: CreditNote) -> Totals:
-    """Totals and balances per currency."""
-    return note.currency.code, {"total": note.total, "balance": note.balance}
-
-
-def _filter_by(value: str) -> Predicate[CreditNote]:
-    if value == "Status.All":
-        return lambda note: True
-    if value.removeprefix("Status.") not in ("Draft", "Open", "Closed", "Void", "PendingApproval"):
-        raise InvalidValue(value)
-    wanted = value.removeprefix("Status.").lower()
-    return lambda note: note.status == wanted
+STATUSES = ("Draft", "Open", "Closed", "Void", "PendingApproval")
 
 
 CREDITNOTES: EntitySpec[CreditNote] = EntitySpec(
@@ -312,18 +257,14 @@ CREDITNOTES: EntitySpec[CreditNote] = EntitySpec(
             "creditnote_number": lambda note: note.number,
             "balance": lambda note: note.balance,
         },
-        filters={
-            **trade.filters("creditnote_number", "customer_id"),
-            "status": lambda value: lambda note: note.status == value.lower(),
-            "filter_by": _filter_by,
-        },
+        filters=trade.filters("creditnote_number", "customer_id", STATUSES),
         filters_by_modified=lambda world: True,
     ),
     views=(View(name="credit_notes", shows=lambda note: True, sizes={"small": 12, "demo": 1000, "tsh": 900}),),
     chosen_fields=("creditnote_id", "creditnote_number", "status", "total", "balance"),
     row=creditnote_documents.row,
     document=creditnote_documents.document,
-    totals=totals,
+    totals=postings.totals,
     generate=generate,
     create=create,
     edit=edit,

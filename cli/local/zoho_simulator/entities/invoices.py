@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
 
 from cli.local.zoho_simulator import fields, history, vocabulary
-from cli.local.zoho_simulator.clock import zoho_date
-from cli.local.zoho_simulator.entities import contacts, invoice_documents, order_ledger, receivables, trade
-from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
+from cli.local.zoho_simulator.clock import days_after, zoho_date
+from cli.local.zoho_simulator.entities import (
+    contacts,
+    invoice_documents,
+    line_items,
+    order_ledger,
+    postings,
+    receivables,
+    trade,
+)
+from cli.local.zoho_simulator.entities.contacts import Contact
+from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.order_ledger import Order
+from cli.local.zoho_simulator.entities.postings import UNPOSTED
 from cli.local.zoho_simulator.entities.products import Item
-from cli.local.zoho_simulator.entities.receivables import UNPOSTED, Invoice
-from cli.local.zoho_simulator.entities.trade import Line
+from cli.local.zoho_simulator.entities.receivables import Invoice
 from cli.local.zoho_simulator.money import IQD, ZERO, Currency, decimal
 from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
-from cli.local.zoho_simulator.records import (
-    Below,
-    EntitySpec,
-    Fields,
-    InvalidValue,
-    Listing,
-    Predicate,
-    Refused,
-    Totals,
-    View,
-    date_filters,
-)
+from cli.local.zoho_simulator.records import Below, EntitySpec, Fields, Listing, Refused, View, date_filters
 from cli.local.zoho_simulator.world import World
 
 OPEN = ("sent", "sent", "sent", "viewed", "unpaid")
@@ -50,20 +47,18 @@ def exchange_rate(random: Random, currency: Currency) -> Decimal:
 def _new(
     world: World, random: Random, customer: Contact, items: list[Item], *, index: int, at: int, lines: int
 ) -> Invoice:
-    day = date.fromisoformat(zoho_date(at))
-    back = timedelta(days=random.randrange(1, 4) if random.random() < 0.1 else 0)
-    invoice = Invoice(
-        id=world.table(INVOICES).next_id(),
-        created=at,
-        modified=at,
+    day = days_after(zoho_date(at), -random.randrange(1, 4) if random.random() < 0.1 else 0)
+    return Invoice.begin(
+        world,
+        INVOICES,
+        customer,
+        at=at,
         number=f"INV-{index:06d}",
-        customer_id=customer.id,
-        currency=customer.currency,
         exchange_rate=exchange_rate(random, customer.currency),
-        date=(day - back).isoformat(),
-        due_date=(day - back + timedelta(days=customer.terms)).isoformat(),
+        date=day,
+        due_date=days_after(day, customer.terms),
         terms=customer.terms,
-        lines=trade.random_lines(world, random, items, customer.currency, lines),
+        lines=line_items.random_lines(world, random, items, customer.currency, lines),
         location=random.choices(range(len(LOCATIONS)), weights=(5, 3, 2, 1, 0))[0],
         salesperson=random.randrange(len(STAFF) + 1),
         shipping=customer.currency.rounded(Decimal(random.randrange(1, 40))) if random.random() < 0.05 else ZERO,
@@ -71,24 +66,22 @@ def _new(
         notes=random.choice(vocabulary.NOTES),
         status=random.choice(OPEN),
     )
-    invoice.add_up()
-    return invoice
 
 
 def _line_count(random: Random, index: int) -> int:
     if index % LONG_EVERY == 17:
         return LONG_LINES
-    return trade.line_count(random)
+    return line_items.line_count(random)
 
 
 def generate(world: World, random: Random) -> Iterator[Invoice]:
     """Four years of business; the last tenth of the customers never bought anything."""
     count = world.sizes["invoices"]
-    customers = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "customer"]
+    customers = contacts.of_kind(world, "customer")
     buyers = customers[: max(1, len(customers) * 9 // 10)]
     if count and not customers:
         raise ValueError("invoices need customers")
-    items = trade.sellable(world) if count else []
+    items = line_items.sellable(world) if count else []
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1200)):
         customer = buyers[int(random.random() ** 2.5 * len(buyers))]
         lines = _line_count(random, index)
@@ -116,25 +109,18 @@ SETTERS: dict[str, fields.Setter] = {
     "write_off_amount": ("written_off", decimal),
 }
 SPECIAL = ("customer_id", "line_items", "salesorder_id")
-COMPUTED = frozenset(
-    {"invoice_id", "balance", "total", "sub_total", "payment_made", "currency_code", "currency_id", "customer_name"}
-) | {"created_time", "last_payment_date", "bcy_total", "bcy_sub_total", "credits_applied"}
+COMPUTED = trade.COMPUTED | {
+    "invoice_id",
+    "customer_name",
+    "balance",
+    "payment_made",
+    "credits_applied",
+    "last_payment_date",
+    "bcy_total",
+    "bcy_sub_total",
+}
 SHAPES = ("invoice_row", "invoice_document")
 FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
-
-
-def _customer(world: World, random: Random, given: Fields, order: Order | None) -> Contact:
-    known = world.table(CONTACTS).records
-    if order is not None:
-        return known[order.customer_id]
-    if "customer_id" in given:
-        customer = known.get(str(given["customer_id"]))
-    else:
-        customers = [contact for contact in known.values() if contact.kind == "customer"]
-        customer = random.choice(customers) if customers else None
-    if customer is None or customer.kind != "customer":
-        raise Refused("no such customer")
-    return customer
 
 
 def _order(world: World, random: Random, given: Fields) -> Order | None:
@@ -149,21 +135,21 @@ def _order(world: World, random: Random, given: Fields) -> Order | None:
 def create(world: World, random: Random, given: Fields) -> Invoice:
     """A new invoice, of a sales order or not; it takes stock unless its status is draft."""
     plain, order = FIELDS.check(given), _order(world, random, given)
-    customer = _customer(world, random, given, order)
-    number = 900_000 + len(world.table(INVOICES)) + random.randrange(10**5)
-    lines = trade.line_count(random)
-    invoice = _new(world, random, customer, trade.sellable(world), index=number, at=world.seconds(), lines=lines)
+    whose = order.contact_id if order is not None else str(given.get("customer_id", ""))
+    customer = contacts.somebody(world, random, "customer", whose)
+    number = trade.unused_number(world, INVOICES, random, digits=5)
+    lines = line_items.line_count(random)
+    invoice = _new(world, random, customer, line_items.sellable(world), index=number, at=world.seconds(), lines=lines)
     if order is not None:
         order_ledger.take(world, order, invoice)
-    if "line_items" in given:
-        invoice.lines = trade.given_lines(world, customer.currency, given["line_items"])
+    invoice.lines = trade.lines_of(world, invoice, given)
     _refuse_below_paid(invoice, plain, invoice.lines)
     FIELDS.assign(invoice, plain)
     invoice.add_up()
     invoice.settle(world.today().isoformat())
     world.born(INVOICES, invoice)
-    contacts.post(world, customer.id, documents=1)
-    receivables.post(world, invoice, 1)
+    contacts.post(world, customer.id, "documents", 1)
+    postings.post(world, invoice, 1)
     order_ledger.follow(world, invoice, present=invoice.status != "void")
     return invoice
 
@@ -171,21 +157,18 @@ def create(world: World, random: Random, given: Fields) -> Invoice:
 def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
     """Set fields or lines; what the invoice posted before is taken back first."""
     plain = FIELDS.check(given)
-    if str(given.get("customer_id", invoice.customer_id)) != invoice.customer_id:
-        raise Refused("an invoice keeps its customer")
-    if str(given.get("salesorder_id", invoice.order_id)) != invoice.order_id:
-        raise Refused("an invoice keeps its sales order")
-    known = trade.given_lines(world, invoice.currency, given["line_items"]) if "line_items" in given else None
-    lines = invoice.lines if known is None else known
+    fields.keep(given, "customer_id", invoice.contact_id, "an invoice keeps its customer")
+    fields.keep(given, "salesorder_id", invoice.order_id, "an invoice keeps its sales order")
+    lines = trade.lines_of(world, invoice, given)
     _refuse_below_paid(invoice, plain, lines)
     before = (invoice.status, invoice.total, invoice.balance)
-    receivables.post(world, invoice, -1)
+    postings.post(world, invoice, -1)
     with world.editing(INVOICES, invoice, version=version):
         invoice.lines = lines
         FIELDS.assign(invoice, plain)
         invoice.add_up()
         invoice.settle(world.today().isoformat())
-    receivables.post(world, invoice, 1)
+    postings.post(world, invoice, 1)
     if before != (invoice.status, invoice.total, invoice.balance):
         order_ledger.follow(world, invoice, present=invoice.status != "void")
 
@@ -193,24 +176,25 @@ def edit(world: World, invoice: Invoice, given: Fields, version: bool) -> None:
 def _refuse_below_paid(invoice: Invoice, plain: Fields, lines: tuple[Line, ...]) -> None:
     shipping = decimal(plain.get("shipping_charge", invoice.shipping))
     adjustment = decimal(plain.get("adjustment", invoice.adjustment))
-    written_off = decimal(plain.get("write_off_amount", invoice.written_off))
     total = sum((invoice.line_total(line) for line in lines), ZERO) + shipping + adjustment
-    if written_off < 0 or total < invoice.paid + invoice.credited + written_off:
+    written_off = decimal(plain.get("write_off_amount", invoice.written_off))
+    settled = invoice.paid + invoice.credited + written_off
+    if written_off < 0 or total < settled:
         raise Refused("the total would fall below what was paid or written off")
-    if (invoice.taken or written_off) and plain.get("status", invoice.status) in UNPOSTED:
+    if settled and plain.get("status", invoice.status) in UNPOSTED:
         raise Refused("an invoice of which something was paid or written off cannot become a draft or void")
 
 
 def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:
     """What staff change: texts mostly, lines while nothing is paid."""
     choices: list[Callable[[], Fields]] = [
-        lambda: {"notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
+        lambda: {"notes": vocabulary.remark(random)},
         lambda: {"reference_number": f"SO-{random.randrange(10**5):05d}"},
-        lambda: {"due_date": (date.fromisoformat(invoice.date) + timedelta(days=random.randrange(60))).isoformat()},
+        lambda: {"due_date": days_after(invoice.date, random.randrange(60))},
     ]
-    if not invoice.taken:
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+    if not invoice.settled:
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
         if invoice.status != "void":
             choices.append(lambda: {"status": "void"})
     return random.choice(choices)()
@@ -219,34 +203,17 @@ def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:
 def delete(world: World, invoice: Invoice) -> None:
     """What was paid becomes unused in its payments."""
     receivables.release(world, invoice)
-    receivables.post(world, invoice, -1)
-    contacts.post(world, invoice.customer_id, documents=-1)
+    postings.post(world, invoice, -1)
+    contacts.post(world, invoice.contact_id, "documents", -1)
     order_ledger.follow(world, invoice, present=False)
     world.bury(INVOICES, invoice)
-
-
-def totals(invoice: Invoice) -> Totals:
-    """Totals and balances per currency."""
-    return invoice.currency.code, {"total": invoice.total, "balance": invoice.balance}
 
 
 # -- the list
 
 
-def _status(value: str) -> Predicate[Invoice]:
-    wanted = value.lower()
-    if wanted == "unpaid":
-        return lambda invoice: invoice.posted and invoice.balance > 0
-    return lambda invoice: invoice.status == wanted
-
-
-def _filter_by(value: str) -> Predicate[Invoice]:
-    known = ("Draft", "Sent", "OverDue", "Paid", "Void", "Unpaid", "PartiallyPaid", "Viewed", "PendingApproval")
-    if value == "Status.All":
-        return lambda invoice: True
-    if value.removeprefix("Status.") not in known:
-        raise InvalidValue(value)
-    return _status({"PartiallyPaid": "partially_paid", "PendingApproval": "pending_approval"}.get(value[7:], value[7:]))
+STATUSES = ("Draft", "Sent", "OverDue", "Paid", "Void", "Unpaid", "PartiallyPaid", "Viewed", "PendingApproval")
+FURTHER = {"unpaid": lambda invoice: invoice.posted and invoice.balance > 0}
 
 
 INVOICES: EntitySpec[Invoice] = EntitySpec(
@@ -270,9 +237,7 @@ INVOICES: EntitySpec[Invoice] = EntitySpec(
             "balance": lambda invoice: invoice.balance,
         },
         filters={
-            **trade.filters("invoice_number", "customer_id"),
-            "status": _status,
-            "filter_by": _filter_by,
+            **trade.filters("invoice_number", "customer_id", STATUSES, further=FURTHER),
             **date_filters("due_date", lambda invoice: invoice.due_date),
             **date_filters("created_date", lambda invoice: zoho_date(invoice.created)),
         },
@@ -284,7 +249,7 @@ INVOICES: EntitySpec[Invoice] = EntitySpec(
     chosen_fields=("invoice_id", "invoice_number", "status", "total", "balance"),
     row=invoice_documents.row,
     document=invoice_documents.document,
-    totals=totals,
+    totals=postings.totals,
     generate=generate,
     create=create,
     edit=edit,
@@ -295,5 +260,5 @@ INVOICES: EntitySpec[Invoice] = EntitySpec(
         "payments": Below(key="payments", values=invoice_documents.payments),
         "creditsapplied": Below(key="credits", values=invoice_documents.credits_applied),
     },
-    age=lambda world, today: trade.age(world, INVOICES, today),
+    age=lambda world, today: postings.age(world, INVOICES, today),
 )

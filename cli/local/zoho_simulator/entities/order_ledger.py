@@ -8,7 +8,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from cli.local.zoho_simulator.entities import products
-from cli.local.zoho_simulator.entities.trade import Trade, line_ids
+from cli.local.zoho_simulator.entities.line_items import next_id
+from cli.local.zoho_simulator.entities.trade import Trade
 from cli.local.zoho_simulator.money import ZERO
 from cli.local.zoho_simulator.records import Refused, pick
 from cli.local.zoho_simulator.world import World
@@ -24,7 +25,6 @@ class Order(Trade):
     `invoiced` are (invoice_id, what it takes of each line).
     """
 
-    customer_id: str
     terms: int
     salesperson: int = 0
     shipment_date: str = ""
@@ -80,16 +80,15 @@ def any_open(world: World, random: Random) -> Order | None:
 def invoiceable(world: World, order_id: str, customer_id: str) -> Order:
     """The order with this id; raises Refused when nothing of it can be invoiced."""
     found: Order | None = world.tables["salesorders"].records.get(order_id)
-    if found is None or not _open(found) or customer_id not in ("", found.customer_id):
+    if found is None or not _open(found) or customer_id not in ("", found.contact_id):
         raise Refused(f"sales order {order_id} cannot be invoiced")
     return found
 
 
 def take(world: World, order: Order, invoice: Invoice) -> None:
     """Put what is left of an order on a new invoice."""
-    next_id = line_ids(world)
     left = [(line, quantity) for line, quantity in zip(order.lines, order.rests, strict=True) if quantity]
-    invoice.lines = tuple(line._replace(line_id=next_id(), quantity=quantity) for line, quantity in left)
+    invoice.lines = tuple(line._replace(line_id=next_id(world), quantity=quantity) for line, quantity in left)
     invoice.order_id, invoice.ordered, invoice.reference = order.id, order.rests, order.number
     invoice.exchange_rate, invoice.location = order.exchange_rate, order.location
     invoice.shipping, invoice.adjustment = order.shipping, order.adjustment

@@ -13,7 +13,7 @@ from cli.local.zoho_simulator.records import Json, Product, overlaid
 from cli.local.zoho_simulator.shapes import shape
 
 if TYPE_CHECKING:
-    from cli.local.zoho_simulator.entities.receivables import Payment
+    from cli.local.zoho_simulator.entities.receivables import Application, Payment
     from cli.local.zoho_simulator.world import World
 
 CASH_ACCOUNT = "2646610000000000358"
@@ -25,8 +25,8 @@ def _common(world: World, payment: Payment) -> Json:
     return {
         "payment_id": payment.id,
         "payment_number": str(payment.number),
-        "customer_id": payment.customer_id,
-        "customer_name": world.last_state(CONTACTS, payment.customer_id).name,
+        "customer_id": payment.contact_id,
+        "customer_name": world.last_state(CONTACTS, payment.contact_id).name,
         "date": payment.date,
         "payment_mode": payment.mode,
         "amount": number(payment.amount),
@@ -45,7 +45,7 @@ def _base(payment: Payment, amount: Decimal) -> float:
 def row(world: World, payment: Payment, product: Product) -> Json:
     """A list row."""
     invoices = world.tables["invoices"].records
-    numbers = [invoices[invoice_id].number for invoice_id, _, _ in payment.applied if invoice_id in invoices]
+    numbers = [invoices[entry.invoice_id].number for entry in payment.applied if entry.invoice_id in invoices]
     shown = {
         **shape("payment_row"),
         **_common(world, payment),
@@ -59,8 +59,8 @@ def row(world: World, payment: Payment, product: Product) -> Json:
     return overlaid(shown, payment.overlay)
 
 
-def _application(world: World, payment: Payment, invoice_id: str, amount: Decimal, application_id: str) -> Json:
-    invoice = world.tables["invoices"].records.get(invoice_id)
+def _application(world: World, payment: Payment, entry: Application) -> Json:
+    invoice = world.tables["invoices"].records.get(entry.invoice_id)
     known: Json = {}
     if invoice is not None:
         known = {
@@ -73,9 +73,9 @@ def _application(world: World, payment: Payment, invoice_id: str, amount: Decima
     return {
         **shape("payment_invoice"),
         **known,
-        "invoice_payment_id": application_id,
-        "invoice_id": invoice_id,
-        "amount_applied": number(amount),
+        "invoice_payment_id": entry.application_id,
+        "invoice_id": entry.invoice_id,
+        "amount_applied": number(entry.amount),
         "price_precision": payment.currency.precision,
         "apply_date": payment.date,
     }
@@ -91,7 +91,7 @@ def refunds(world: World, payment: Payment, product: Product) -> list[Json]:
             "refund_mode": refund.mode,
             "reference_number": refund.reference,
             "payment_number": str(payment.number),
-            "customer_name": world.last_state(CONTACTS, payment.customer_id).name,
+            "customer_name": world.last_state(CONTACTS, payment.contact_id).name,
             "amount_bcy": _base(payment, refund.amount),
             "amount_fcy": number(refund.amount),
         }
@@ -113,7 +113,7 @@ def document(world: World, payment: Payment, product: Product) -> Json:
         "currency_code": payment.currency.code,
         "exchange_rate": number(payment.exchange_rate),
         "template_id": TEMPLATE,
-        "invoices": [_application(world, payment, *entry) for entry in payment.applied],
+        "invoices": [_application(world, payment, entry) for entry in payment.applied],
         "payment_refunds": refunds(world, payment, product),
         "price_precision": payment.currency.precision,
     }

@@ -34,11 +34,6 @@ from cli.local.zoho_simulator.world import World
 PAID_SHARE = 0.992
 ADVANCE_EVERY, ADVANCE_AT = 20, 3  # the smallest organisation too has advances, one paid back, and a bad debt
 REFUND_EVERY, BAD_DEBT_EVERY = 40, 25
-APPLICATION_ID_BASE = 2_646_610_014_000_000_000
-
-
-def _application_id(world: World) -> str:
-    return trade.counter(world, "applications", APPLICATION_ID_BASE)
 
 
 def _new(world: World, random: Random, customer: Contact, *, number: int, at: int, amount: Decimal) -> Payment:
@@ -47,7 +42,7 @@ def _new(world: World, random: Random, customer: Contact, *, number: int, at: in
         created=at,
         modified=at,
         number=number,
-        customer_id=customer.id,
+        contact_id=customer.id,
         currency=customer.currency,
         exchange_rate=customer.currency.rate,
         amount=amount,
@@ -70,7 +65,7 @@ class _Debts:
         self.count = len(self.queue)
         self.by_customer: dict[str, deque[Invoice]] = defaultdict(deque)
         for invoice in self.queue:
-            self.by_customer[invoice.customer_id].append(invoice)
+            self.by_customer[invoice.contact_id].append(invoice)
 
     def take(self, size: int) -> list[Invoice]:
         """Up to `size` unpaid invoices of the customer whose invoice is the oldest."""
@@ -78,7 +73,7 @@ class _Debts:
             self.queue.popleft()
         if not self.queue:
             return []
-        owed = self.by_customer[self.queue[0].customer_id]
+        owed = self.by_customer[self.queue[0].contact_id]
         while owed and owed[0].balance <= 0:
             owed.popleft()
         return [owed[position] for position in range(min(size, len(owed)))]
@@ -96,7 +91,7 @@ def generate(world: World, random: Random) -> Iterator[Payment]:
     count = world.sizes["payments"]
     debts = _Debts(world, random)
     ratio = debts.count / max(count, 1)
-    customers = [c for c in world.table(CONTACTS).records.values() if c.kind == "customer" and c.documents]
+    customers = [customer for customer in contacts.of_kind(world, "customer") if customer.documents]
     for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1190)):
         taken = debts.take(_group(random, ratio))
         partial = bool(taken) and (random.random() < 0.004 or (ratio < 1 and random.random() < 0.9 * (1 - ratio)))
@@ -108,7 +103,7 @@ def _write_off(world: World) -> None:
     """Some of what nobody paid, the oldest first, is expected no more; Zoho's own day for that is in no document."""
     unpaid = [i for i in world.table(INVOICES).records.values() if i.owed > 0 and i.status == "overdue"]
     for invoice in unpaid[::BAD_DEBT_EVERY]:
-        world.table(CONTACTS).records[invoice.customer_id].receivable -= invoice.owed
+        world.table(CONTACTS).records[invoice.contact_id].receivable -= invoice.owed
         invoice.written_off = invoice.owed
         invoice.modified = max(invoice.modified, world.history_end - 1)
         invoice.settle(world.base_date.isoformat())
@@ -117,19 +112,13 @@ def _write_off(world: World) -> None:
 def _historical(
     world: World, random: Random, customers: list[Contact], taken: list[Invoice], *, number: int, at: int, partial: bool
 ) -> Payment:
-    customer = world.table(CONTACTS).records[taken[0].customer_id] if taken else random.choice(customers)
+    customer = world.table(CONTACTS).records[taken[0].contact_id] if taken else random.choice(customers)
     at = min(max([at, *(invoice.created + 60 for invoice in taken)]), world.history_end - 1)
     payment = _new(world, random, customer, number=number, at=at, amount=ZERO)
     for invoice in taken:
         share = Decimal(random.randrange(20, 80)).scaleb(-2)
         amount = customer.currency.rounded(invoice.balance * share) if partial else invoice.balance
-        payment.applied += ((invoice.id, amount, _application_id(world)),)
-        invoice.payments += ((payment.id, amount),)
-        invoice.paid += amount
-        invoice.last_payment_date = payment.date
-        invoice.modified = max(invoice.modified, at)
-        invoice.settle(world.base_date.isoformat())
-        customer.receivable -= amount
+        receivables.apply_once(world, payment, invoice, amount)
         payment.amount += amount
     if not taken or number % ADVANCE_EVERY == ADVANCE_AT or random.random() < 0.02:
         rest = customer.currency.rounded(Decimal(random.randrange(5, 300)) / customer.currency.rate)
@@ -160,21 +149,6 @@ SHAPES = ("payment_row", "payment_document")
 FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
 
 
-def _applications(world: World, payment: Payment, given: Any) -> dict[str, Decimal]:
-    """invoice_id -> amount of what was given, checked against what the invoices still take."""
-    wanted: dict[str, Decimal] = {}
-    held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
-    for entry in given:
-        invoice = world.table(INVOICES).records.get(str(entry["invoice_id"]))
-        if invoice is None or not invoice.posted or invoice.customer_id != payment.customer_id:
-            raise Refused(f"invoice {entry['invoice_id']} cannot be paid by this customer")
-        amount = decimal(entry.get("amount_applied", invoice.balance))
-        if amount <= 0 or amount > invoice.balance + held.get(invoice.id, ZERO):
-            raise Refused(f"invoice {invoice.id} does not take {amount}")
-        wanted[invoice.id] = amount
-    return wanted
-
-
 def _refunds(world: World, payment: Payment, given: Fields) -> tuple[Refund, ...]:
     """As given, or as they stand; one with a known payment_refund_id keeps it."""
     if "payment_refunds" not in given:
@@ -188,27 +162,13 @@ def _refuse_overdrawn(amount: Decimal, applied: dict[str, Decimal], refunds: tup
         raise Refused("more applied or paid back than paid")
 
 
-def _apply(world: World, payment: Payment, wanted: dict[str, Decimal]) -> None:
-    """Bring the payment's applications about: its invoices move with their versions."""
-    held = {invoice_id: (amount, key) for invoice_id, amount, key in payment.applied}
-    payment.applied = tuple(
-        (invoice_id, amount, held[invoice_id][1] if invoice_id in held else _application_id(world))
-        for invoice_id, amount in wanted.items()
-    )
-    for invoice_id in {**held, **wanted}:
-        now = wanted.get(invoice_id, ZERO)
-        if invoice_id not in held or held[invoice_id][0] != now:
-            invoice = world.table(INVOICES).records[invoice_id]
-            receivables.settle(world, invoice, {payment.id: now}, day=payment.date)
-
-
 def create(world: World, random: Random, given: Fields) -> Payment:
     """A new payment: of the given invoices, of the given customer as an advance, or of a random open invoice."""
     plain = FIELDS.check(given)
     customer, entries = _whom(world, random, given)
-    number = 900_000 + len(world.table(PAYMENTS)) + random.randrange(10**5)
+    number = trade.unused_number(world, PAYMENTS, random, digits=5)
     payment = _new(world, random, customer, number=number, at=world.seconds(), amount=ZERO)
-    wanted = _applications(world, payment, entries)
+    wanted = receivables.wanted(world, payment, entries, amount="amount_applied")
     FIELDS.assign(payment, plain)
     if "amount" not in given:
         applied = sum(wanted.values(), ZERO)
@@ -217,48 +177,43 @@ def create(world: World, random: Random, given: Fields) -> Payment:
     _refuse_overdrawn(payment.amount, wanted, refunds)
     payment.refunds = refunds
     world.born(PAYMENTS, payment)
-    _apply(world, payment, wanted)
-    contacts.post(world, customer.id, unused=payment.unused, documents=1)
+    receivables.apply(world, payment, wanted)
+    contacts.post(world, customer.id, "unused", payment.unused)
+    contacts.post(world, customer.id, "documents", 1)
     return payment
 
 
 def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[Any]]:
-    contacts_by_id, invoices = (world.table(CONTACTS).records, world.table(INVOICES).records)
+    """Who pays, and which invoices: of nobody in particular mostly an open one."""
+    customers, invoices = world.table(CONTACTS).records, world.table(INVOICES).records
     entries = list(given.get("invoices", ()))
     if entries and "customer_id" not in given:
         invoice = invoices.get(str(entries[0].get("invoice_id", "")))
         if invoice is None:
             raise Refused("no such invoice")
-        return contacts_by_id[invoice.customer_id], entries
-    if "customer_id" in given:
-        customer = contacts_by_id.get(str(given["customer_id"]))
-        if customer is None or customer.kind != "customer":
-            raise Refused("no such customer")
-        return customer, entries
-    open_invoice = pick(invoices.values(), random, lambda found: found.owed > 0)
-    if open_invoice is not None and random.random() < 0.9:
-        return contacts_by_id[open_invoice.customer_id], [{"invoice_id": open_invoice.id}]
-    customer = pick(contacts_by_id.values(), random, lambda found: found.kind == "customer")
-    if customer is None:
-        raise Refused("no customer to pay")
-    return customer, []
+        return customers[invoice.contact_id], entries
+    if "customer_id" not in given:
+        owed = pick(invoices.values(), random, lambda invoice: invoice.owed > 0)
+        if owed is not None and random.random() < 0.9:
+            return customers[owed.contact_id], [{"invoice_id": owed.id}]
+    return contacts.somebody(world, random, "customer", str(given.get("customer_id", ""))), entries
 
 
 def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
     """Set fields, or say anew which invoices it covers and what was paid back."""
     plain = FIELDS.check(given)
-    if str(given.get("customer_id", payment.customer_id)) != payment.customer_id:
-        raise Refused("a payment keeps its customer")
-    held = {invoice_id: amount for invoice_id, amount, _ in payment.applied}
-    wanted = _applications(world, payment, given["invoices"]) if "invoices" in given else held
+    fields.keep(given, "customer_id", payment.contact_id, "a payment keeps its customer")
+    wanted = receivables.taken_of(payment)
+    if "invoices" in given:
+        wanted = receivables.wanted(world, payment, given["invoices"], amount="amount_applied")
     refunds = _refunds(world, payment, given)
     _refuse_overdrawn(decimal(plain.get("amount", payment.amount)), wanted, refunds)
     before = payment.unused
     with world.editing(PAYMENTS, payment, version=version):
         FIELDS.assign(payment, plain)
         payment.refunds = refunds
-        _apply(world, payment, wanted)
-    contacts.post(world, payment.customer_id, unused=payment.unused - before)
+        receivables.apply(world, payment, wanted)
+    contacts.post(world, payment.contact_id, "unused", payment.unused - before)
 
 
 def random_edit(world: World, payment: Payment, random: Random) -> Fields:
@@ -266,7 +221,7 @@ def random_edit(world: World, payment: Payment, random: Random) -> Fields:
     choices: list[Fields] = [
         {"payment_mode": random.choice(vocabulary.PAYMENT_MODES)},
         {"reference_number": f"{random.randrange(10**6):06d}"},
-        {"description": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
+        {"description": vocabulary.remark(random)},
         {"amount": str(payment.amount + payment.currency.rounded(Decimal(10) / payment.currency.rate))},
     ]
     if payment.unused > 0:
@@ -279,9 +234,9 @@ def delete(world: World, payment: Payment) -> None:
     """Its invoices are open again, with new versions."""
     unused = payment.unused
     world.bury(PAYMENTS, payment)
-    for invoice_id, _, _ in payment.applied:
-        receivables.settle(world, world.table(INVOICES).records[invoice_id], {payment.id: ZERO}, day=payment.date)
-    contacts.post(world, payment.customer_id, unused=-unused, documents=-1)
+    receivables.apply(world, payment, {})
+    contacts.post(world, payment.contact_id, "unused", -unused)
+    contacts.post(world, payment.contact_id, "documents", -1)
 
 
 def totals(payment: Payment) -> Totals:
@@ -320,7 +275,7 @@ PAYMENTS: EntitySpec[Payment] = EntitySpec(
         },
         filters={
             "filter_by": _filter_by,
-            "customer_id": lambda value: lambda payment: payment.customer_id == value,
+            "customer_id": lambda value: lambda payment: payment.contact_id == value,
             **date_filters("date", lambda payment: payment.date),
         },
         filters_by_modified=lambda world: world.options.quirks.payments_filter_by_modified,

@@ -9,27 +9,23 @@ from random import Random
 from typing import Any, NamedTuple
 
 from cli.local.zoho_simulator import fields, history
+from cli.local.zoho_simulator.entities import pricebook_documents
 from cli.local.zoho_simulator.entities.contacts import CONTACTS
 from cli.local.zoho_simulator.entities.products import ITEMS, Item
-from cli.local.zoho_simulator.entities.trade import converted, counter
-from cli.local.zoho_simulator.money import CURRENCIES, IQD, USD, Currency, decimal, number
+from cli.local.zoho_simulator.money import IQD, USD, Currency, converted, currency, decimal
 from cli.local.zoho_simulator.records import (
     Below,
     EntitySpec,
     Fields,
     InvalidValue,
-    Json,
     Listing,
     Parts,
     Predicate,
-    Product,
     Record,
     Refused,
     Totals,
     View,
-    overlaid,
 )
-from cli.local.zoho_simulator.shapes import shape
 from cli.local.zoho_simulator.world import World
 
 PRICE_ID_BASE = 2_646_610_027_000_000_000
@@ -83,7 +79,7 @@ def _price(world: World, random: Random, item: Item, currency: Currency, factor:
         steps = ((1, 9, rate), (10, 99, _rounded(rate * Decimal("0.97"), currency)))
         brackets = (*steps, (100, 9999, _rounded(rate * Decimal("0.94"), currency))) if random.random() < 0.5 else steps
     return Price(
-        price_id=counter(world, "prices", PRICE_ID_BASE),
+        price_id=world.counter("prices", PRICE_ID_BASE),
         item_id=item.id,
         rate=rate,
         discount=f"{random.choice((5, 10, '2.5'))}%" if random.random() < 0.05 else "",
@@ -141,74 +137,7 @@ def _give(world: World, random: Random, made: PriceList) -> None:
             contact.pricebook_id = made.id
 
 
-# -- what Zoho shows
-
-
-def _row(made: PriceList) -> Json:
-    return {
-        **shape("pricebook"),
-        "pricebook_id": made.id,
-        "name": made.name,
-        "currency_id": made.currency.currency_id,
-        "currency_code": made.currency.code,
-        "pricebook_type": made.kind,
-        "percentage": "" if made.percentage is None else number(made.percentage),
-        "is_increase": made.is_increase,
-        "decimal_place": min(3, made.currency.precision) or 1,
-        "sales_or_purchase_type": made.purpose,
-        "is_default": made.is_default,
-        "status": made.status,
-        "pricing_scheme": made.scheme if made.kind == "per_item" else "",
-    }
-
-
-def _bracket(price: Price, step: tuple[int, int, Decimal]) -> Json:
-    start, end, rate = step
-    return {
-        "pricebook_item_id": price.price_id,
-        "start_quantity": float(start),
-        "end_quantity": float(end),
-        "pricebook_rate": number(rate),
-        "pricebook_discount": price.discount,
-    }
-
-
-def prices(world: World, made: PriceList, product: Product) -> list[Json]:
-    """pricebook_items."""
-    items = world.table(ITEMS).records
-    return [
-        {
-            **shape("pricebook_item"),
-            "pricebook_item_id": price.price_id,
-            "item_id": price.item_id,
-            "name": items[price.item_id].name,
-            "pricebook_rate": number(price.rate),
-            "pricebook_discount": price.discount,
-            "pricing_scheme": made.scheme,
-            "price_brackets": [_bracket(price, step) for step in price.brackets],
-        }
-        for price in made.prices
-    ]
-
-
-def row(world: World, made: PriceList, product: Product) -> Json:
-    """A list row; whether it brings the prices is a quirk."""
-    shown = _row(made)
-    if world.options.quirks.pricebooks_list_prices:
-        shown["pricebook_items"] = prices(world, made, product)
-    return overlaid(shown, {name: value for name, value in made.overlay.items() if name != "pricebook_items"})
-
-
-def document(world: World, made: PriceList, product: Product) -> Json:
-    """The price list with its prices."""
-    return overlaid({**_row(made), "pricebook_items": prices(world, made, product)}, made.overlay)
-
-
 # -- changes
-
-
-def _currency(value: object) -> Currency:
-    return CURRENCIES[str(value)]
 
 
 def _flag(value: object) -> bool:
@@ -219,7 +148,7 @@ def _flag(value: object) -> bool:
 
 SETTERS: dict[str, fields.Setter] = {
     "name": ("name", fields.text),
-    "currency_code": ("currency", _currency),
+    "currency_code": ("currency", currency),
     "pricebook_type": ("kind", fields.text),
     "pricing_scheme": ("scheme", fields.text),
     "percentage": ("percentage", decimal),
@@ -229,6 +158,8 @@ SETTERS: dict[str, fields.Setter] = {
     "status": ("status", fields.text),
 }
 COMPUTED = frozenset({"pricebook_id", "currency_id"})
+SPECIAL = ("pricebook_items",)
+FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=("pricebook",), special=SPECIAL)
 
 
 def _given(world: World, made: PriceList, given: Any) -> tuple[Price, ...]:
@@ -244,7 +175,7 @@ def _given(world: World, made: PriceList, given: Any) -> tuple[Price, ...]:
         )
         result.append(
             Price(
-                price_id=known.price_id if known else counter(world, "prices", PRICE_ID_BASE),
+                price_id=known.price_id if known else world.counter("prices", PRICE_ID_BASE),
                 item_id=item_id,
                 rate=decimal(entry["pricebook_rate"]),
                 discount=str(entry.get("pricebook_discount", "")),
@@ -257,11 +188,10 @@ def _given(world: World, made: PriceList, given: Any) -> tuple[Price, ...]:
 
 
 def _assign(world: World, made: PriceList, given: Fields) -> None:
-    plain = {name: value for name, value in given.items() if name != "pricebook_items"}
-    fields.check(plain, SETTERS, computed=COMPUTED, shapes=("pricebook",))
+    plain = FIELDS.check(given)
     if "pricebook_items" in given:
         made.prices = _given(world, made, given["pricebook_items"])
-    fields.assign(made, plain, SETTERS)
+    FIELDS.assign(made, plain)
 
 
 def create(world: World, random: Random, given: Fields) -> PriceList:
@@ -284,7 +214,7 @@ def random_edit(world: World, made: PriceList, random: Random) -> Fields:
     """What staff change: one price, or one price less."""
     if not made.prices:
         return {"name": f"List {random.randrange(10**4)}"}
-    shown = prices(world, made, "books")
+    shown = pricebook_documents.prices(world, made, "books")
     chosen = random.randrange(len(shown))
     if random.random() < 0.2:
         return {"pricebook_items": shown[:chosen] + shown[chosen + 1 :]}
@@ -331,14 +261,6 @@ def _filter_by(value: str) -> Predicate[PriceList]:
     return lambda made: wanted is None or made.purpose == wanted
 
 
-def items_of(world: World, query: Any, product: Product) -> list[Json]:
-    """/pricebooks/items?pricebook_id=; its answer is documented nowhere."""
-    made = world.table(PRICEBOOKS).records.get(str(query.get("pricebook_id", "")))
-    if made is None:
-        raise InvalidValue("pricebook_id")
-    return prices(world, made, product)
-
-
 PRICEBOOKS: EntitySpec[PriceList] = EntitySpec(
     name="pricebooks",
     label="Price list",
@@ -360,8 +282,8 @@ PRICEBOOKS: EntitySpec[PriceList] = EntitySpec(
     views=(View(name="price_lists", shows=lambda made: True, sizes={"small": 7, "demo": 7, "tsh": 7}, busy=False),),
     parts=Parts(name="price_list_items", sizes={"small": 150, "demo": 150, "tsh": 7825}, of=rates),
     chosen_fields=("pricebook_id", "name", "status"),
-    row=row,
-    document=document,
+    row=pricebook_documents.row,
+    document=pricebook_documents.document,
     totals=totals,
     generate=generate,
     create=create,
@@ -371,6 +293,6 @@ PRICEBOOKS: EntitySpec[PriceList] = EntitySpec(
     may_delete=lambda made: True,
     announces=False,
     offers_detail=lambda world: world.options.quirks.pricebook_detail,
-    beside={"items": Below(key="pricebook_items", values=items_of)},
+    beside={"items": Below(key="pricebook_items", values=pricebook_documents.items_of)},
     bereaved=drop_item,
 )

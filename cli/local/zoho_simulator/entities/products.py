@@ -16,12 +16,13 @@ from cli.local.zoho_simulator.records import (
     Below,
     EntitySpec,
     Fields,
-    InvalidValue,
     Listing,
     Predicate,
     Record,
     Totals,
     View,
+    choice,
+    everything,
 )
 from cli.local.zoho_simulator.world import World
 
@@ -125,8 +126,7 @@ def generate(world: World, random: Random) -> Iterator[Item]:
 
 def new_image(world: World) -> str:
     """The id of another image."""
-    world.memory["images"] = serial = world.memory.get("images", 0) + 1
-    return str(IMAGE_ID_BASE + serial * 11)
+    return world.counter("images", IMAGE_ID_BASE, step=11)
 
 
 def totals(item: Item) -> Totals:
@@ -221,12 +221,11 @@ def commit_stock(world: World, item_id: str, quantity: Decimal) -> None:
         item.committed += quantity
 
 
-def _filter_by(value: str) -> Predicate[Item]:
-    statuses = {"Status.All": None, "Status.Active": "active", "Status.Inactive": "inactive"}
-    if value not in statuses:
-        raise InvalidValue(value)
-    wanted = statuses[value]
-    return lambda item: wanted is None or item.status == wanted
+FILTERS: dict[str, Predicate[Item]] = {
+    "Status.All": everything,
+    "Status.Active": lambda item: item.status == "active",
+    "Status.Inactive": lambda item: item.status == "inactive",
+}
 
 
 def _by_name(item: Item) -> Any:
@@ -248,7 +247,7 @@ ITEMS: EntitySpec[Item] = EntitySpec(
         sort_column="name",
         sort_order="A",
         sort_keys={"name": _by_name, "rate": lambda item: item.rate, "created_time": lambda item: item.created},
-        filters={"filter_by": _filter_by},
+        filters={"filter_by": choice(FILTERS)},
         filters_by_modified=lambda world: world.options.quirks.items_filter_by_modified,
     ),
     views=(View(name="products", shows=lambda item: True, sizes={"small": 60, "demo": 2221, "tsh": 2221}),),

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
 
 from cli.local.zoho_simulator import fields, history, vocabulary
-from cli.local.zoho_simulator.clock import zoho_date
-from cli.local.zoho_simulator.entities import contacts, purchaseorder_documents, purchases, trade
-from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
-from cli.local.zoho_simulator.entities.trade import Line, Trade
+from cli.local.zoho_simulator.clock import days_after, zoho_date
+from cli.local.zoho_simulator.entities import contacts, line_items, purchaseorder_documents, purchases, trade
+from cli.local.zoho_simulator.entities.contacts import Contact
+from cli.local.zoho_simulator.entities.line_items import Line
+from cli.local.zoho_simulator.entities.trade import Trade
 from cli.local.zoho_simulator.money import ZERO, decimal
-from cli.local.zoho_simulator.organisation import LOCATIONS
-from cli.local.zoho_simulator.records import (
-    EntitySpec,
-    Fields,
-    InvalidValue,
-    Listing,
-    Predicate,
-    Refused,
-    Totals,
-    View,
-)
+from cli.local.zoho_simulator.records import EntitySpec, Fields, Listing, Refused, View
 from cli.local.zoho_simulator.world import World
 
 STATES = ("draft", "open", "billed", "cancelled")
@@ -36,7 +26,6 @@ SHIP_VIA = ("Sea", "Air", "شحن بحري", "")
 class PurchaseOrder(Trade):
     """An order in its vendor's currency; `share` of each line has been received, `status` is one of STATES."""
 
-    vendor_id: str
     delivery_date: str
     terms: int
     share: Decimal = ZERO
@@ -58,40 +47,18 @@ class PurchaseOrder(Trade):
 
 
 def _new(world: World, random: Random, vendor: Contact, *, index: int, at: int) -> PurchaseOrder:
-    day = zoho_date(at)
-    order = PurchaseOrder(
-        id=world.table(PURCHASE_ORDERS).next_id(),
-        created=at,
-        modified=at,
-        number=f"PO-{index:05d}",
-        vendor_id=vendor.id,
-        currency=vendor.currency,
-        exchange_rate=vendor.currency.rate,
-        date=day,
-        delivery_date=_after(day, random.randrange(20, 75)),
-        terms=vendor.terms,
-        lines=purchases.random_lines(world, random, vendor.currency),
-        status="open",
-        location=random.choices(range(len(LOCATIONS)), weights=(6, 1, 0, 3, 0))[0],
-        reference=f"CTN-{random.randrange(10**4)}" if random.random() < 0.2 else "",
-        notes=random.choice(vocabulary.NOTES) if random.random() < 0.2 else "",
-        ship_via=random.choice(SHIP_VIA),
+    number, due = f"PO-{index:05d}", days_after(zoho_date(at), random.randrange(20, 75))
+    order = purchases.begin(
+        PurchaseOrder, world, random, PURCHASE_ORDERS, vendor, at=at, number=number, delivery_date=due
     )
-    order.add_up()
+    order.ship_via = random.choice(SHIP_VIA)
     return order
-
-
-def _after(day: str, days: int) -> str:
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
 def generate(world: World, random: Random) -> Iterator[PurchaseOrder]:
     """Nearly all came and were billed; the last ones are on their way, some of them in part."""
-    vendors = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "vendor"]
-    most = None if vendors and trade.sold(world) else 0
-    count = world.size("purchase_orders", most=most, needs="vendors and products")
-    for index, created in enumerate(history.instants(random, count, end=world.history_end, days=1250)):
-        vendor = vendors[int(random.random() ** 1.7 * len(vendors))]
+    count = purchases.possible(world, "purchase_orders")
+    for index, (created, vendor) in enumerate(purchases.occasions(world, random, count)):
         order = _new(world, random, vendor, index=index + 1, at=created)
         order.modified = history.later(random, created, end=world.history_end, share=0.6)
         if index in ODD or random.random() < 0.02:
@@ -107,12 +74,6 @@ def generate(world: World, random: Random) -> Iterator[PurchaseOrder]:
 # -- changes
 
 
-def _status(value: object) -> str:
-    if value not in STATES:
-        raise ValueError(f"status: one of {', '.join(STATES)}")
-    return str(value)
-
-
 def _share(value: object) -> Decimal:
     share = decimal(value)
     if not 0 <= share <= 1:
@@ -121,20 +82,17 @@ def _share(value: object) -> Decimal:
 
 
 SETTERS: dict[str, fields.Setter] = {
+    **trade.SETTERS,
     "purchaseorder_number": ("number", fields.text),
-    "date": ("date", fields.text),
     "delivery_date": ("delivery_date", fields.text),
-    "status": ("status", _status),
+    "status": ("status", fields.one_of("status", *STATES)),
     "received_share": ("share", _share),
-    "reference_number": ("reference", fields.text),
-    "notes": ("notes", fields.text),
     "ship_via": ("ship_via", fields.text),
-    "adjustment": ("adjustment", decimal),
-    "exchange_rate": ("exchange_rate", decimal),
 }
 SPECIAL = ("vendor_id", "line_items")
-COMPUTED = frozenset({"purchaseorder_id", "total", "sub_total", "vendor_name", "created_time", "currency_code"}) | {
-    "currency_id",
+COMPUTED = trade.COMPUTED | {
+    "purchaseorder_id",
+    "vendor_name",
     "order_status",
     "billed_status",
     "received_status",
@@ -147,8 +105,7 @@ FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, spec
 
 
 def _set(world: World, order: PurchaseOrder, given: Fields, plain: Fields) -> None:
-    if "line_items" in given:
-        order.lines = purchases.given_lines(world, order.currency, given["line_items"])
+    order.lines = trade.lines_of(world, order, given, priced=purchases.cost)
     FIELDS.assign(order, plain)
     order.add_up()
 
@@ -157,19 +114,18 @@ def create(world: World, random: Random, given: Fields) -> PurchaseOrder:
     """A new order to a random or given vendor."""
     plain = FIELDS.check(given)
     vendor = contacts.somebody(world, random, "vendor", str(given.get("vendor_id", "")))
-    number = 90_000 + len(world.table(PURCHASE_ORDERS)) + random.randrange(10**4)
+    number = trade.unused_number(world, PURCHASE_ORDERS, random, digits=4)
     order = _new(world, random, vendor, index=number, at=world.seconds())
     _set(world, order, given, plain)
     world.born(PURCHASE_ORDERS, order)
-    contacts.post(world, vendor.id, documents=1)
+    contacts.post(world, vendor.id, "documents", 1)
     return order
 
 
 def edit(world: World, order: PurchaseOrder, given: Fields, version: bool) -> None:
     """Set fields, lines, or what has come (`received_share`)."""
     plain = FIELDS.check(given)
-    if str(given.get("vendor_id", order.vendor_id)) != order.vendor_id:
-        raise Refused("a purchase order keeps its vendor")
+    fields.keep(given, "vendor_id", order.contact_id, "a purchase order keeps its vendor")
     _set(world, order.snapshot(), given, plain)  # what is refused changes nothing
     with world.editing(PURCHASE_ORDERS, order, version=version):
         _set(world, order, given, plain)
@@ -178,15 +134,15 @@ def edit(world: World, order: PurchaseOrder, given: Fields, version: bool) -> No
 def random_edit(world: World, order: PurchaseOrder, random: Random) -> Fields:
     """What staff change: goods come, and orders are billed."""
     choices: list[Callable[[], Fields]] = [
-        lambda: {"notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
-        lambda: {"delivery_date": _after(order.date, random.randrange(20, 90))},
+        lambda: {"notes": vocabulary.remark(random)},
+        lambda: {"delivery_date": days_after(order.date, random.randrange(20, 90))},
     ]
     if order.status == "open":
         choices += [lambda: {"received_share": random.choice(("0.5", "1"))}, lambda: {"status": "billed"}]
     if order.status in ("draft", "cancelled"):
         choices.append(lambda: {"status": "open"})
     if not order.share:
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
     return random.choice(choices)()
 
 
@@ -194,22 +150,8 @@ def delete(world: World, order: PurchaseOrder) -> None:
     """An order that was billed stays."""
     if order.status == "billed":
         raise Refused("a purchase order that was billed cannot be deleted")
-    contacts.post(world, order.vendor_id, documents=-1)
+    contacts.post(world, order.contact_id, "documents", -1)
     world.bury(PURCHASE_ORDERS, order)
-
-
-def totals(order: PurchaseOrder) -> Totals:
-    """Totals per currency."""
-    return order.currency.code, {"total": order.total}
-
-
-def _filter_by(value: str) -> Predicate[PurchaseOrder]:
-    if value == "Status.All":
-        return lambda order: True
-    name = value.removeprefix("Status.").lower()
-    if name not in STATES:
-        raise InvalidValue(value)
-    return lambda order: order.status == name
 
 
 PURCHASE_ORDERS: EntitySpec[PurchaseOrder] = EntitySpec(
@@ -232,18 +174,14 @@ PURCHASE_ORDERS: EntitySpec[PurchaseOrder] = EntitySpec(
             "delivery_date": lambda order: order.delivery_date,
             "purchaseorder_number": lambda order: order.number,
         },
-        filters={
-            **trade.filters("purchaseorder_number", "vendor_id"),
-            "status": lambda value: lambda order: order.status == value.lower(),
-            "filter_by": _filter_by,
-        },
+        filters=trade.filters("purchaseorder_number", "vendor_id", tuple(state.capitalize() for state in STATES)),
         filters_by_modified=lambda world: True,
     ),
     views=(View(name="purchase_orders", shows=lambda order: True, sizes={"small": 12, "demo": 300, "tsh": 600}),),
     chosen_fields=("purchaseorder_id", "purchaseorder_number", "status", "total"),
     row=purchaseorder_documents.row,
     document=purchaseorder_documents.document,
-    totals=totals,
+    totals=trade.totals,
     generate=generate,
     create=create,
     edit=edit,

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from cli.local.zoho_simulator.entities.trade import counter
 from cli.local.zoho_simulator.money import ZERO, decimal
 from cli.local.zoho_simulator.records import Refused
 from cli.local.zoho_simulator.world import World
@@ -28,7 +27,7 @@ class Refund(NamedTuple):
 def new_refund(world: World, given: Mapping[str, Any], day: str, amount: Decimal) -> Refund:
     """A refund with a new id."""
     return Refund(
-        refund_id=counter(world, "refunds", REFUND_ID_BASE),
+        refund_id=world.counter("refunds", REFUND_ID_BASE),
         date=str(given.get("date", day)),
         mode=str(given.get("refund_mode", "cash")),
         amount=amount,

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cli.local.zoho_simulator.clock import zoho_date, zoho_time
-from cli.local.zoho_simulator.entities.contact_documents import TERMS, TERMS_IDS, address, person_id
+from cli.local.zoho_simulator.clock import zoho_date
+from cli.local.zoho_simulator.entities import trade_documents
+from cli.local.zoho_simulator.entities.contact_documents import TERMS, TERMS_IDS, address_id, person_id
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
-from cli.local.zoho_simulator.entities.locations import location
 from cli.local.zoho_simulator.entities.products import ITEMS
 from cli.local.zoho_simulator.money import ZERO, number
-from cli.local.zoho_simulator.organisation import STAFF
+from cli.local.zoho_simulator.organisation import STAFF, staff
 from cli.local.zoho_simulator.records import Json, Product, overlaid
 from cli.local.zoho_simulator.shapes import shape
 
@@ -39,37 +39,25 @@ def _paid(invoices: list[Invoice]) -> str:
 
 
 def _common(world: World, order: Order, customer: Contact, product: Product) -> Json:
-    invoices, state = _invoices(world, order), order.state
-    staff = STAFF[order.salesperson] if order.salesperson < len(STAFF) else None
+    invoices, state, seller = _invoices(world, order), order.state, staff(order.salesperson)
     live = order.status == "open"
     shown = INVENTORY_STATUS.get(state, state) if product == "inventory" else state
-    return {
-        "salesorder_id": order.id,
-        "salesorder_number": order.number,
-        "customer_id": order.customer_id,
-        "customer_name": customer.name,
-        "status": shown,
-        "current_sub_status": shown,
-        "order_status": "confirmed" if live and product == "inventory" else order.status,
-        "invoiced_status": {"invoiced": "invoiced", "partially_invoiced": "partially_invoiced"}.get(
-            state, "not_invoiced" if live else ""
-        ),
-        "paid_status": _paid(invoices),
-        "shipped_status": ("fulfilled" if state == "invoiced" else "pending") if live else "",
-        "reference_number": order.reference,
-        "date": order.date,
-        "shipment_date": order.shipment_date,
-        "currency_id": order.currency.currency_id,
-        "currency_code": order.currency.code,
-        "total": number(order.total),
-        "bcy_total": number(order.base(order.total)),
-        "balance": number(
-            max(ZERO, order.total - sum((invoice.total - invoice.balance for invoice in invoices), ZERO))
-        ),
-        "salesperson_name": staff.name if staff else "",
-        "created_time": zoho_time(order.created),
-        "last_modified_time": zoho_time(order.modified),
-    }
+    paid = sum((invoice.total - invoice.balance for invoice in invoices), ZERO)
+    return trade_documents.head(
+        order,
+        "salesorder",
+        customer,
+        status=shown,
+        current_sub_status=shown,
+        order_status="confirmed" if live and product == "inventory" else order.status,
+        invoiced_status=state if state in ("invoiced", "partially_invoiced") else "not_invoiced" if live else "",
+        paid_status=_paid(invoices),
+        shipped_status=("fulfilled" if state == "invoiced" else "pending") if live else "",
+        shipment_date=order.shipment_date,
+        bcy_total=number(order.base(order.total)),
+        balance=number(max(ZERO, order.total - paid)),
+        salesperson_name=seller.name if seller else "",
+    )
 
 
 def _shares(order: Order) -> tuple[Decimal, Decimal]:
@@ -80,7 +68,7 @@ def _shares(order: Order) -> tuple[Decimal, Decimal]:
 
 def row(world: World, order: Order, product: Product) -> Json:
     """A list row."""
-    base, customer = shape("salesorder_row"), world.last_state(CONTACTS, order.customer_id)
+    base, customer = shape("salesorder_row"), world.last_state(CONTACTS, order.contact_id)
     quantity, invoiced = _shares(order)
     invoices = _invoices(world, order)
     shown = {
@@ -93,7 +81,7 @@ def row(world: World, order: Order, product: Product) -> Json:
         "quantity_shipped": number(invoiced),
         "total_invoiced_amount": number(sum((invoice.total for invoice in invoices), ZERO)),
     }
-    return overlaid(shown, {name: value for name, value in order.overlay.items() if name in base or name[:3] == "cf_"})
+    return overlaid(shown, order.overlay, base=base)
 
 
 def lines(world: World, order: Order) -> list[Json]:
@@ -104,32 +92,26 @@ def lines(world: World, order: Order) -> list[Json]:
 def _line(world: World, order: Order, position: int) -> Json:
     line, taken = order.lines[position], order.taken(position)
     item = world.table(ITEMS).records.get(line.item_id)
-    rate, total, tracked = number(line.rate), number(order.line_total(line)), item is None or item.tracked
-    return {
-        **shape("salesorder_line"),
-        "line_item_id": line.line_id,
-        "variant_id": line.item_id,
-        "item_id": line.item_id,
-        "product_id": line.item_id,
-        "sku": line.sku,
-        "name": line.name,
-        "group_name": line.name,
-        "item_order": position + 1,
-        "unit": line.unit,
-        "quantity": number(line.quantity),
-        "rate": rate,
-        "sales_rate": rate,
-        "bcy_rate": number(order.base(line.rate)),
-        "item_total": total,
-        "item_sub_total": total,
-        "product_type": "goods" if tracked else "service",
-        "line_item_type": "goods" if tracked else "service",
-        "item_type": "inventory" if tracked else "sales",
-        "is_invoiced": bool(taken),
-        "quantity_invoiced": number(taken),
-        "quantity_shipped": number(taken),
-        "is_fulfillable": 1,
-    }
+    tracked = item is None or item.tracked
+    return trade_documents.line(
+        order,
+        "salesorder_line",
+        line,
+        position + 1,
+        variant_id=line.item_id,
+        product_id=line.item_id,
+        sku=line.sku,
+        group_name=line.name,
+        sales_rate=number(line.rate),
+        item_sub_total=number(order.line_total(line)),
+        product_type="goods" if tracked else "service",
+        line_item_type="goods" if tracked else "service",
+        item_type="inventory" if tracked else "sales",
+        is_invoiced=bool(taken),
+        quantity_invoiced=number(taken),
+        quantity_shipped=number(taken),
+        is_fulfillable=1,
+    )
 
 
 def _invoice(invoice: Invoice) -> Json:
@@ -146,23 +128,14 @@ def _invoice(invoice: Invoice) -> Json:
 
 
 def _amounts(order: Order) -> Json:
-    sub_total, shipping = number(order.sub_total), number(order.shipping)
-    bcy_sub_total, shipping_text = number(order.base(order.sub_total)), order.currency.text(order.shipping)
+    sub_total = number(order.sub_total)
     return {
         "exchange_rate": number(order.exchange_rate),
         "price_precision": order.currency.precision,
-        "sub_total": sub_total,
         "sub_total_inclusive_of_tax": sub_total,
         "sub_total_exclusive_of_discount": sub_total,
-        "discount_applied_on_amount": sub_total,
-        "bcy_sub_total": bcy_sub_total,
-        "shipping_charge": shipping,
-        "shipping_charge_exclusive_of_tax": shipping,
-        "shipping_charge_inclusive_of_tax": shipping,
-        "shipping_charge_exclusive_of_tax_formatted": shipping_text,
-        "shipping_charge_inclusive_of_tax_formatted": shipping_text,
+        "bcy_sub_total": number(order.base(order.sub_total)),
         "bcy_shipping_charge": number(order.base(order.shipping)),
-        "adjustment": number(order.adjustment),
         "bcy_adjustment": number(order.base(order.adjustment)),
         "total_quantity": number(_shares(order)[0]),
     }
@@ -188,33 +161,25 @@ def _persons(customer: Contact) -> Json:
 
 def document(world: World, order: Order, product: Product) -> Json:
     """The full order."""
-    base, customer = shape("salesorder_document"), world.last_state(CONTACTS, order.customer_id)
-    place, author = location(world, order.location), STAFF[1]
-    address_id = str(int(customer.id) + 1_000_000)
+    base, customer = shape("salesorder_document"), world.last_state(CONTACTS, order.contact_id)
+    author, seller = STAFF[1], staff(order.salesperson)
     shown = {
         **base,
         **_common(world, order, customer, product),
+        **trade_documents.body(world, order, customer, base),
+        **trade_documents.shipping(order),
         **_amounts(order),
         **_persons(customer),
-        "currency_symbol": order.currency.symbol,
         "line_items": lines(world, order),
         "payment_terms": order.terms,
         "payment_terms_label": TERMS.get(order.terms, ""),
         "payment_terms_id": TERMS_IDS.get(order.terms, ""),
-        "location_id": place.id,
-        "location_name": place.name,
-        "salesperson_id": STAFF[order.salesperson].user_id if order.salesperson < len(STAFF) else "",
-        "billing_address_id": address_id,
-        "billing_address": address(customer, base["billing_address"]),
-        "shipping_address_id": str(int(address_id) + 1),
-        "notes": order.notes,
+        "salesperson_id": seller.user_id if seller else "",
+        "billing_address_id": address_id(customer),
+        "shipping_address_id": str(int(address_id(customer)) + 1),
         "template_id": TEMPLATE,
         "invoices": [_invoice(invoice) for invoice in _invoices(world, order)],
-        "contact": {
-            **base["contact"],
-            "customer_balance": number(customer.receivable),
-            "unused_customer_credits": number(customer.unused),
-        },
+        "contact": trade_documents.balances(customer, base),
         "created_date": zoho_date(order.created),
         "created_by_id": author.user_id,
         "created_by_name": author.name,

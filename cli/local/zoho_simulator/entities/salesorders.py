@@ -3,64 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
 from random import Random
 
 from cli.local.zoho_simulator import fields, history, vocabulary
-from cli.local.zoho_simulator.clock import DAY_S, zoho_date
-from cli.local.zoho_simulator.entities import contacts, order_ledger, salesorder_documents, trade
+from cli.local.zoho_simulator.clock import DAY_S, days_after, zoho_date
+from cli.local.zoho_simulator.entities import contacts, line_items, order_ledger, salesorder_documents, trade
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
 from cli.local.zoho_simulator.entities.invoices import INVOICES
+from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.order_ledger import Order
 from cli.local.zoho_simulator.entities.products import ITEMS
 from cli.local.zoho_simulator.entities.receivables import Invoice
-from cli.local.zoho_simulator.entities.trade import Line
 from cli.local.zoho_simulator.money import decimal
 from cli.local.zoho_simulator.organisation import LOCATIONS, STAFF
-from cli.local.zoho_simulator.records import (
-    EntitySpec,
-    Fields,
-    InvalidValue,
-    Listing,
-    Predicate,
-    Refused,
-    Totals,
-    View,
-    date_filters,
-)
+from cli.local.zoho_simulator.records import EntitySpec, Fields, Listing, Predicate, Refused, View, date_filters
 from cli.local.zoho_simulator.world import World
 
 INVOICED_SHARE = 0.93
 OLD_STATES, OLD_WEIGHTS = ("void", "draft", "closed", "open"), (4, 1, 2, 3)
-STATES = frozenset(OLD_STATES)
 
 
 def _new(world: World, random: Random, customer: Contact, lines: tuple[Line, ...], *, index: int, at: int) -> Order:
-    day = zoho_date(at)
-    order = Order(
-        id=world.table(ORDERS).next_id(),
-        created=at,
-        modified=at,
+    return Order.begin(
+        world,
+        ORDERS,
+        customer,
+        at=at,
         number=f"SO-{index:06d}",
-        customer_id=customer.id,
-        currency=customer.currency,
-        exchange_rate=customer.currency.rate,
-        date=day,
         terms=customer.terms,
         lines=lines,
         status="open",
         location=random.choices(range(len(LOCATIONS)), weights=(5, 3, 2, 1, 0))[0],
         salesperson=random.randrange(len(STAFF) + 1),
-        shipment_date=_after(day, random.randrange(1, 9)) if random.random() < 0.3 else "",
+        shipment_date=days_after(zoho_date(at), random.randrange(1, 9)) if random.random() < 0.3 else "",
         reference=f"PO-{random.randrange(10**4):04d}" if random.random() < 0.1 else "",
         notes=random.choice(vocabulary.NOTES),
     )
-    order.add_up()
-    return order
-
-
-def _after(day: str, days: int) -> str:
-    return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
 
 
 # -- history
@@ -68,13 +46,12 @@ def _after(day: str, days: int) -> str:
 
 def _of_invoice(world: World, random: Random, invoice: Invoice, index: int) -> Order:
     """The order that became an invoice; one in twenty-five asked for more than was delivered."""
-    next_id = trade.line_ids(world)
     more = random.random() < 0.04
     lines = tuple(
-        line._replace(line_id=next_id(), quantity=line.quantity + (at % 2) if more else line.quantity)
+        line._replace(line_id=line_items.next_id(world), quantity=line.quantity + (at % 2) if more else line.quantity)
         for at, line in enumerate(invoice.lines, 1)
     )
-    customer = world.table(CONTACTS).records[invoice.customer_id]
+    customer = world.table(CONTACTS).records[invoice.contact_id]
     created = invoice.created - int(random.random() ** 3 * 3 * DAY_S) - 60
     order = _new(world, random, customer, lines, index=index, at=created)
     order.exchange_rate, order.location = invoice.exchange_rate, invoice.location
@@ -90,9 +67,10 @@ def _of_invoice(world: World, random: Random, invoice: Invoice, index: int) -> O
 
 def _waiting(world: World, random: Random, *, index: int, at: int) -> Order:
     """An order without an invoice: open ones are recent."""
-    customers = [contact for contact in world.table(CONTACTS).records.values() if contact.kind == "customer"]
+    customers = contacts.of_kind(world, "customer")
     customer = customers[int(random.random() ** 2.5 * len(customers))]
-    lines = trade.random_lines(world, random, trade.sellable(world), customer.currency, trade.line_count(random))
+    count = line_items.line_count(random)
+    lines = line_items.random_lines(world, random, line_items.sellable(world), customer.currency, count)
     order = _new(world, random, customer, lines, index=index, at=at)
     order.status = random.choices(OLD_STATES, OLD_WEIGHTS)[0]
     order.modified = history.later(random, at, end=world.history_end, share=0.4)
@@ -102,7 +80,7 @@ def _waiting(world: World, random: Random, *, index: int, at: int) -> Order:
 def generate(world: World, random: Random) -> Iterator[Order]:
     """Most orders became invoices; the others are void, closed, drafts, or commit stock."""
     invoices = list(world.table(INVOICES).records.values())
-    possible = trade.sold(world) and any(c.kind == "customer" for c in world.table(CONTACTS).records.values())
+    possible = line_items.sold(world) and contacts.of_kind(world, "customer")
     count = world.size("sales_orders", most=None if possible else 0, needs="customers and products")
     invoiced = min(len(invoices), round(count * INVOICED_SHARE), max(0, count - 2 * len(OLD_STATES)))
     ordered = sorted(random.sample(range(len(invoices)), invoiced))
@@ -121,30 +99,25 @@ def _started(world: World, order: Order) -> Order:
     if order.status == "open" and order.state != "invoiced":
         for line, quantity in zip(order.lines, order.committed, strict=True):
             items[line.item_id].committed += quantity
-    world.table(CONTACTS).records[order.customer_id].documents += 1
+    world.table(CONTACTS).records[order.contact_id].documents += 1
     return order
 
 
 # -- changes
 
 
-def _status(value: object) -> str:
-    if value not in STATES:
-        raise ValueError(f"status: one of {', '.join(sorted(STATES))}; the others follow from invoices")
-    return str(value)
-
-
 SETTERS: dict[str, fields.Setter] = {
     **trade.SETTERS,
     "salesorder_number": ("number", fields.text),
     "shipment_date": ("shipment_date", fields.text),
-    "status": ("status", _status),
+    "status": ("status", fields.one_of("status", *sorted(OLD_STATES), note="; the others follow from invoices")),
     "shipping_charge": ("shipping", decimal),
 }
 SPECIAL = ("customer_id", "line_items")
-COMPUTED = frozenset({"salesorder_id", "balance", "total", "sub_total", "currency_code", "currency_id"}) | {
+COMPUTED = trade.COMPUTED | {
+    "salesorder_id",
     "customer_name",
-    "created_time",
+    "balance",
     "bcy_total",
     "order_status",
     "invoiced_status",
@@ -162,16 +135,16 @@ def create(world: World, random: Random, given: Fields) -> Order:
     plain = FIELDS.check(given)
     customer = contacts.somebody(world, random, "customer", str(given.get("customer_id", "")))
     if "line_items" in given:
-        lines = trade.given_lines(world, customer.currency, given["line_items"])
+        lines = line_items.given_lines(world, customer.currency, given["line_items"])
     else:
-        count = trade.line_count(random)
-        lines = trade.random_lines(world, random, trade.sellable(world), customer.currency, count)
-    number = 900_000 + len(world.table(ORDERS)) + random.randrange(10**5)
+        count = line_items.line_count(random)
+        lines = line_items.random_lines(world, random, line_items.sellable(world), customer.currency, count)
+    number = trade.unused_number(world, ORDERS, random, digits=5)
     order = _new(world, random, customer, lines, index=number, at=world.seconds())
     FIELDS.assign(order, plain)
     order.add_up()
     world.born(ORDERS, order)
-    contacts.post(world, customer.id, documents=1)
+    contacts.post(world, customer.id, "documents", 1)
     order_ledger.post(world, order, 1)
     return order
 
@@ -179,11 +152,10 @@ def create(world: World, random: Random, given: Fields) -> Order:
 def edit(world: World, order: Order, given: Fields, version: bool) -> None:
     """Set fields; lines only while nothing is invoiced."""
     plain = FIELDS.check(given)
-    if str(given.get("customer_id", order.customer_id)) != order.customer_id:
-        raise Refused("a sales order keeps its customer")
+    fields.keep(given, "customer_id", order.contact_id, "a sales order keeps its customer")
     if order.invoiced and ("line_items" in given or plain.get("status", "open") != "open"):
         raise Refused("an invoiced sales order keeps its lines and its status")
-    lines = trade.given_lines(world, order.currency, given["line_items"]) if "line_items" in given else order.lines
+    lines = trade.lines_of(world, order, given)
     order_ledger.post(world, order, -1)
     with world.editing(ORDERS, order, version=version):
         order.lines = lines
@@ -195,12 +167,12 @@ def edit(world: World, order: Order, given: Fields, version: bool) -> None:
 def random_edit(world: World, order: Order, random: Random) -> Fields:
     """What staff change."""
     choices: list[Callable[[], Fields]] = [
-        lambda: {"notes": f"{random.choice(vocabulary.NOTES)} {random.randrange(1000)}".strip()},
-        lambda: {"shipment_date": _after(order.date, random.randrange(1, 30))},
+        lambda: {"notes": vocabulary.remark(random)},
+        lambda: {"shipment_date": days_after(order.date, random.randrange(1, 30))},
         lambda: {"reference_number": f"PO-{random.randrange(10**4):04d}"},
     ]
     if not order.invoiced:
-        choices.append(lambda: {"line_items": trade.wanted_lines(world, random)})
+        choices.append(lambda: {"line_items": line_items.wanted_lines(world, random)})
         choices.append(lambda: {"status": random.choice(("open", "void", "closed"))})
     return random.choice(choices)()
 
@@ -210,27 +182,14 @@ def delete(world: World, order: Order) -> None:
     if order.invoiced:
         raise Refused("a sales order with invoices cannot be deleted")
     order_ledger.post(world, order, -1)
-    contacts.post(world, order.customer_id, documents=-1)
+    contacts.post(world, order.contact_id, "documents", -1)
     world.bury(ORDERS, order)
-
-
-def totals(order: Order) -> Totals:
-    """Totals per currency."""
-    return order.currency.code, {"total": order.total}
 
 
 # -- the list
 
 
-def _filter_by(value: str) -> Predicate[Order]:
-    states = {"Open", "Draft", "PartiallyInvoiced", "Invoiced", "Void", "Closed", "OverDue"}
-    name = value.removeprefix("Status.")
-    if value == "Status.All":
-        return lambda order: True
-    if name not in states:
-        raise InvalidValue(value)
-    wanted = {"PartiallyInvoiced": "partially_invoiced"}.get(name, name.lower())
-    return lambda order: order.state == wanted
+STATUSES = ("Open", "Draft", "PartiallyInvoiced", "Invoiced", "Void", "Closed", "OverDue")
 
 
 def _ids(value: str) -> Predicate[Order]:
@@ -258,9 +217,7 @@ ORDERS: EntitySpec[Order] = EntitySpec(
             "salesorder_number": lambda order: order.number,
         },
         filters={
-            **trade.filters("salesorder_number", "customer_id"),
-            "status": lambda value: lambda order: order.state == value.lower(),
-            "filter_by": _filter_by,
+            **trade.filters("salesorder_number", "customer_id", STATUSES, shown=lambda order: order.state),
             "salesorder_ids": _ids,
             **date_filters("created_date", lambda order: zoho_date(order.created)),
         },
@@ -270,7 +227,7 @@ ORDERS: EntitySpec[Order] = EntitySpec(
     chosen_fields=("salesorder_id", "salesorder_number", "status", "total"),
     row=salesorder_documents.row,
     document=salesorder_documents.document,
-    totals=totals,
+    totals=trade.totals,
     generate=generate,
     create=create,
     edit=edit,

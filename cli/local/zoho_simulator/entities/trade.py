@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 from cli.local.zoho_simulator import fields
-from cli.local.zoho_simulator.entities.products import ITEMS, PLACEHOLDER, Item
-from cli.local.zoho_simulator.money import IQD, RMB, ZERO, Currency, decimal
-from cli.local.zoho_simulator.records import EntitySpec, Fields, Json, Predicate, Record, Refused, date_filters
+from cli.local.zoho_simulator.clock import zoho_date
+from cli.local.zoho_simulator.entities.contacts import Contact
+from cli.local.zoho_simulator.entities.line_items import Line, Pricing, given_lines, price
+from cli.local.zoho_simulator.money import ZERO, Currency, decimal
+from cli.local.zoho_simulator.records import (
+    EntitySpec,
+    Fields,
+    InvalidValue,
+    Predicate,
+    Record,
+    Totals,
+    date_filters,
+    everything,
+)
 from cli.local.zoho_simulator.world import World
 
-LINE_ID_BASE = 2_646_610_013_000_000_000
 SETTERS: dict[str, fields.Setter] = {  # of every such document
     "date": ("date", fields.text),
     "status": ("status", fields.text),
@@ -23,6 +33,12 @@ SETTERS: dict[str, fields.Setter] = {  # of every such document
     "adjustment": ("adjustment", decimal),
     "exchange_rate": ("exchange_rate", decimal),
 }
+COMPUTED = frozenset({"total", "sub_total", "currency_code", "currency_id", "created_time"})  # of every one as well
+SPELLED = {  # statuses in filter_by that are more than the status with capitals
+    "PartiallyPaid": "partially_paid",
+    "PartiallyInvoiced": "partially_invoiced",
+    "PendingApproval": "pending_approval",
+}
 SORT_KEYS: dict[str, Callable[[Any], Any]] = {
     "created_time": lambda record: record.created,
     "date": lambda record: record.date,
@@ -30,23 +46,12 @@ SORT_KEYS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-class Line(NamedTuple):
-    """One line; name, unit and sku are as they were when it was written."""
-
-    line_id: str
-    item_id: str
-    name: str
-    unit: str
-    quantity: Decimal
-    rate: Decimal
-    sku: str = ""
-
-
 @dataclass(slots=True, kw_only=True)
 class Trade(Record):
     """A document with lines in the currency of its customer or vendor."""
 
     number: str
+    contact_id: str
     currency: Currency
     exchange_rate: Decimal
     date: str
@@ -59,6 +64,21 @@ class Trade(Record):
     notes: str = ""
     sub_total: Decimal = ZERO
     total: Decimal = ZERO
+
+    @classmethod
+    def begin(cls, world: World, spec: EntitySpec[Self], contact: Contact, *, at: int, **further: Any) -> Self:
+        """A new document of a contact, in its currency; of that instant and at Zoho's rate unless told otherwise."""
+        usual = {"exchange_rate": contact.currency.rate, "date": zoho_date(at)}
+        made = cls(
+            id=world.table(spec).next_id(),
+            created=at,
+            modified=at,
+            contact_id=contact.id,
+            currency=contact.currency,
+            **{**usual, **further},
+        )
+        made.add_up()
+        return made
 
     def line_total(self, line: Line) -> Decimal:
         """Rate times quantity at the currency's precision."""
@@ -74,125 +94,53 @@ class Trade(Record):
         return (amount * self.exchange_rate).quantize(Decimal("0.001"))
 
 
-class LineIds:
-    """Line ids are never used twice: a document that is saved again gets new ones."""
-
-    def __init__(self) -> None:
-        self._serial = 0
-
-    def __call__(self) -> str:
-        """The next one."""
-        self._serial += 1
-        return str(LINE_ID_BASE + self._serial * 3)
+def lines_of(world: World, document: Trade, given: Fields, *, priced: Pricing = price) -> tuple[Line, ...]:
+    """The lines that a caller wants for a document, or those that it has."""
+    if "line_items" not in given:
+        return document.lines
+    return given_lines(world, document.currency, given["line_items"], priced=priced)
 
 
-def line_ids(world: World) -> LineIds:
-    """The organisation's counter of line ids."""
-    known: LineIds = world.memory.setdefault("line ids", LineIds())
-    return known
+def unused_number(world: World, spec: EntitySpec[Any], random: Random, *, digits: int) -> int:
+    """A number that no document of the history has: 9 and so many digits."""
+    beyond: int = 10**digits
+    return 9 * beyond + len(world.table(spec)) + random.randrange(beyond)
 
 
-def counter(world: World, name: str, base: int) -> str:
-    """The next id of something that is no record of its own: an application, a refund."""
-    world.memory[name] = serial = world.memory.get(name, 0) + 1
-    return str(base + serial * 7)
+def totals(document: Trade) -> Totals:
+    """Totals per currency."""
+    return document.currency.code, {"total": document.total}
 
 
-def converted(amount: Decimal, currency: Currency) -> Decimal:
-    """An amount in the base currency as a trader writes it in another, rounded as traders round."""
-    if currency is IQD:
-        return max(Decimal(250), (amount * 1310 / 250).quantize(Decimal(1), ROUND_HALF_UP) * 250)
-    if currency is RMB:
-        return (amount * Decimal("7.1")).quantize(Decimal("0.01"), ROUND_HALF_UP)
-    return amount
+def filters(
+    number: str,
+    party: str,
+    statuses: tuple[str, ...],
+    *,
+    shown: Callable[[Any], str] = lambda record: record.status,
+    further: Mapping[str, Predicate[Any]] | None = None,
+) -> dict[str, Callable[[str], Predicate[Any]]]:
+    """The filters of every list of such documents: by their number, by whose they are, by their status and their day.
 
+    `statuses` are those that filter_by takes; `further` are names that no status has.
+    """
 
-def price(item: Item, currency: Currency) -> Decimal:
-    """The item's price in the customer's currency."""
-    return converted(item.rate, currency)
+    def by_status(value: str) -> Predicate[Any]:
+        wanted = value.lower()
+        return (further or {}).get(wanted, lambda record: shown(record) == wanted)
 
+    def by_name(value: str) -> Predicate[Any]:
+        if value == "Status.All":
+            return everything
+        name = value.removeprefix("Status.")
+        if name not in statuses:
+            raise InvalidValue(value)
+        return by_status(SPELLED.get(name, name))
 
-def _is_sold(item: Item) -> bool:
-    return item.rate != PLACEHOLDER and item.rate > 0
-
-
-def sold(world: World) -> bool:
-    """Whether there is anything to sell, and to keep in stock."""
-    return any(_is_sold(item) and item.tracked for item in world.table(ITEMS).records.values())
-
-
-def sellable(world: World) -> list[Item]:
-    """Items that documents name; placeholders are not sold."""
-    items = [item for item in world.table(ITEMS).records.values() if _is_sold(item)]
-    if not items:
-        raise Refused("no product to sell")
-    return items
-
-
-def quantity_of(random: Random, item: Item) -> Decimal:
-    """How much of an item one line takes."""
-    if item.unit == "متر":
-        return Decimal(random.randrange(5, 3000)).scaleb(-1)
-    return Decimal(int(random.lognormvariate(2.2, 1.2)) + 1)
-
-
-def random_lines(world: World, random: Random, items: list[Item], currency: Currency, count: int) -> tuple[Line, ...]:
-    """Some lines; the first items are named most."""
-    next_id = line_ids(world)
-    lines = []
-    for _ in range(count):
-        item = items[int(random.random() ** 2 * len(items))]
-        quantity = quantity_of(random, item)
-        lines.append(Line(next_id(), item.id, item.name, item.unit, quantity, price(item, currency), item.sku))
-    return tuple(lines)
-
-
-def line_count(random: Random) -> int:
-    """How many lines a document has, three on the average."""
-    return min(12, 1 + int(random.expovariate(0.3)))
-
-
-def given_lines(world: World, currency: Currency, given: Any) -> tuple[Line, ...]:
-    """Lines that a caller of the control interface wants."""
-    if not isinstance(given, list) or not given:
-        raise Refused("line_items: a list with at least one line")
-    next_id, lines = line_ids(world), []
-    for entry in given:
-        item = world.table(ITEMS).records.get(str(entry.get("item_id", "")))
-        if item is None:
-            raise Refused(f"line_items: unknown item {entry.get('item_id')}")
-        rate = decimal(entry["rate"]) if "rate" in entry else price(item, currency)
-        quantity = decimal(entry.get("quantity", 1))
-        lines.append(Line(next_id(), item.id, str(entry.get("name", item.name)), item.unit, quantity, rate, item.sku))
-    return tuple(lines)
-
-
-def wanted_lines(world: World, random: Random) -> list[Json]:
-    """Lines as a caller would give them."""
-    items = sellable(world)
-    return [
-        {"item_id": random.choice(items).id, "quantity": random.randrange(1, 60)} for _ in range(random.randrange(1, 9))
-    ]
-
-
-def split(given: Fields, special: tuple[str, ...]) -> Fields:
-    """The given fields without those that an entity treats itself."""
-    return {name: value for name, value in given.items() if name not in special}
-
-
-def filters(number: str, party: str) -> dict[str, Callable[[str], Predicate[Any]]]:
-    """The filters of every list of such documents: by their number, by whose they are, and by their day."""
     return {
         number: lambda value: lambda record: record.number == value,
-        party: lambda value: lambda record: getattr(record, party) == value,
+        party: lambda value: lambda record: record.contact_id == value,
+        "status": by_status,
+        "filter_by": by_name,
         **date_filters("date", lambda record: record.date),
     }
-
-
-def age(world: World, spec: EntitySpec[Any], today: str) -> None:
-    """Time alone makes open documents overdue; whether that moves their version is a quirk."""
-    moves = world.options.quirks.overdue_moves_version
-    for record in list(world.table(spec).records.values()):
-        if record.posted and record.balance > 0 and record.status != "overdue" and record.due_date < today:
-            with world.editing(spec, record, version=moves, announce=False):
-                record.settle(today)

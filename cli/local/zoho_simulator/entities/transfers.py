@@ -9,9 +9,9 @@ from random import Random
 
 from cli.local.zoho_simulator import fields, history
 from cli.local.zoho_simulator.clock import zoho_date, zoho_time
-from cli.local.zoho_simulator.entities import products, trade
+from cli.local.zoho_simulator.entities import line_items, products
+from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.locations import location
-from cli.local.zoho_simulator.entities.trade import Line
 from cli.local.zoho_simulator.money import ZERO, number
 from cli.local.zoho_simulator.organisation import LOCATIONS
 from cli.local.zoho_simulator.records import (
@@ -43,8 +43,8 @@ class Transfer(Record):
 
 def _new(world: World, random: Random, *, index: int, at: int) -> Transfer:
     source, target = random.sample(range(len(LOCATIONS)), 2)
-    items = [item for item in trade.sellable(world) if item.tracked]
-    chosen, next_id = random.sample(items, min(len(items), random.randrange(1, 5))), trade.line_ids(world)
+    items = [item for item in line_items.sellable(world) if item.tracked]
+    chosen = random.sample(items, min(len(items), random.randrange(1, 5)))
     return Transfer(
         id=world.table(TRANSFERS).next_id(),
         created=at,
@@ -54,7 +54,7 @@ def _new(world: World, random: Random, *, index: int, at: int) -> Transfer:
         source=source,
         target=target,
         lines=tuple(
-            Line(next_id(), item.id, item.name, item.unit, Decimal(random.randrange(1, 50)), ZERO) for item in chosen
+            line_items.line(world, item, quantity=Decimal(random.randrange(1, 50)), rate=ZERO) for item in chosen
         ),
         in_transit=random.random() < 0.1,
     )
@@ -62,7 +62,7 @@ def _new(world: World, random: Random, *, index: int, at: int) -> Transfer:
 
 def generate(world: World, random: Random) -> Iterator[Transfer]:
     """Goods go from the warehouse to the shops."""
-    count = world.size("transfer_orders", most=None if trade.sold(world) else 0, needs="products")
+    count = world.size("transfer_orders", most=None if line_items.sold(world) else 0, needs="products")
     for index, at in enumerate(history.instants(random, count, end=world.history_end, days=600)):
         yield _new(world, random, index=index + 1, at=at)
 

@@ -113,17 +113,11 @@ def me(world: World, product: Product) -> Json:
 # -- changes
 
 
-def _status(value: object) -> str:
-    if value not in STATUSES:
-        raise ValueError(f"status: one of {', '.join(STATUSES)}")
-    return str(value)
-
-
 SETTERS: dict[str, fields.Setter] = {
     "name": ("name", fields.text),
     "email": ("email", fields.text),
     "user_role": ("role", fields.text),
-    "status": ("status", _status),
+    "status": ("status", fields.one_of("status", *STATUSES)),
     "photo_url": ("photo", fields.text),
 }
 COMPUTED = frozenset({"user_id", "role_id", "is_current_user", "created_time", "email_ids"})

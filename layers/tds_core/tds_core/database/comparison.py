@@ -29,17 +29,16 @@ def compare(
     at: datetime,
     margin_s: float,
 ) -> None:
-    """Keep what a page of `at` showed beside what the mirror holds, and suspect what differs.
+    """Keep what a page of `at` showed beside what the mirror holds, and suspect every column of it that differs.
 
     One statement; a page that comes twice changes nothing.
     """
     if not candidates:
         return
     rows = dumps([_told(spec, candidate) for candidate in candidates])
-    parameters = {"run": run_id, "entity": spec.name, "rows": rows, "at": at}
-    database.execute(
-        _compare_query(spec.name), parameters | {"compared": _compared(spec), "since": at - timedelta(seconds=margin_s)}
-    )
+    since = at - timedelta(seconds=margin_s)
+    parameters = {"run": run_id, "entity": spec.name, "rows": rows, "at": at, "since": since}
+    database.execute(_compare_query(spec.name), parameters)
 
 
 def absent(connection: Connection, run_id: int, spec: EntitySpec, *, began_at: datetime) -> None:
@@ -56,23 +55,29 @@ def typed(spec: EntitySpec, names: Iterable[str], record: str) -> sql.Composed:
     return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(pairs))
 
 
-def shown_columns(spec: EntitySpec) -> tuple[str, ...]:
-    """What is kept of both sides: what is compared, what is added up, and what the sums are told apart by."""
-    wanted = {*spec.verified_columns, *spec.totals, *_apart(spec)}
+def compared_columns(spec: EntitySpec) -> tuple[str, ...]:
+    """All that the list shows of a record: what it leaves out the mirror's own documents answer for."""
+    return tuple(sorted((spec.header_columns | {VERSION}) - {spec.key}))
+
+
+def kept_columns(spec: EntitySpec) -> tuple[str, ...]:
+    """What is kept of both sides: what people look at, what is added up, and what the sums are told apart by."""
+    wanted = {*spec.compared, *spec.totals, *_apart(spec), VERSION}
     return tuple(sorted(wanted & (spec.header_columns | {VERSION})))
+
+
+def mirrored_columns(spec: EntitySpec) -> tuple[str, ...]:
+    """The same of the mirror, and those that only its documents tell the sums apart by."""
+    return tuple(sorted({*kept_columns(spec), *_apart(spec)}))
 
 
 def _apart(spec: EntitySpec) -> set[str]:
     return {"currency", "status"} & set(spec.model.model_fields)
 
 
-def _compared(spec: EntitySpec) -> list[str]:
-    return [name for name in spec.verified_columns if name != spec.key]
-
-
 def _told(spec: EntitySpec, candidate: Candidate) -> dict[str, object]:
     """What the row says of the columns that are kept; a mention says its id only."""
-    told = {name: candidate.columns[name] for name in shown_columns(spec) if name in candidate.columns}
+    told = {name: candidate.columns[name] for name in compared_columns(spec) if name in candidate.columns}
     version = candidate.observation.version
     return told | ({VERSION: version} if version else {}) | {spec.key: candidate.id}
 
@@ -83,46 +88,53 @@ def _compare_query(name: str) -> sql.Composed:
     return sql.SQL(
         """
         WITH listed AS MATERIALIZED (
-            SELECT DISTINCT ON (r.{key}) r.{key} AS id, r.{version} AS version, (
-                SELECT coalesce(jsonb_object_agg(j.key, j.value), '{{}}') FROM jsonb_each({zoho}) AS j
-                WHERE row.told ? j.key
-            ) AS zoho
+            SELECT DISTINCT ON (r.{key}) r.{key} AS id, r.{version} AS version, {told} AS told, {kept} AS kept
             FROM jsonb_array_elements(%(rows)s::jsonb) AS row (told)
             CROSS JOIN LATERAL jsonb_populate_record(NULL::{mirror}, row.told) AS r
-        ), seen AS (
-            INSERT INTO tds.verification_seen (run_id, entity, id, zoho, erp, in_motion, sight)
-            SELECT %(run)s, %(entity)s, l.id, l.zoho,
-                CASE WHEN m.{key} IS NOT NULL AND m.deleted_at IS NULL THEN {erp} END,
+        ), held AS MATERIALIZED (
+            SELECT l.*, m.{key} IS NOT NULL AND m.deleted_at IS NULL AS is_live, {mirrored} AS mirrored, {ours} AS ours,
                 b.id IS NOT NULL
                     OR coalesce(
                         greatest(m.observed_at, m.detail_observed_at, m.deleted_at, t.deleted_at) > %(at)s, false)
-                    OR coalesce(l.version > %(since)s, false) AND l.version IS DISTINCT FROM m.{version},
-                greatest(m.observed_at, m.detail_observed_at)
+                    OR coalesce(l.version > %(since)s, false) AND l.version IS DISTINCT FROM m.{version} AS in_motion,
+                greatest(m.observed_at, m.detail_observed_at) AS sight
             FROM listed AS l
             LEFT JOIN {mirror} AS m ON m.{key} = l.id
             LEFT JOIN tds.tombstones AS t ON t.entity = %(entity)s AND t.id = l.id
             LEFT JOIN tds.backlog AS b ON b.entity = %(entity)s AND b.id = l.id AND b.parked_at IS NULL
-            ON CONFLICT DO NOTHING RETURNING id, zoho, erp, in_motion
+        ), seen AS (
+            INSERT INTO tds.verification_seen (run_id, entity, id, zoho, erp, in_motion, sight)
+            SELECT %(run)s, %(entity)s, id, kept, CASE WHEN is_live THEN mirrored END, in_motion, sight FROM held
+            ON CONFLICT DO NOTHING RETURNING id
         )
         INSERT INTO tds.drift (run_id, entity, id, kind, field, erp_value, zoho_value)
-        SELECT %(run)s, %(entity)s, s.id, d.kind, d.field, d.erp, d.zoho
-        FROM seen AS s
+        SELECT %(run)s, %(entity)s, h.id, d.kind, d.field, d.erp, d.zoho
+        FROM seen JOIN held AS h ON h.id = seen.id
         CROSS JOIN LATERAL (
-            SELECT 'missing' AS kind, '' AS field, NULL::jsonb AS erp, s.zoho AS zoho WHERE s.erp IS NULL
+            SELECT 'missing' AS kind, '' AS field, NULL::jsonb AS erp, h.kept AS zoho WHERE NOT h.is_live
             UNION ALL
-            SELECT 'mismatched', z.key, s.erp -> z.key, z.value FROM jsonb_each(s.zoho) AS z
-            WHERE s.erp IS NOT NULL AND z.key = ANY(%(compared)s) AND s.erp -> z.key <> z.value
+            SELECT 'mismatched', z.key, h.ours -> z.key, z.value FROM jsonb_each(h.told) AS z
+            WHERE h.is_live AND h.ours -> z.key <> z.value
         ) AS d
-        WHERE NOT s.in_motion
+        WHERE NOT h.in_motion
         ON CONFLICT DO NOTHING
         """
     ).format(
         key=sql.Identifier(spec.key),
         version=sql.Identifier(VERSION),
         mirror=sql.Identifier("erp", spec.table),
-        zoho=typed(spec, shown_columns(spec), "r"),
-        erp=typed(spec, _mirrored(spec), "m"),
+        told=_as_told(spec, compared_columns(spec)),
+        kept=_as_told(spec, kept_columns(spec)),
+        ours=typed(spec, compared_columns(spec), "m"),
+        mirrored=typed(spec, mirrored_columns(spec), "m"),
     )
+
+
+def _as_told(spec: EntitySpec, names: Iterable[str]) -> sql.Composed:
+    """Of these columns those that the row names at all."""
+    return sql.SQL(
+        "(SELECT coalesce(jsonb_object_agg(j.key, j.value), '{{}}') FROM jsonb_each({}) AS j WHERE row.told ? j.key)"
+    ).format(typed(spec, names, "r"))
 
 
 @lru_cache
@@ -147,10 +159,5 @@ def _absent_query(name: str) -> sql.Composed:
     ).format(
         key=sql.Identifier(spec.key),
         mirror=sql.Identifier("erp", spec.table),
-        erp=typed(spec, _mirrored(spec), "m"),
+        erp=typed(spec, mirrored_columns(spec), "m"),
     )
-
-
-def _mirrored(spec: EntitySpec) -> tuple[str, ...]:
-    """The same columns of the mirror, and those that only its documents tell the sums apart by."""
-    return tuple(sorted({*shown_columns(spec), *_apart(spec)}))

@@ -1,13 +1,16 @@
-"""Deletions as people see them: held back by the brake or for want of a witness, done with their evidence, approved."""
+"""Deletions: what speaks for one beside Zoho's word, and how people see, trace and approve them."""
 
+from collections.abc import Collection
 from typing import Any
 
 from psycopg import sql
 
 from tds_core.database.connection import Database
+from tds_core.database.ordering import SKEW
 from tds_core.entities import REGISTRY
+from tds_core.entities.spec import EntitySpec
 
-_UNCONFIRMED = "DeletionUnconfirmed"
+_DOUBTED, _UNCONFIRMED = "DeletionDoubted", "DeletionUnconfirmed"
 _TOMBSTONES = sql.SQL(
     """
     (SELECT entity, id, deleted_at, evidence FROM tds.tombstones AS t
@@ -15,6 +18,71 @@ _TOMBSTONES = sql.SQL(
     ORDER BY deleted_at DESC, id LIMIT {limit})
     """
 )
+_OF_LISTS_ONLY = sql.SQL(
+    """
+    (m.detail_observed_at IS NULL AND EXISTS (
+        SELECT FROM tds.drift AS d
+        WHERE d.entity = {entity} AND d.id = m.{key} AND d.kind = 'extra' AND d.suspected_at > m.observed_at
+    ))
+    """
+)
+
+
+def is_expected(database: Database, spec: EntitySpec, document_id: str) -> bool:
+    """Whether more than one answer of Zoho's says that a live record is gone.
+
+    A webhook announced it since the record was last seen, a whole list was read without it, or Zoho has said so before.
+    """
+    query = sql.SQL(
+        """
+        SELECT EXISTS (
+            SELECT FROM tds.change_log AS c LEFT JOIN {mirror} AS m ON m.{key} = c.id
+            WHERE c.entity = %(entity)s AND c.id = %(id)s AND c.source = 'webhook'
+                AND split_part(c.webhook, '/', 2) = 'deleted'
+                AND c.observed_at > coalesce(m.detail_observed_at, '-infinity') - %(skew)s
+        ) OR EXISTS (
+            SELECT FROM tds.drift WHERE entity = %(entity)s AND id = %(id)s AND kind = 'extra' AND how IS NULL
+        ) OR EXISTS (
+            SELECT FROM tds.backlog WHERE entity = %(entity)s AND id = %(id)s
+                AND (starts_with(reason, %(doubted)s) OR starts_with(reason, %(unconfirmed)s))
+        )
+        """
+    ).format(mirror=sql.Identifier("erp", spec.table), key=sql.Identifier(spec.key))
+    known = {"entity": spec.name, "id": document_id, "skew": SKEW, "doubted": _DOUBTED, "unconfirmed": _UNCONFIRMED}
+    rows = database.execute(query, known)
+    return bool(rows[0][0])
+
+
+def is_of_lists_only(database: Database, spec: EntitySpec, document_id: str) -> bool:
+    """Whether no document of a row ever came, and a whole list lacked it since: some list showed it by mistake."""
+    query = sql.SQL("SELECT count(*) FROM {mirror} AS m WHERE m.{key} = %s AND {of_lists_only}")
+    return bool(database.execute(_of(query, spec), (document_id,))[0][0])
+
+
+def lost(database: Database, spec: EntitySpec, document_id: str, confirmed: Collection[str]) -> tuple[int, int]:
+    """How many other records went within a day or are `confirmed` to go, and how many rows there are.
+
+    What some list showed by mistake is no loss.
+    """
+    query = sql.SQL(
+        """
+        SELECT count(*) FILTER (
+            WHERE (m.deleted_at > now() - interval '24 hours' OR m.{key} = ANY(%s)) AND m.{key} <> %s
+                AND NOT {of_lists_only}
+        ), count(*) FROM {mirror} AS m
+        """
+    )
+    ((gone, rows),) = database.execute(_of(query, spec), (list(confirmed), document_id))
+    return gone, rows
+
+
+def _of(query: sql.SQL, spec: EntitySpec) -> sql.Composed:
+    key = sql.Identifier(spec.key)
+    return query.format(
+        key=key,
+        mirror=sql.Identifier("erp", spec.table),
+        of_lists_only=_OF_LISTS_ONLY.format(key=key, entity=sql.Literal(spec.name)),
+    )
 
 
 def withheld(database: Database) -> list[dict[str, Any]]:

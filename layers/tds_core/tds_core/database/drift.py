@@ -6,18 +6,17 @@ they are compared. Nothing here decides what Zoho says: the drain fetches and ap
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 from psycopg import Connection, sql
 from psycopg.types.json import Jsonb
 
-from tds_core.database import backlog
-from tds_core.database.comparison import VERSION, shown_columns, typed
+from tds_core.database import backlog, excuses
+from tds_core.database.comparison import compared_columns, typed
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
-from tds_core.entities.spec import EntitySpec, Touch
+from tds_core.entities.spec import EntitySpec
 from tds_core.priority import Priority
 
 UNCONFIRMED = "DeletionUnconfirmed"
@@ -43,6 +42,15 @@ def record_local(connection: Connection, run_id: int, spec: EntitySpec, found: I
             """,
             [(run_id, spec.name, one.id, one.field, Jsonb(one.erp), Jsonb(one.expected)) for one in found],
         )
+
+
+def suspected(database: Database, run_id: int, spec: EntitySpec, ids: Sequence[str]) -> set[str]:
+    """Those of the ids of which a column is suspected to differ from the list."""
+    query = """
+        SELECT DISTINCT id FROM tds.drift
+        WHERE run_id = %s AND entity = %s AND kind = 'mismatched' AND id = ANY(%s)
+    """
+    return {one for (one,) in database.execute(query, (run_id, spec.name, list(ids)))}
 
 
 def watch(connection: Connection, run_id: int, spec: EntitySpec, ids: Sequence[str]) -> None:
@@ -102,14 +110,11 @@ def settle(connection: Connection, run_id: int, spec: EntitySpec, *, margin_s: f
 
     Then set both sides right where the list was behind, and dismiss what moved for a reason that the mirror knows.
     """
-    parameters: dict[str, Any] = {"run": run_id, "entity": spec.name, "margin": timedelta(seconds=margin_s)}
-    connection.execute(_settle_query(spec.name), parameters | {"unconfirmed": f"{UNCONFIRMED}%"})
-    connection.execute(_ANNOUNCED, parameters)
-    for source in REGISTRY.values():
-        for touch in source.touches:
-            if touch.entity == spec.name:
-                connection.execute(_touched_query(source.name, touch), parameters)
-    connection.execute(_correct_query(spec.name), parameters)
+    parameters = {"run": run_id, "entity": spec.name, "unconfirmed": f"{UNCONFIRMED}%"}
+    connection.execute(_settle_query(spec.name), parameters)
+    excuses.announced(connection, run_id, spec, margin_s=margin_s)
+    excuses.touched(connection, run_id, spec, margin_s=margin_s)
+    excuses.correct(connection, run_id, spec)
 
 
 def judge(
@@ -126,9 +131,8 @@ def judge(
     """
     told = [{"id": id, "columns": columns} for id, columns in fetched.items()]
     connection.execute(_judge_query(spec.name), {"run": run_id, "entity": spec.name, "told": Jsonb(told)})
-    margin = timedelta(seconds=margin_s)
-    connection.execute(_ANNOUNCED, {"run": run_id, "entity": spec.name, "margin": margin})
-    connection.execute(_correct_query(spec.name), {"run": run_id, "entity": spec.name})
+    excuses.announced(connection, run_id, spec, margin_s=margin_s)
+    excuses.correct(connection, run_id, spec)
 
 
 def leave(connection: Connection, run_id: int, reason: str, *, ids: Sequence[str] | None = None) -> None:
@@ -162,7 +166,9 @@ def _settle_query(name: str) -> sql.Composed:
             LEFT JOIN {mirror} AS m ON m.{key} = d.id
             LEFT JOIN tds.backlog AS b ON b.entity = d.entity AND b.id = d.id
             WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.how IS NULL
-                AND (b.id IS NULL OR b.parked_at IS NOT NULL OR b.reason LIKE %(unconfirmed)s)
+                AND (b.id IS NULL OR b.parked_at IS NOT NULL
+                    -- what is due is still to be fetched for this run, whatever was said of it before
+                    OR b.reason LIKE %(unconfirmed)s AND b.not_before > now())
         ), judged AS (
             SELECT o.*, CASE
                 WHEN stuck IS NOT NULL THEN stuck
@@ -188,85 +194,8 @@ def _settle_query(name: str) -> sql.Composed:
     ).format(
         key=sql.Identifier(spec.key),
         mirror=sql.Identifier("erp", spec.table),
-        now=typed(spec, shown_columns(spec), "m"),
+        now=typed(spec, compared_columns(spec), "m"),
         state=_STATE,
-    )
-
-
-# Somebody told of the record since: it was changed or deleted, not wrong.
-_ANNOUNCED = """
-    UPDATE tds.drift AS d SET status = 'dismissed', how = 'announced meanwhile'
-    WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.status = 'confirmed'
-        AND (d.healed_at IS NOT NULL OR d.how = 'confirmed, not to be healed')
-        AND d.kind IN ('missing', 'extra', 'mismatched', 'unannounced')
-        AND EXISTS (
-            SELECT FROM tds.change_log AS c
-            WHERE c.entity = d.entity AND c.id = d.id AND c.source IN ('webhook', 'poll')
-                -- what was applied before the comparison is no reason to differ from it
-                AND c.at > d.suspected_at
-                -- a balance that a list shows anew is no news of the record's own
-                AND (c.source = 'webhook' OR c.version > d.suspected_at - %(margin)s)
-        )
-"""
-
-
-@lru_cache
-def _touched_query(name: str, touch: Touch) -> sql.Composed:
-    """Balances and stock move without a version: a document that touches the record and is later explains it."""
-    source = entity(name)
-    steps = "$." + touch.path.replace("[]", "[*]") + " ? (@ == $id)"
-    return sql.SQL(
-        """
-        UPDATE tds.drift AS d SET status = 'dismissed', how = {how}
-        FROM tds.verification_seen AS s
-        WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.kind = 'mismatched' AND d.status = 'confirmed'
-            AND d.healed_at IS NOT NULL AND s.run_id = d.run_id AND s.entity = d.entity AND s.id = d.id
-            AND NOT EXISTS (
-                SELECT FROM tds.drift AS v
-                WHERE v.run_id = d.run_id AND v.entity = d.entity AND v.id = d.id AND v.field = {version}
-            )
-            AND EXISTS (
-                SELECT FROM {mirror} AS w
-                WHERE greatest(w.last_modified_time, w.detail_version, w.deleted_at)
-                        BETWEEN greatest(s.sight, (
-                            SELECT max(greatest(c.walked_at, c.polled_at)) FROM tds.cursors AS c
-                            WHERE c.scan = {scan} AND greatest(c.walked_at, c.polled_at) < d.suspected_at - %(margin)s
-                        )) - %(margin)s AND d.suspected_at + %(margin)s
-                    AND jsonb_path_exists(w.zoho, {path}, jsonb_build_object('id', d.id))
-            )
-        """
-    ).format(
-        how=sql.Literal(f"moved by {source.name}"),
-        version=sql.Literal(VERSION),
-        scan=sql.Literal(entity(touch.entity).scan_name),
-        mirror=sql.Identifier("erp", source.table),
-        path=sql.Literal(steps),
-    )
-
-
-@lru_cache
-def _correct_query(name: str) -> sql.Composed:
-    """Where the list was behind the record itself, what was seen of Zoho is what the mirror holds."""
-    spec = entity(name)
-    return sql.SQL(
-        """
-        WITH wrong AS (
-            SELECT d.id, bool_or(d.kind = 'missing') AS is_gone FROM tds.drift AS d
-            WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.status = 'dismissed' AND d.kind <> 'unannounced'
-            GROUP BY d.id
-        ), gone AS (
-            DELETE FROM tds.verification_seen AS s USING wrong AS w
-            WHERE s.run_id = %(run)s AND s.entity = %(entity)s AND s.id = w.id AND w.is_gone AND NOT EXISTS (
-                SELECT FROM {mirror} AS m WHERE m.{key} = w.id AND m.deleted_at IS NULL)
-        )
-        UPDATE tds.verification_seen AS s SET zoho = {now}, erp = {now}
-        FROM wrong AS w JOIN {mirror} AS m ON m.{key} = w.id AND m.deleted_at IS NULL
-        WHERE s.run_id = %(run)s AND s.entity = %(entity)s AND s.id = w.id
-        """
-    ).format(
-        key=sql.Identifier(spec.key),
-        mirror=sql.Identifier("erp", spec.table),
-        now=typed(spec, sorted({*shown_columns(spec), *({"currency", "status"} & set(spec.model.model_fields))}), "m"),
     )
 
 
@@ -296,4 +225,4 @@ def _judge_query(name: str) -> sql.Composed:
         ) AS j
         WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.id = t.id AND d.kind = j.kind AND d.field = j.field
         """
-    ).format(mirror=sql.Identifier("erp", spec.table), fetched=typed(spec, shown_columns(spec), "r"))
+    ).format(mirror=sql.Identifier("erp", spec.table), fetched=typed(spec, compared_columns(spec), "r"))

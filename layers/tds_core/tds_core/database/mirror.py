@@ -128,7 +128,7 @@ class Mirror:
 
     def _write(self, connection: Connection, spec: EntitySpec, plan: Plan, priority: Priority) -> None:
         changed = plan.documents | plan.buried
-        before = ripples.referenced(connection, spec, changed)
+        before = ripples.referenced(connection, spec, changed.keys() & plan.before.keys())
         nested = tables.upsert(connection, spec, plan.rows, stored=plan.before.keys())
         children = tables.replace_children(connection, spec, plan.documents.values())
         tables.bury(connection, spec, plan.buried)

@@ -91,7 +91,7 @@ class Observation:
     """One sight of a record: a list row, a full document, Zoho's word that it does not exist, or merely its id.
 
     `comparable` says whether versions of lists and documents may be compared with each other (a payment's may not).
-    `force` has a later fetch written even where nothing differs: healing trusts no stored hash.
+    `force` has a later fetch, or a list row, written even where nothing differs: healing trusts no stored hash.
     `shared` are those of its columns that list rows and documents both carry.
     """
 
@@ -179,9 +179,9 @@ def _decide_list_row(record: Record, seen: Observation) -> Decision:
         return Decision(outcome=Outcome.STALE)
     newer = _is_newer(seen.version, header.version)
     if not newer:
-        if header.hash == seen.hash:
+        if header.hash == seen.hash and not seen.force:
             return Decision(outcome=Outcome.UNCHANGED)
-        if header.hash is None and _agrees(seen.shared, record.columns):
+        if (header.hash is None or seen.force) and _agrees(seen.shared, record.columns):
             return Decision(outcome=Outcome.UNCHANGED, write_header=True)
     # documents whose version does not compare leave the list's as it was, so it may be older than what they wrote
     if not (newer and seen.comparable) and not seen.observed.is_after(header.observed):

@@ -1,6 +1,6 @@
 """What a written document may have changed elsewhere without Zoho saying so: stock by its lines, balances by it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -28,11 +28,13 @@ References = dict[Touch, list[tuple[str, list[Any]]]]
 
 def referenced(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> References:
     """What the stored documents of these ids touch now, before they are replaced or emptied."""
-    return {
-        touch: connection.execute(_stored_query(spec.table, spec.key, touch.path), (sorted(ids),)).fetchall()
-        for touch in spec.touches
-        if touch.refresh == "fetch"
-    }
+    touches = [touch for touch in spec.touches if touch.refresh == "fetch"]
+    asked = sorted(ids)
+    rows: Sequence[tuple[Any, ...]] = []
+    if touches and asked:
+        query = _stored_query(spec.table, spec.key, tuple(touch.path for touch in touches))
+        rows = connection.execute(query, (asked,)).fetchall()
+    return {touch: [(row[0], row[place]) for row in rows] for place, touch in enumerate(touches, 1)}
 
 
 def request(
@@ -100,14 +102,14 @@ def _changed_at(candidate: Candidate) -> datetime:
 
 
 @lru_cache
-def _stored_query(table: str, key: str, path: str) -> sql.Composed:
-    steps = "$." + path.replace("[]", "[*]")
-    return sql.SQL(
-        """
-        SELECT m.{key}, jsonb_path_query_array(m.zoho, {path}) FROM {mirror} AS m
-        WHERE m.{key} = ANY(%s) AND m.zoho IS NOT NULL
-        """
-    ).format(key=sql.Identifier(key), mirror=sql.Identifier("erp", table), path=sql.Literal(steps))
+def _stored_query(table: str, key: str, paths: tuple[str, ...]) -> sql.Composed:
+    found = [
+        sql.SQL("jsonb_path_query_array(m.zoho, {})").format(sql.Literal("$." + path.replace("[]", "[*]")))
+        for path in paths
+    ]
+    return sql.SQL("SELECT m.{key}, {found} FROM {mirror} AS m WHERE m.{key} = ANY(%s) AND m.zoho IS NOT NULL").format(
+        key=sql.Identifier(key), mirror=sql.Identifier("erp", table), found=sql.SQL(", ").join(found)
+    )
 
 
 def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datetime]) -> list[str]:

@@ -12,8 +12,8 @@ from tds_core.database.connection import Database
 from tds_core.database.runs import Cursor
 
 Cause = Literal["night", "manual"]
-Phase = Literal["lists", "local", "oldest", "confirm", "report"]
-PHASES: tuple[Phase, ...] = ("lists", "local", "oldest", "confirm", "report")
+Phase = Literal["lists", "local", "oldest", "confirm", "images", "report"]
+PHASES: tuple[Phase, ...] = ("lists", "local", "oldest", "confirm", "images", "report")
 _KEPT_DAYS, _DRIFT_DAYS = 400, 90
 _PREFIX = "verification:"
 _COLUMNS = sql.SQL("run_id, cause, entities, heal, started_at, phase, phase_at, place, zoho_calls")

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from tds_core.entities.model import Day, Detail, Document, Instant, Integer, JsonList, JsonObject, Money, Text, ZohoId
-from tds_core.entities.spec import EntitySpec, ModifiedSince, Touch
+from tds_core.entities.spec import STOCK_OF_LINES, EntitySpec, ModifiedSince, Touch
 
 
 class Bill(Document):
@@ -59,7 +59,7 @@ BILLS = EntitySpec(
     compared=("total", "balance", "status"),
     totals=("total", "balance"),
     freshness=timedelta(minutes=5),
-    volatile=frozenset({"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock"}),
+    volatile=STOCK_OF_LINES,
     touches=(
         Touch(entity="products", path="line_items[].item_id"),
         Touch(entity="purchase_orders", path="purchaseorders[].purchaseorder_id"),

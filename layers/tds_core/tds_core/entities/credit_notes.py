@@ -18,7 +18,7 @@ from tds_core.entities.model import (
     ZohoId,
     distinct,
 )
-from tds_core.entities.spec import ChildTable, EntitySpec, ModifiedSince, Touch
+from tds_core.entities.spec import STOCK_OF_LINES, ChildTable, EntitySpec, ModifiedSince, Touch
 
 
 class CreditNote(Document):
@@ -96,7 +96,7 @@ CREDIT_NOTES = EntitySpec(
     compared=("total", "balance", "status"),
     totals=("total", "balance"),
     freshness=timedelta(minutes=5),
-    volatile=frozenset({"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock"}),
+    volatile=STOCK_OF_LINES,
     children=(
         ChildTable(
             table="credit_note_invoices",

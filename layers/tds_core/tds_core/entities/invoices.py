@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from tds_core.entities.model import Day, Detail, Document, Instant, JsonList, JsonObject, Money, Text, ZohoId
-from tds_core.entities.spec import EntitySpec, ModifiedSince, Touch
+from tds_core.entities.spec import STOCK_OF_LINES, EntitySpec, ModifiedSince, Touch
 
 
 class Invoice(Document):
@@ -63,9 +63,7 @@ INVOICES = EntitySpec(
     compared=("total", "balance", "status"),
     totals=("total", "balance"),
     freshness=timedelta(minutes=5),
-    volatile=frozenset(
-        {"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock", "reminders_sent"}
-    ),
+    volatile=STOCK_OF_LINES | {"reminders_sent"},
     touches=(
         Touch(entity="products", path="line_items[].item_id"),
         # being invoiced or paid moves an order's statuses, perhaps without moving its version

@@ -19,7 +19,7 @@ from tds_core.entities.model import (
     Text,
     ZohoId,
 )
-from tds_core.entities.spec import EntitySpec, ModifiedSince, Touch
+from tds_core.entities.spec import STOCK_OF_LINES, EntitySpec, ModifiedSince, Touch
 
 
 class PurchaseOrder(Document):
@@ -86,7 +86,7 @@ PURCHASE_ORDERS = EntitySpec(
     totals=("total",),
     freshness=timedelta(minutes=15),
     cadence="slow_poll",
-    volatile=frozenset({"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock"}),
+    volatile=STOCK_OF_LINES,
     # what was received of it is stock; items do not show what is on order, and only the bill is owed
     touches=(Touch(entity="products", path="line_items[].item_id"),),
     webhook_modules=("purchaseorders",),

@@ -18,7 +18,7 @@ from tds_core.entities.model import (
     Text,
     ZohoId,
 )
-from tds_core.entities.spec import EntitySpec, ModifiedSince, Touch
+from tds_core.entities.spec import STOCK_OF_LINES, EntitySpec, ModifiedSince, Touch
 
 
 class SalesOrder(Document):
@@ -94,9 +94,7 @@ SALES_ORDERS = EntitySpec(
     compared=("total", "status"),
     totals=("total",),
     freshness=timedelta(minutes=5),
-    volatile=frozenset(
-        {"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock", "is_fulfillable"}
-    ),
+    volatile=STOCK_OF_LINES | {"is_fulfillable"},
     # an open order commits stock; it changes no balance
     touches=(Touch(entity="products", path="line_items[].item_id"),),
     webhook_modules=("salesorders",),

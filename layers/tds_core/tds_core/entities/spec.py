@@ -15,6 +15,8 @@ Product = Literal["books", "inventory"]
 # what a call is made for by the clock; how often stands in one table
 Purpose = Literal["poll", "slow_poll", "stock", "balances", "prices", "daily", "deep"]
 ROWS_PER_PAGE = 200
+# what lines quote of their products: it moves without them, and is left out of hashes
+STOCK_OF_LINES = frozenset({"stock_on_hand", "available_stock", "committed_stock", "available_for_sale_stock"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +144,9 @@ class Touch:
 class EntitySpec:
     """One entity of the mirror; `name` is what people and messages call it, and its table and queue unless they differ.
 
-    `document_keys` are what a full document must hold, `critical` the columns that must not be NULL, `compared` those
-    that verification holds against Zoho's list, `totals` those that are added up by currency. `freshness` is what is
-    promised for changes that no webhook announced, `slower` what else is promised, and for what.
+    `document_keys` are what a full document must hold, `critical` the columns that must not be NULL, `compared` the
+    amounts, stock and states that reports show of both sides, `totals` those that are added up by currency.
+    `freshness` is what is promised for changes that no webhook announced, `slower` what else is promised, and for what.
     `cadence` says how often the list is polled. `walk` and `refetch`, for what changes without any version, say how
     often the list is read whole or the documents are fetched anew, `refetch_only` which ones. `walk_sort` is the column
     by which a whole walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list
@@ -237,11 +239,9 @@ class EntitySpec:
         return self.header_columns - self._marked(ListOnly)
 
     @cached_property
-    def verified_columns(self) -> tuple[str, ...]:
-        """What verification holds against the list: all of it where nothing else shows it, and always the version."""
-        if self.rows_are_documents:
-            return tuple(sorted(self.header_columns | {"last_modified_time"}))
-        return tuple(sorted({*self.compared, *self._marked(ListOnly), "last_modified_time"}))
+    def moving_columns(self) -> tuple[str, ...]:
+        """Those of the list's columns that another record may move without a version of this one: amounts and stock."""
+        return tuple(sorted({*self.compared, *self.totals, *self._marked(ListOnly)}))
 
     @cached_property
     def plain_columns(self) -> frozenset[str]:

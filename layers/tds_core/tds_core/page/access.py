@@ -60,7 +60,10 @@ class Logins:
 
 
 class Attempts:
-    """Failed logins by address, within a minute and in this process; the oldest addresses are forgotten first."""
+    """Failed logins by address, within a minute and in this process; the oldest addresses are forgotten first.
+
+    What all processes together can be asked is bounded by API Gateway's throttle of the page's paths.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

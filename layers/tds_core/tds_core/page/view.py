@@ -117,6 +117,13 @@ def dead_total(figures: Figures) -> int:
     return sum(place["messages"] for name, place in figures["places"].items() if not name.startswith("queue/"))
 
 
+def images_compared(figures: Figures) -> Figures | None:
+    """What the last comparison found of the images; None where it had none."""
+    report = (figures["verification"]["ended"] or {}).get("report") or {}
+    found: Figures | None = report.get("images")
+    return found
+
+
 def _reported(figures: Figures) -> Mapping[str, Any]:
     ended = figures["verification"]["ended"]
     report = (ended or {}).get("report") or {}

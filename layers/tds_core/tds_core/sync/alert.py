@@ -80,6 +80,7 @@ def findings(report: Mapping[str, Any], *, ratio: float, units: float) -> Iterat
                 advice="See the list's last error in `tds status`.",
             )
     yield from _remaining(report)
+    yield from _images(report["images"] or {})
     if report["stock_differences"]:
         shown = ", ".join(
             f"{one['id']} {one['field']}: Zoho {one['zoho']}, ERP {one['erp']}"
@@ -109,4 +110,20 @@ def _remaining(report: Mapping[str, Any]) -> Iterator[Finding]:
             severity="critical",
             text=f"Deletions are held back: {', '.join(one['entity'] + ' ' + one['id'] for one in withheld[:_IDS])}.",
             advice="See them with `tds deletions list`; if they are right, `tds deletions approve`.",
+        )
+
+
+def _images(part: Mapping[str, Any]) -> Iterator[Finding]:
+    if part.get("error"):
+        yield Finding(
+            severity="warning",
+            text=f"The product images could not be verified: {part['error']}.",
+            advice="Mend what the error names; the next run looks again.",
+        )
+    elif part.get("remaining"):
+        shown = ", ".join(f"{one}: {fault}" for one, fault in list(part["faults"].items())[:_IDS])
+        yield Finding(
+            severity="warning",
+            text=f"{part['remaining']} product images are not as Zoho has them ({shown}).",
+            advice="See all with `tds images verify`, and each one's last trouble with `tds images status`.",
         )

@@ -1,7 +1,8 @@
 """The proof that a record is gone: Zoho said so, a live record of the same entity answered, and not too many went.
 
 An empty database, a revoked permission or another organisation's data would all say "does not exist"; none of them
-makes a known live record answer with its own id.
+makes a known live record answer with its own id. A replica that lags or a slip says it of one record beside living
+neighbours: so where nothing but this one answer speaks for a deletion, Zoho is asked again after the backlog's delay.
 """
 
 import threading
@@ -14,7 +15,7 @@ from psycopg import sql
 from tds_core.database import deletions
 from tds_core.database.connection import Database
 from tds_core.entities.spec import EntitySpec
-from tds_core.errors import DeletionUnconfirmed, DocumentNotFound
+from tds_core.errors import DeletionDoubted, DeletionUnconfirmed, DocumentNotFound
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.zoho.client import UnifiedZohoClient
@@ -53,7 +54,7 @@ class DeletionGuard:
         wait_s: float,
         shown: Collection[str] | None = None,
     ) -> dict[str, Any]:
-        """Return the evidence if the deletion is proved; raises DeletionUnconfirmed otherwise.
+        """Return the evidence if the deletion is proved; raises DeletionDoubted or DeletionUnconfirmed otherwise.
 
         An id that has no live row has nothing to lose and needs no proof. `shown` are the ids of a whole list that
         lacks this one, for an entity whose records stand nowhere else: then it is this list that has to show another.
@@ -61,6 +62,8 @@ class DeletionGuard:
         said = {"code": 1002} if shown is None else {"absent_from": spec.path, "rows": len(shown)}
         if not self._is_live(spec, document_id):
             return said | {"witness": None, "asked_for": priority.name.lower()}
+        if shown is None and not deletions.is_expected(self._database, spec, document_id):
+            raise DeletionDoubted(f"Zoho says for the first time that {spec.name} {document_id} does not exist")
         with self._lock:
             self._brake(spec, document_id)
             seen = self._alive_at.get(spec.name)
@@ -76,19 +79,16 @@ class DeletionGuard:
     def _brake(self, spec: EntitySpec, document_id: str) -> None:
         """Refuse when more than a share of the entity went within a day: that is rarely what people meant.
 
+        What a list showed by mistake neither counts nor is held back: a page of another organisation's rows is swept
+        out by the night.
         What was confirmed lately counts even before it is written: a batch is confirmed as a whole and written then.
         """
         now = self._clock()
         lately = {one: at for one, at in self._confirmed.get(spec.name, {}).items() if now - at < _WRITTEN_S}
         self._confirmed[spec.name] = lately
-        query = sql.SQL(
-            """
-            SELECT count(*) FILTER (
-                WHERE (deleted_at > now() - interval '24 hours' OR {key} = ANY(%s)) AND {key} <> %s), count(*)
-            FROM {mirror}
-            """
-        )
-        gone, rows = self._database.execute(_of(query, spec), (list(lately), document_id))[0]
+        if deletions.is_of_lists_only(self._database, spec, document_id):
+            return
+        gone, rows = deletions.lost(self._database, spec, document_id, lately.keys())
         limit = max(self._settings.deletion_floor, int(rows * self._settings.deletion_share))
         if gone >= limit:
             limit += deletions.allowed(self._database, spec.name)

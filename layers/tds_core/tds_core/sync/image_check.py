@@ -1,7 +1,7 @@
 """Hold the images on four sides against each other: Zoho's list, the bucket, the database and the public web."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -134,8 +134,3 @@ class ImageCheck:
         except httpx.HTTPError as exc:
             return f"no answer at its address: {type(exc).__name__}"
         return "" if received == size else "another size at its address"
-
-
-def figures(report: ImageReport) -> Mapping[str, int]:
-    """The three numbers of the whole verification's answer."""
-    return {"expected": report.expected, "stored": report.stored, "reachable": report.reachable}

@@ -108,11 +108,16 @@ class ImageSync:
             self._store.invalidate(replaced)
             _log.info("batch applied", extra={"entity": ENTITY, "ids": len(ids), "outcomes": dict(outcomes)})
 
+    def keep_placeholder(self) -> str:
+        """See to it that the picture is there that is served where there is none; says that it is."""
+        image = placeholder()
+        self._store.keep_placeholder(image, sha256=digest(image))
+        return "the placeholder is stored"
+
     def _prepare(self) -> None:
-        """Once a start: the picture that is served where there is none."""
+        """Once a start: a bucket that somebody emptied gets its placeholder again."""
         if not self._is_prepared:
-            image = placeholder()
-            self._store.keep_placeholder(image, sha256=digest(image))
+            self.keep_placeholder()
             self._is_prepared = True
 
     def _bring_up(self, held: Lease, product_id: str, remaining_s: Callable[[], float]) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, scans
 from tds_core.plain import plain
 from tds_core.settings import Settings
-from tds_core.sync import plan, poll, signals
+from tds_core.sync import aging, plan, poll, signals
 from tds_core.sync.cadence import Cadence
 from tds_core.sync.verdict import Verdict, verdict
 from tds_core.words import words
@@ -58,12 +58,14 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
 
 def _eta_s(settings: Settings, database: Database, day: Day) -> float | None:
     """The seconds until the history is whole; None when nothing of the day is left for it."""
+    # not `plan.read`, which makes cursors that are not there yet: the page only reads
     planned = plan.plan(
         Cadence.of(settings, day_limit=day.limit, zone=day.zone),
         {name: sizes.read(database, spec) for name, spec in REGISTRY.items()},
         day_limit=day.limit,
         is_told=day.is_told,
         minute_limit=settings.minute_limit,
+        aged_a_day=aging.calls_a_day(settings, day.limit),
     )
     return None if planned.history.days is None else planned.history.days * _DAY.total_seconds()
 

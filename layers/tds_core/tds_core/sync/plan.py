@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
-from tds_core.database import runs, sizes
+from tds_core.database import images, runs, sizes
 from tds_core.database.connection import Database
 from tds_core.database.sizes import Size
 from tds_core.entities import REGISTRY, scans
 from tds_core.entities.spec import LookBack, Purpose, WholeList
 from tds_core.settings import Settings
+from tds_core.sync import aging
 from tds_core.sync.cadence import Cadence, pages
 from tds_core.zoho import status
 
@@ -48,8 +49,23 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Product images that are still to be fetched, one call each, and the calls that they surely get a day.
+
+    That is the fifth that a history leaves, or all if there is none; `days` is None when it is nothing.
+    """
+
+    to_fetch: int
+    a_day: int
+    days: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A day of calls. `held` is kept for webhooks and manual work, `history_a_day` is what a history surely gets."""
+    """A day of calls. `held` is kept for webhooks and manual work, `history_a_day` is what a history surely gets.
+
+    `aged_a_day` fetch anew the documents that were not seen for longest.
+    """
 
     day_limit: int
     is_told: bool
@@ -57,10 +73,12 @@ class Plan:
     parts: tuple[Part, ...]
     fixed_a_day: int
     changes_a_day: int
+    aged_a_day: int
     held: int
     left_a_day: int
     history_a_day: int
     history: History
+    images: Images
 
 
 def read(settings: Settings, database: Database) -> Plan:
@@ -68,13 +86,17 @@ def read(settings: Settings, database: Database) -> Plan:
     day = status.day(settings, database)
     cadence = Cadence.of(settings, day_limit=day.limit, zone=day.zone)
     cursors = runs.cursors(database, scans())
+    held = {name: sizes.read(database, spec) for name, spec in REGISTRY.items()}
+    pictures = images.figures(database)
     return plan(
         cadence,
-        {name: sizes.read(database, spec) for name, spec in REGISTRY.items()},
+        held,
         day_limit=day.limit,
         is_told=day.is_told,
         minute_limit=settings.minute_limit,
         never_walked=tuple(scan for scan, cursor in cursors.items() if cursor.walked_at is None),
+        aged_a_day=aging.calls_a_day(settings, day.limit),
+        images_to_fetch=pictures["expected"] - pictures["stored"],
     )
 
 
@@ -86,8 +108,10 @@ def plan(
     is_told: bool,
     minute_limit: int,
     never_walked: tuple[str, ...] = (),
+    aged_a_day: int = 0,
+    images_to_fetch: int = 0,
 ) -> Plan:
-    """Reckon it from the sizes of all entities."""
+    """Reckon it from the sizes of all entities; `aged_a_day` is what the check of the oldest documents may take."""
     parts = tuple(
         Part(purpose=purpose, calls=calls, times_a_day=cadence.times_a_day(purpose))
         for purpose, calls in calls_each(held).items()
@@ -95,9 +119,11 @@ def plan(
     fixed = ceil(sum(part.calls_a_day for part in parts))
     changes = ceil(sum(held[name].changed_a_day / spec.fetched_together for name, spec in REGISTRY.items()))
     kept = ceil(_HELD_SHARE * day_limit)
-    left = max(min(day_limit, minute_limit * _MINUTES_A_DAY) - kept - fixed - changes, 0)
+    aged = min(aged_a_day, sum(held[name].rows for name, spec in REGISTRY.items() if aging.is_aging(spec)))
+    left = max(min(day_limit, minute_limit * _MINUTES_A_DAY) - kept - fixed - changes - aged, 0)
     history_a_day = int(left * _HISTORY_SHARE)
     calls = sum(ceil(held[name].history / spec.fetched_together) for name, spec in REGISTRY.items())
+    images_a_day = left - history_a_day if calls else left
     return Plan(
         day_limit=day_limit,
         is_told=is_told,
@@ -105,17 +131,24 @@ def plan(
         parts=parts,
         fixed_a_day=fixed,
         changes_a_day=changes,
+        aged_a_day=aged,
         held=kept,
         left_a_day=left,
         history_a_day=history_a_day,
         history=History(
             documents=sum(size.history for size in held.values()),
             calls=calls,
-            days=calls / history_a_day if history_a_day else None if calls else 0.0,
+            days=_days(calls, history_a_day),
             headers_only=cadence.row.headers_only,
             never_walked=never_walked,
         ),
+        images=Images(to_fetch=images_to_fetch, a_day=images_a_day, days=_days(images_to_fetch, images_a_day)),
     )
+
+
+def _days(calls: int, a_day: int) -> float | None:
+    """None when it would never end."""
+    return calls / a_day if a_day else None if calls else 0.0
 
 
 def calls_each(held: Mapping[str, Size]) -> dict[Purpose, int]:

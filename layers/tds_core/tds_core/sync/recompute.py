@@ -1,7 +1,6 @@
 """Recompute a row from its stored document, through the same mapping that wrote it, and say what stands otherwise."""
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Iterator
 from typing import Any
 
 from tds_core.database.candidates import Candidate, from_document
@@ -10,6 +9,9 @@ from tds_core.database.ordering import Clock, Moment
 from tds_core.database.stored import Stored
 from tds_core.entities.spec import ChildTable, EntitySpec
 from tds_core.errors import PermanentError
+from tds_core.plain import exact as plain
+
+__all__ = ["differences", "expected", "plain"]
 
 _VERSION = "last_modified_time"
 
@@ -58,15 +60,6 @@ def _child_differences(row: Stored, table: ChildTable, said: list[dict[str, Any]
             yield Difference(
                 id=row.id, field=f"{table.table}.{key}", erp=plain(ours.get(key)), expected=plain(theirs.get(key))
             )
-
-
-def plain(value: Any) -> Any:
-    """A value that JSON can hold, with every digit."""
-    if isinstance(value, Mapping):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, date | datetime):
-        return value.isoformat()
-    return value
 
 
 def _hex(value: bytes | None) -> str | None:

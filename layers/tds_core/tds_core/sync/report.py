@@ -4,6 +4,7 @@ Counts and differences are as they were found; `healed` and `remaining` say how 
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from tds_core.database import census, reckoning, runs
@@ -13,7 +14,7 @@ from tds_core.database.verifications import Verification
 from tds_core.entities import entity, scans
 from tds_core.entities.spec import EntitySpec
 from tds_core.settings import Settings
-from tds_core.sync import aging
+from tds_core.sync import aging, image_proof
 from tds_core.sync.cadence import Cadence
 from tds_core.zoho import status
 
@@ -21,7 +22,10 @@ _STALE = 2
 
 
 def make(settings: Settings, database: Database, run: Verification) -> dict[str, Any]:
-    """Read it all; `ok` only if nothing is missing, extra, mismatched, pending or unhealed and every list was read."""
+    """Read it all; `ok` only if nothing is missing, extra, mismatched, pending or unhealed and every list was read.
+
+    That holds of images, too; and sums that differ need a record that differed, or one that was in motion.
+    """
     day = status.day(settings, database)
     cadence = Cadence.of(settings, day_limit=day.limit, zone=day.zone)
     cursors = runs.cursors(database, scans())
@@ -35,20 +39,24 @@ def make(settings: Settings, database: Database, run: Verification) -> dict[str,
             "freshness": _freshness(spec, cursors[spec.scan_name], cadence),
             "error": failed.get(spec.scan_name),
         }
+    images = image_proof.part(run)
+    faults = ("remaining", "details_pending", "error", "unexplained")
+    is_ok = not any(part[fault] for part in entities.values() for fault in faults)
     alarming = [name for name, part in entities.items() if part["mismatch_ratio"] > settings.drift_alarm_ratio]
     return {
-        "ok": all(not (part["remaining"] or part["details_pending"] or part["error"]) for part in entities.values()),
+        "ok": is_ok and (images is None or images["ok"]),
         "run_id": run.run_id,
         "cause": run.cause,
         "heal": run.heal,
         "entities": entities,
+        "images": images,
         "above_alarm_ratio": alarming,
         "remaining": reckoning.remaining(database, run.run_id),
         "stock_differences": reckoning.largest_stock_differences(
             database, run.run_id, units=settings.stock_alarm_units
         ),
         "oldest_documents": aging.cycle(database, run.entities, calls_a_day=aging.calls_a_day(settings, day.limit)),
-        "zoho_calls": run.zoho_calls + run.place.get("requested_calls", 0),
+        "zoho_calls": run.zoho_calls + run.place.get("requested_calls", 0) + (images or {}).get("healed", 0),
         "started_at": run.started_at.isoformat(),
         "seconds": round((now - run.started_at).total_seconds(), 1),
     }
@@ -59,13 +67,16 @@ def _entity(database: Database, run: Verification, spec: EntitySpec, tally: Mapp
     found = reckoning.drift(database, run.run_id, spec)
     figures = census.entity_figures(database, spec)
     differing = found.pop("differing")
+    sums = reckoning.totals(database, run.run_id, spec) if spec.totals else []
+    differences = [one for one in sums if Decimal(one["zoho"]) != Decimal(one["erp"])]
     return {
         **counts,
         **found,
         "mismatch_ratio": round(differing / max(counts["zoho"] + found["extra"], counts["erp"], 1), 6),
         "details_pending": figures["details_pending"],
         "nulls": figures["nulls"],
-        "totals": reckoning.totals(database, run.run_id, spec) if spec.totals else [],
+        "totals": sums,
+        "unexplained": [] if differing or found["dismissed"] or counts["in_motion"] else differences,
         "children": {table.table: tally["children"].get(table.table) for table in spec.children},
         "orphans": tally["orphans"].get(spec.name, {"count": 0, "samples": []}),
     }

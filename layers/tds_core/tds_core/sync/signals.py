@@ -49,6 +49,8 @@ def read(settings: Settings, database: Database) -> Look:
     counts = {place.name: place.messages for place in places}
     found = Signals(
         now=now,
+        queue_late_s=settings.oldest_message_alarm_s,
+        drift_ratio=settings.drift_alarm_ratio,
         watched_at=max((place.observed_at for place in places), default=None),
         lists=_lists(database, cadence, now),
         queue_ages_s=_ages(places),

@@ -12,7 +12,7 @@ from tds_core.database.connection import Database
 from tds_core.database.ripples import values_at
 from tds_core.database.stored import Stored
 from tds_core.entities import entity
-from tds_core.entities.spec import EntitySpec
+from tds_core.entities.spec import ChildTable, EntitySpec
 from tds_core.errors import InvalidId
 from tds_core.ids import parse_id
 
@@ -32,6 +32,10 @@ class Tally:
             ours = row.children[table.table]
             self._count(table.table, "zoho", ours if theirs is None else theirs)
             self._count(table.table, "erp", ours)
+
+    def add_strays(self, table: ChildTable, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Count child rows that have no parent: only the mirror has them."""
+        self._count(table.table, "erp", rows)
 
     def add_orphans(self, database: Database, spec: EntitySpec, rows: Iterable[Stored]) -> None:
         """Count the references of these documents to records that are not there."""

@@ -141,6 +141,28 @@ def _unpublished(database: Database, spec: EntitySpec, document_id: str) -> list
     return [{"what": "unpublished", "at": at, "event": kind, "sequence": sequence} for at, kind, sequence in rows]
 
 
+def _differences(database: Database, spec: EntitySpec, document_id: str) -> list[Entry]:
+    """What verifications suspected of it with both values, and what became of each suspicion."""
+    rows = database.execute(
+        """
+        SELECT run_id, kind, min(suspected_at), greatest(max(settled_at), max(suspected_at)), how,
+            CASE WHEN is_healed THEN 'healed' WHEN status = 'suspected' THEN 'undecided' ELSE status END,
+            jsonb_object_agg(field, jsonb_build_object('erp', erp_value, 'zoho', zoho_value))
+        FROM (SELECT *, healed_at IS NOT NULL AS is_healed FROM tds.drift WHERE entity = %s AND id = %s) AS d
+        -- a document that is fetched for its age only is no suspicion before it turns out to have changed
+        WHERE kind <> 'unannounced' OR status = 'confirmed'
+        GROUP BY run_id, kind, status, how, is_healed ORDER BY run_id DESC, kind LIMIT %s
+        """,
+        (spec.name, document_id, MOST_ENTRIES),
+    )
+    entries: list[Entry] = []
+    for run, kind, suspected_at, settled_at, how, end, values in rows:
+        entries.append({"what": "suspected", "at": suspected_at, "run": run, "kind": kind, "values": values})
+        if how is not None:
+            entries.append({"what": end, "at": settled_at, "run": run, "kind": kind, "reason": how})
+    return entries
+
+
 def _id(text: str) -> str | None:
     try:
         return parse_id(text)
@@ -153,4 +175,5 @@ _SOURCES: tuple[Callable[[Database, EntitySpec, str], list[Entry]], ...] = (
     _outcomes,
     _requests,
     _unpublished,
+    _differences,
 )

@@ -29,8 +29,6 @@ REASONS: Mapping[str, Level] = {
     "parked": "attention",
     "failed_runs": "attention",
 }
-QUEUE_LATE_S = 30.0
-DRIFT_SHARE = 0.01
 WATCHED_WITHIN = timedelta(minutes=3)
 # a list is stale when it was not read for so many times of what is promised, or of its pace where that is slower
 STALE_AFTER = 2
@@ -86,9 +84,15 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signals:
-    """All that the verdict rests on, of one moment."""
+    """All that the verdict rests on, of one moment.
+
+    A queue is late beyond `queue_late_s`; above `drift_ratio` of an entity's records a difference is drift. Both are
+    the limits of the alarms.
+    """
 
     now: datetime
+    queue_late_s: float
+    drift_ratio: float
     watched_at: datetime | None
     lists: Sequence[List] = ()
     queue_ages_s: Mapping[str, float] = field(default_factory=dict)
@@ -132,7 +136,7 @@ def _flow(signals: Signals) -> list[Reason]:
     found = [
         Reason(code="queue_late", values={"entity": queue, "age_s": age_s})
         for queue, age_s in signals.queue_ages_s.items()
-        if age_s > QUEUE_LATE_S
+        if age_s > signals.queue_late_s
     ]
     found += [
         Reason(code="dead_letters", values={"place": place, "count": count})
@@ -154,7 +158,7 @@ def _verification(signals: Signals) -> list[Reason]:
         found.append(Reason(code="unverified", values={"age_s": (signals.now - checked.ended_at).total_seconds()}))
     for entity, count in checked.open.items():
         share = checked.shares[entity]
-        code = "drift" if share > DRIFT_SHARE else "unhealed"
+        code = "drift" if share > signals.drift_ratio else "unhealed"
         found.append(Reason(code=code, values={"entity": entity, "count": count, "share": share}))
     return found
 

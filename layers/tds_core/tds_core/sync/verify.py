@@ -1,4 +1,6 @@
-"""Prove that the mirror is Zoho's equal, and heal it where it is not: lists, own documents, the oldest, confirmation.
+"""Prove that the mirror is Zoho's equal, and heal it where it is not.
+
+Its phases are lists, own documents, the oldest, confirmation, images, report.
 
 A run is a row (`database/verifications.py`) that any worker goes on with: every step is bounded, takes effect once, and
 moves the row in the transaction of its effect. What a step asked Zoho for, the drain fetches and applies.
@@ -7,22 +9,26 @@ moves the row in the transaction of its effect. What a step asked Zoho for, the 
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
-from tds_core.database import comparison, drift, runs, stored, verifications
+from psycopg import Connection
+
+from tds_core.database import comparison, drift, excuses, runs, stored, strays, verifications
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror, count
 from tds_core.database.runs import Lease, Run
 from tds_core.database.verifications import Verification
 from tds_core.entities import entity, scans
-from tds_core.errors import DatabaseUnavailable, PermitDenied, RetriableError, TdsError, TokenUnavailable, ZohoThrottled
+from tds_core.entities.spec import EntitySpec
+from tds_core.errors import DatabaseUnavailable, RetriableError, TdsError
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import aging, recompute, report
 from tds_core.sync.alert import AGE, Alert
 from tds_core.sync.cadence import Cadence, Listed
-from tds_core.sync.fetch import Fetch, Fetcher
+from tds_core.sync.confirm import STOPS, Confirmation, Waker
+from tds_core.sync.fetch import Fetcher
+from tds_core.sync.image_proof import ImageProof
 from tds_core.sync.lists import ListReader
 from tds_core.sync.pages import read_page
 from tds_core.sync.tally import Tally
@@ -33,16 +39,8 @@ _log = logging.getLogger(__name__)
 _NIGHT_H = 3
 _BATCH = 500
 _LONG_AGO = timedelta(days=400)
-_STOPS = (PermitDenied, ZohoThrottled, TokenUnavailable)
-# a list that fails for so long is told of, and what is not fetched in that time is told as it is
-_LIST_PATIENCE, _FETCH_PATIENCE = timedelta(hours=2), timedelta(hours=6)
-
-
-class Waker(Protocol):
-    """Starts the drain now, or leaves it to its schedule."""
-
-    def wake(self) -> None:
-        """Start it."""
+# a list that fails for so long is told of
+_LIST_PATIENCE = timedelta(hours=2)
 
 
 class Verify:
@@ -58,14 +56,16 @@ class Verify:
         fetcher: Fetcher,
         waker: Waker,
         alert: Alert,
+        images: ImageProof,
         clock: Callable[[], datetime | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._database = database
         self._mirror = mirror
         self._fetcher = fetcher
-        self._waker = waker
+        self._confirmation = Confirmation(settings, database=database, fetcher=fetcher, waker=waker)
         self._alert = alert
+        self._images = images
         self._clock = clock
         self._lists = ListReader(settings, database=database, client=client)
         self._counted = 0
@@ -87,7 +87,7 @@ class Verify:
                 self._counted = self._fetcher.calls
                 try:
                     self._go_on(run, held, current, remaining_s)
-                except _STOPS as exc:
+                except STOPS as exc:
                     _log.info("verification waits", extra={"reason": exc.reason, "detail": str(exc)})
                 except TdsError as exc:
                     if not isinstance(exc, DatabaseUnavailable):
@@ -124,12 +124,14 @@ class Verify:
                 case "oldest":
                     following = self._watch_oldest(run)
                 case "confirm" if run.heal:
-                    following = self._await_healing(run, current)
+                    following = self._confirmation.await_healing(run)
                 case "confirm":
-                    following = self._ask(run, current, remaining_s)
+                    following = self._confirmation.ask(run, remaining_s)
+                case "images":
+                    following = self._images.step(run, for_s=remaining_s())
                 case "report":
                     following = None
-                    self._report()
+                    self._report(run)
             self._count_calls(run)
 
     # -- lists
@@ -159,7 +161,7 @@ class Verify:
             )
         except TdsError as exc:
             is_lasting = not isinstance(exc, RetriableError) or cursor.now - run.phase_at > _LIST_PATIENCE
-            if isinstance(exc, (*_STOPS, DatabaseUnavailable)) or not is_lasting:
+            if isinstance(exc, (*STOPS, DatabaseUnavailable)) or not is_lasting:
                 raise
             _log.error("list not verified", extra={"scan": scan, "reason": exc.reason, "detail": str(exc)})
             failed = {**run.place.get("failed", {}), scan: f"{exc.reason}: {exc}"}
@@ -174,6 +176,8 @@ class Verify:
                 at = page.observed_at
                 comparison.compare(self._database, run.run_id, spec, candidates, at=at, margin_s=margin_s)
             if run.heal:
+                wrong = drift.suspected(self._database, run.run_id, spec, [one.id for one in candidates])
+                candidates = [one.forced() if one.id in wrong else one for one in candidates]
                 results = self._mirror.apply(spec, candidates, priority=Priority.VERIFICATION)
                 current.add(spec.name, count(results))
 
@@ -204,13 +208,15 @@ class Verify:
         is_last = len(rows) < _BATCH
         following = next(iter(run.entities[run.entities.index(name) + 1 :]), None) if is_last else name
         place = {key: value for key, value in run.place.items() if key not in ("entity", "after", "tally")}
-        place["tally"] = tally.figures
         if following is not None:
             place |= {"entity": following, "after": "" if is_last else rows[-1].id}
         with self._database.transaction() as connection:
             drift.record_local(connection, run.run_id, spec, found)
+            if is_last:
+                _note_strays(connection, run, spec, tally)
             if is_last and run.heal:
                 stored.request_forgotten(connection, spec)
+            place["tally"] = tally.figures
             phase = None if following is not None else "oldest"
             return verifications.move(connection, run, place=place, phase=phase)  # type: ignore[arg-type]
 
@@ -225,62 +231,22 @@ class Verify:
                 drift.watch(connection, run.run_id, entity(name), ids)
             return verifications.move(connection, run, place=run.place, phase="confirm")
 
-    # -- confirmation
+    # -- its end
 
-    def _await_healing(self, run: Verification, current: Run) -> Verification | None:
-        """Have everything open fetched, then wait for it; None while something is still to be fetched."""
-        if "requested_calls" not in run.place:
-            return self._request(run)
-        for name in drift.open_entities(self._database, run.run_id):
+    def _report(self, run: Verification) -> None:
+        """End the run, unless a deletion that it found may still be announced: then the next tick does."""
+        if excuses.may_come(self._database, run.run_id, within_s=self._settings.announced_within_s):
+            return
+        for name in run.entities:
             with self._database.transaction() as connection:
                 margin_s = self._settings.verification_margin_s
-                drift.settle(connection, run.run_id, entity(name), margin_s=margin_s)
-        if not drift.open_entities(self._database, run.run_id):
-            return self._move(run, phase="report")
-        if runs.cursor(self._database, next(iter(scans()))).now - run.phase_at > _FETCH_PATIENCE:
-            with self._database.transaction() as connection:
-                drift.leave(connection, run.run_id, "not fetched in time")
-                return verifications.move(connection, run, place=run.place, phase="report")
-        self._waker.wake()
-        return None
-
-    def _request(self, run: Verification) -> Verification | None:
-        with self._database.transaction() as connection:
-            specs = [entity(name) for name in run.entities]
-            calls = sum(ceil(drift.request(connection, run.run_id, spec) / spec.fetched_together) for spec in specs)
-            moved = verifications.move(connection, run, place={**run.place, "requested_calls": calls})
-        if calls:
-            self._waker.wake()
-        return moved
-
-    def _ask(self, run: Verification, current: Run, remaining_s: Callable[[], float]) -> Verification | None:
-        """Fetch some suspicions and judge them without writing to the mirror; beyond a bound they stay suspicions."""
-        asked = run.place.get("asked", 0)
-        name, ids = next(iter(drift.open_ids(self._database, run.run_id).items()), ("", []))
-        if not ids or asked >= self._settings.verification_fetches:
-            with self._database.transaction() as connection:
-                drift.leave(connection, run.run_id, "not to be healed" if not ids else "not fetched: too many")
-                return verifications.move(connection, run, place=run.place, phase="report")
-        spec = entity(name)
-        part = ids[: spec.fetched_together]
-        fetches = self._fetcher.fetch(spec, part, Priority.VERIFICATION, remaining_s)
-        for fetch in fetches:
-            if isinstance(fetch.error, (*_STOPS, DatabaseUnavailable)):
-                raise fetch.error
-        with self._database.transaction() as connection:
-            shown = {one.id: _shown(one) for one in fetches if one.error is None}
-            drift.judge(connection, run.run_id, spec, shown, margin_s=self._settings.verification_margin_s)
-            for fetch in fetches:
-                if fetch.error is not None:
-                    drift.leave(connection, run.run_id, f"{fetch.error.reason}: {fetch.error}", ids=[fetch.id])
-            return verifications.move(connection, run, place={**run.place, "asked": asked + len(part)})
-
-    def _report(self) -> None:
-        run = verifications.current(self._database)  # with the calls of its last step
-        if run is not None:
-            made = report.make(self._settings, self._database, run)
+                excuses.announced(connection, run.run_id, entity(name), margin_s=margin_s)
+                excuses.correct(connection, run.run_id, entity(name))
+        counted = verifications.current(self._database)  # with the calls of its last step
+        if counted is not None:
+            made = report.make(self._settings, self._database, counted)
             self._alert.tell(made)  # before the run is closed: told twice is better than not at all
-            verifications.close(self._database, run, made)
+            verifications.close(self._database, counted, made)
 
     def _count_calls(self, run: Verification) -> None:
         calls, self._counted = self._fetcher.calls - self._counted, self._fetcher.calls
@@ -292,6 +258,15 @@ class Verify:
             return verifications.move(connection, run, **({"place": run.place} | where))
 
 
+def _note_strays(connection: Connection, run: Verification, spec: EntitySpec, tally: Tally) -> None:
+    """Count the child rows without a parent on the mirror's side, and take them away if the run heals."""
+    for table in spec.children:
+        while found := strays.note(connection, run.run_id, spec, table, remove=run.heal):
+            tally.add_strays(table, found)
+            if not run.heal or len(found) < strays.LIMIT:
+                break
+
+
 def _listed(walked: runs.Cursor, verified: runs.Cursor) -> Listed:
     """A list as the choice of tonight's takes it: its turn goes by its last verification, not by its last walk."""
     never = walked.walked_at and walked.walked_at - _LONG_AGO
@@ -301,13 +276,3 @@ def _listed(walked: runs.Cursor, verified: runs.Cursor) -> Listed:
         walked_at=(verified.walked_at or never) if walked.walked_at else None,
         is_under_way=verified.walk_page is not None,
     )
-
-
-def _shown(fetch: Fetch) -> dict[str, Any] | None:
-    """What Zoho says of a record by itself: its columns as JSON, None if it is gone or of another entity."""
-    if fetch.candidate is None or not fetch.candidate.columns:
-        return None
-    version = fetch.candidate.observation.version
-    columns = {name: recompute.plain(value) for name, value in fetch.candidate.columns.items()}
-    comparable = fetch.candidate.observation.comparable and version is not None
-    return columns | ({"last_modified_time": version.isoformat()} if comparable and version else {})

@@ -22,7 +22,10 @@ from tds_core.sync.drain import Drain
 from tds_core.sync.fetch import Fetcher
 from tds_core.sync.health import Health
 from tds_core.sync.housekeeping import Housekeeping, steps
+from tds_core.sync.image_check import ImageCheck
 from tds_core.sync.image_feed import ImageFeed
+from tds_core.sync.image_proof import ImageProof
+from tds_core.sync.image_store import ImageStore
 from tds_core.sync.poll import Poll
 from tds_core.sync.publish import EventBridge, Publisher
 from tds_core.sync.queue import DrainWaker
@@ -135,14 +138,17 @@ def verify(settings: Settings, *, gauge: Callable[[str, float], None]) -> Verify
     """Verification, which calls Zoho for lists, and for suspicions that it may not heal."""
     connected, zoho = database(settings), client(settings)
     guard = DeletionGuard(settings, database=connected, client=zoho)
+    waker = DrainWaker(settings)
+    check = ImageCheck(settings, database=connected, bucket=ImageStore(settings))
     return Verify(
         settings,
         database=connected,
         mirror=mirror(settings, connected),
         client=zoho,
         fetcher=Fetcher(zoho, guard),
-        waker=DrainWaker(settings),
+        waker=waker,
         alert=Alert(settings, publish=publisher(), gauge=gauge),
+        images=ImageProof(connected, check=check, waker=waker),
     )
 
 

@@ -1,25 +1,18 @@
-"""The only way to Zoho: every call has a permit, the shared token, a deadline, and an answer that was checked."""
+"""The only way to Zoho: what may be asked of it, and answers that were checked."""
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
-from tds_core.entities.spec import ROWS_PER_PAGE, EntitySpec, Product
+from tds_core.entities.spec import ROWS_PER_PAGE, EntitySpec
 from tds_core.errors import (
-    DatabaseUnavailable,
-    DocumentNotFound,
     InvalidDocument,
     InvalidId,
-    InvalidImage,
     OrganizationRejected,
-    ZohoRejected,
-    ZohoThrottled,
     ZohoUnavailable,
 )
 from tds_core.ids import parse_id
@@ -27,18 +20,13 @@ from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.zoho import answers, transport
-from tds_core.zoho.auth import AccessToken, Tokens, ZohoCredentials
-from tds_core.zoho.budget import Budget, Executor, Permit, Quota
-from tds_core.zoho.circuit_breaker import outcome_of
+from tds_core.zoho.auth import Tokens, ZohoCredentials
+from tds_core.zoho.budget import Budget, Executor, Permit
+from tds_core.zoho.caller import VERSIONS as VERSIONS
+from tds_core.zoho.caller import Call, Caller
 from tds_core.zoho.organization import Organization, remember
 from tds_core.zoho.retry import RetryPolicy
-from tds_core.zoho.transport import Answer, AnswerTooLarge
-
-VERSIONS: Mapping[Product, str] = {"books": "v3", "inventory": "v1"}
-BODY_LIMIT_BYTES = 32 * 1024 * 1024
-T = TypeVar("T")
-Read = Callable[[JsonObject, Permit, datetime], T]
-ReadAnswer = Callable[[Answer, Permit], T]
+from tds_core.zoho.transport import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +60,6 @@ class FetchedImage:
     observed_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    product: Product
-    path: str
-    parameters: Mapping[str, str]
-    endpoint: str
-    priority: Priority
-    permit_wait_s: float
-    file_limit_bytes: int | None = None  # for what is answered with a file instead of JSON
-
-    @property
-    def request(self) -> str:
-        """Tells this request from others for the circuit breaker; organisation and token are not in it."""
-        return f"{self.product}{self.path}?{'&'.join(f'{k}={v}' for k, v in sorted(self.parameters.items()))}"[:300]
-
-
 class UnifiedZohoClient:
     """Zoho Books and Zoho Inventory; thread-safe, and no transaction is open during a call.
 
@@ -110,17 +82,20 @@ class UnifiedZohoClient:
         self._settings = settings
         self._database = database
         self._http = http or transport.client(connections=settings.in_flight_limit + 2)
-        self._retry = retry or RetryPolicy()
-        self._clock = clock
-        self._budget = Budget(settings, database, clock=clock, sleep=sleep)
         self._tokens = Tokens(settings, database, credentials, self._http, clock=clock, sleep=sleep)
-        self._lock = threading.Lock()
-        self._calls = 0
+        self._caller = Caller(
+            settings,
+            self._http,
+            budget=Budget(settings, database, clock=clock, sleep=sleep),
+            tokens=self._tokens,
+            retry=retry or RetryPolicy(),
+            clock=clock,
+        )
 
     @property
     def calls(self) -> int:
         """How many calls this client has made, retries included; tokens are not counted."""
-        return self._calls
+        return self._caller.calls
 
     def list_page(
         self,
@@ -149,7 +124,10 @@ class UnifiedZohoClient:
                 sort_column=context.get("sort_column"),
             )
 
-        return self._run(_call(spec.product, spec.path, asked, priority, permit_wait_s), read)
+        call = Call(
+            product=spec.product, path=spec.path, parameters=asked, priority=priority, permit_wait_s=permit_wait_s
+        )
+        return self._caller.ask(call, read)
 
     def document(self, spec: EntitySpec, id: str, *, priority: Priority, permit_wait_s: float = 0.0) -> Fetched:
         """The full document of one record.
@@ -157,7 +135,6 @@ class UnifiedZohoClient:
         Raises DocumentNotFound for code 1002, InvalidDocument when another record came back, InvalidId.
         """
         id = parse_id(id)
-        path = f"{spec.path}/{id}"
 
         def read(document: JsonObject, permit: Permit, served_at: datetime) -> Fetched:
             record = document.get(spec.detail_key)
@@ -167,8 +144,14 @@ class UnifiedZohoClient:
                 raise InvalidDocument(f"asked {spec.path} for one record, another came back")
             return Fetched(document=record, observed_at=permit.taken_at)
 
-        call = _call(spec.product, path, {}, priority, permit_wait_s, endpoint=f"{spec.path}/{{id}}")
-        return self._run(call, read)
+        call = Call(
+            product=spec.product,
+            path=f"{spec.path}/{id}",
+            pattern=f"{spec.path}/{{id}}",
+            priority=priority,
+            permit_wait_s=permit_wait_s,
+        )
+        return self._caller.ask(call, read)
 
     def documents(
         self, spec: EntitySpec, ids: Iterable[str], *, priority: Priority, permit_wait_s: float = 0.0
@@ -192,7 +175,10 @@ class UnifiedZohoClient:
             return [Fetched(document=record, observed_at=permit.taken_at) for record in found.values()]
 
         asked = {bulk.ids_parameter: ",".join(wanted)}
-        return self._run(_call(spec.product, bulk.path, asked, priority, permit_wait_s), read)
+        call = Call(
+            product=spec.product, path=bulk.path, parameters=asked, priority=priority, permit_wait_s=permit_wait_s
+        )
+        return self._caller.ask(call, read)
 
     def image(self, item_id: str, *, limit_bytes: int, priority: Priority, permit_wait_s: float = 0.0) -> FetchedImage:
         """The image of one item, at most `limit_bytes` of it.
@@ -204,16 +190,15 @@ class UnifiedZohoClient:
             body = answers.read_file(answer, pause_s=self._settings.breaker_open_s)
             return FetchedImage(body=body, observed_at=permit.taken_at)
 
-        call = _Call(
+        call = Call(
             product="inventory",
             path=f"/items/{parse_id(item_id)}/image",
-            parameters={},
-            endpoint="/items/{id}/image",
+            pattern="/items/{id}/image",
             priority=priority,
             permit_wait_s=permit_wait_s,
             file_limit_bytes=limit_bytes,
         )
-        return self._send(call, read)
+        return self._caller.send(call, read)
 
     def organization(self, priority: Priority = Priority.MANUAL, *, permit_wait_s: float = 0.0) -> Organization:
         """The configured organisation, kept for everybody: its time zone says when Zoho's day ends.
@@ -231,8 +216,8 @@ class UnifiedZohoClient:
                 raise OrganizationRejected(f"the configured organization id {wanted} is none of the token's: {known}")
             return Organization.parse(seen[wanted], observed_at=permit.taken_at)
 
-        call = _call("books", "/organizations", {}, priority, permit_wait_s)
-        organization = self._run(call, read)
+        call = Call(product="books", path="/organizations", priority=priority, permit_wait_s=permit_wait_s)
+        organization = self._caller.ask(call, read)
         remember(self._database, organization)
         return organization
 
@@ -243,102 +228,6 @@ class UnifiedZohoClient:
     def close(self) -> None:
         """Close the connections to Zoho."""
         self._http.close()
-
-    def _run(self, call: _Call, read: Read[T]) -> T:
-        """Make a call that is answered with JSON."""
-
-        def read_json(answer: Answer, permit: Permit) -> T:
-            document = answers.read(answer, pause_s=self._settings.breaker_open_s)
-            return read(document, permit, answers.served_at(answer.headers, otherwise=permit.taken_at))
-
-        return self._send(call, read_json)
-
-    def _send(self, call: _Call, read: ReadAnswer[T]) -> T:
-        patience = self._clock() + call.permit_wait_s
-        ends: list[float] = []
-
-        def time_left_s() -> float:
-            return (ends[0] if ends else patience + self._settings.call_deadline_s) - self._clock()
-
-        def attempt() -> T:
-            token = self._tokens.current()
-            while True:
-                permit = self._budget.take(call.product, call.priority, until=patience)
-                if not ends:
-                    ends.append(self._clock() + self._settings.call_deadline_s)
-                try:
-                    return self._use(permit, token, call, read, time_left_s())
-                except answers.Unauthorized:
-                    token = self._tokens.replace(token, endpoint=f"{call.product}{call.endpoint}")
-
-        return self._retry.run(attempt, time_left_s=time_left_s)
-
-    def _use(self, permit: Permit, token: AccessToken, call: _Call, read: ReadAnswer[T], time_left_s: float) -> T:
-        """Make the call, and end its permit whatever happens."""
-        quota: Quota | None = None
-        error: BaseException | None = None
-        with self._lock:
-            self._calls += 1
-        try:
-            answer = transport.send(
-                self._http,
-                self._request(call, token),
-                time_left_s=max(time_left_s, 0.001),
-                connect_s=max(self._budget.usable_s(permit), 0.001),
-                body_limit_bytes=call.file_limit_bytes or BODY_LIMIT_BYTES,
-            )
-            quota = Quota.parse(answer.headers)
-            return read(answer, permit)
-        except AnswerTooLarge as large:
-            # a list too large may be whole next time, a picture stays what it is
-            error = InvalidImage(str(large)) if call.file_limit_bytes else large
-            raise error from None
-        except ZohoRejected as rejected:
-            error = rejected
-            if rejected.code == answers.NOT_FOUND_CODE and "{id}" in call.endpoint:
-                raise DocumentNotFound(observed_at=permit.taken_at) from None
-            raise
-        except BaseException as exc:
-            error = exc
-            raise
-        finally:
-            self._end(permit, call, quota, error)
-
-    def _end(self, permit: Permit, call: _Call, quota: Quota | None, error: BaseException | None) -> None:
-        throttled = error if isinstance(error, ZohoThrottled) else None
-        # without a database the slot runs out by itself; the answer is worth more than its bookkeeping
-        with suppress(DatabaseUnavailable):
-            self._budget.end(permit, outcome=outcome_of(error), request=call.request, quota=quota, throttled=throttled)
-
-    def _request(self, call: _Call, token: AccessToken) -> httpx.Request:
-        url = f"{self._settings.zoho_api_url.rstrip('/')}/{call.product}/{VERSIONS[call.product]}{call.path}"
-        accept = "image/*" if call.file_limit_bytes else "application/json"
-        organization = {} if call.path == "/organizations" else {"organization_id": self._settings.zoho_organization_id}
-        return self._http.build_request(
-            "GET",
-            url,
-            params={**call.parameters, **organization},
-            headers={"Authorization": f"Zoho-oauthtoken {token.value}", "Accept": accept},
-        )
-
-
-def _call(
-    product: Product,
-    path: str,
-    parameters: Mapping[str, str],
-    priority: Priority,
-    permit_wait_s: float,
-    *,
-    endpoint: str = "",
-) -> _Call:
-    return _Call(
-        product=product,
-        path=path,
-        parameters=parameters,
-        endpoint=endpoint or path,
-        priority=priority,
-        permit_wait_s=permit_wait_s,
-    )
 
 
 def _page_context(document: JsonObject, spec: EntitySpec, *, page: int) -> JsonObject:
