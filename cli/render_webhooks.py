@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cli import webhooks
 from cli.render import table
+from cli.times import bare
 from cli.webhooks import Heard, Rule
 
 _GOOD, _BAD, _FAINT = "green", "bold red", "dim"
@@ -25,10 +26,10 @@ def setup(plan: Mapping[str, Any], rules: Sequence[Rule]) -> Group:
 
 def heard(state: Heard) -> Table:
     """Each address with what arrived there."""
-    made = table("webhook", "arrived", "first at (UTC)", numbers=("arrived",))
+    made = table("webhook", "arrived", f"first at ({state.time_zone})", numbers=("arrived",))
     for ear in state.ears:
         style = _GOOD if ear.count else "" if ear.is_wanted else _FAINT
-        made.add_row(Text(ear.address, style=style), f"{ear.count:,}", _clock(ear.first_at) if ear.first_at else "-")
+        made.add_row(Text(ear.address, style=style), f"{ear.count:,}", bare(ear.first_at, state.time_zone) or "-")
     if state.missing:
         made.caption = f"waiting for {', '.join(state.missing)}"
     return made
@@ -85,7 +86,3 @@ def _load(load: Mapping[str, Any]) -> Text:
     changes = f"{load['busiest']:,} changes on the busiest day ({load['busiest_day']}), {load['mean']:,} on average"
     enough = ("that suffices", _GOOD) if load["suffices"] else ("too few: what Zoho drops is found by polls", _BAD)
     return Text.assemble(f"{changes}: ", enough)
-
-
-def _clock(moment: str) -> str:
-    return moment.partition("T")[2][:8]

@@ -7,10 +7,11 @@ https://www.zoho.com/books/kb/automation/cases-where-workflow-is-not-executed.ht
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cli.failure import CommandFailed
+from cli.times import moment
 from tds_core.entities import REGISTRY
 from tds_core.zoho.routes import EVENTS, ROUTES
 
@@ -122,6 +123,7 @@ class Heard:
 
     ears: tuple[Ear, ...]
     missing: tuple[str, ...]
+    time_zone: str = "UTC"
 
     @property
     def is_over(self) -> bool:
@@ -153,7 +155,8 @@ def listen(
     began = ask("webhooks", {})["now"]
     started_s = clock()
     while True:
-        heard = _heard(names, ask("webhooks", {"since": began})["heard"])
+        told = ask("webhooks", {"since": began})
+        heard = replace(_heard(names, told["heard"]), time_zone=told["time_zone"])
         yield heard
         if not heard.missing or clock() - started_s >= timeout_s:
             return
@@ -190,7 +193,7 @@ def advice(
         for entity in ROUTES[name.partition("/")[0]].entities
         if silence.get(entity, {}).get("last_webhook_at")
     }
-    said += [f"the last webhook for {name} came at {moment}" for name, moment in last.items()]
+    said += [f"the last webhook for {name} came at {moment(at, heard.time_zone)}" for name, at in last.items()]
     return said
 
 

@@ -131,8 +131,8 @@ def columns_of(name: str, source: dict[str, Any]) -> dict[str, Any]:
 
 
 def child_of(name: str) -> ChildTable:
-    (child,) = entity(name).children
-    return child
+    """The first of its child tables."""
+    return entity(name).children[0]
 
 
 def child_rows(name: str, source: dict[str, Any]) -> list[dict[str, Any]]:
@@ -475,6 +475,16 @@ def test_credit_note_has_a_row_for_each_application_and_each_refund() -> None:
     refunds = rows_of("credit_note_refunds", document)
     assert [(row["refund_mode"], row["amount_fcy"]) for row in refunds] == [("cash", 15), ("زين كاش", 10)]
     assert columns_of("credit_notes", document)["refund_mode"] == "cash, زين كاش"
+
+
+def test_payment_has_a_row_for_each_refund() -> None:
+    [refund] = rows_of("payment_refunds", document_of(entity("payments")))
+    assert (refund["refund_mode"], refund["amount_fcy"], refund["reference_number"]) == (
+        "زين كاش",
+        Decimal("12.5"),
+        "ZC-4409",
+    )
+    assert rows_of("payment_refunds", {"payment_refunds": []}) == []
 
 
 def test_one_invoice_may_be_credited_twice_by_one_credit_note() -> None:
