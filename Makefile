@@ -44,7 +44,7 @@ setup: $(READY) $(EMULATOR_READY) ## install everything into .venv and .venv-emu
 demo: setup ## a company arrives in PostgreSQL through the deployed template, then signed webhooks change it
 	@SETUP_SECONDS=$$(( $$(cat $(VENV)/.seconds) + $$(cat $(EMULATOR)/.seconds) )) $(BIN)/python -m cli.demo
 
-test: setup ## unit, contract, integration, browser and stack tests, in two workers
+test: setup ## unit, contract, integration, browser and stack tests, in WORKERS=3 processes
 	$(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 chaos: setup ## a random run of faults that SEED=n repeats; MINUTES=m of storm

@@ -15,6 +15,7 @@ from cli.console import Console, ConsoleError
 from cli.failure import CommandFailed, ExitCode
 from cli.local.emulator import CREDENTIALS
 from cli.local.state import StackState, StateDirectory
+from tds_core.errors import is_wrong_usage
 
 # a function may run for its whole timeout before it answers, and asking twice would do the work twice
 _PATIENCE = Config(connect_timeout=5, read_timeout=310, retries={"total_max_attempts": 1, "mode": "standard"})
@@ -76,7 +77,8 @@ class Deployment:
         try:
             return self._console.invoke(command, arguments)
         except ConsoleError as exc:
-            raise CommandFailed(f"{exc.reason}: {exc}", ExitCode.NOT_OK) from exc
+            code = ExitCode.WRONG_USAGE if is_wrong_usage(exc.reason) else ExitCode.NOT_OK
+            raise CommandFailed(f"{exc.reason}: {exc}", code) from exc
         except (BotoCoreError, ClientError) as exc:
             raise self._unreachable(exc) from exc
 

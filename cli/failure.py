@@ -4,11 +4,13 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What scripts read."""
+    """What scripts read: good, not good, and that nothing was done because of how it was asked or whom."""
 
     OK = 0
     NOT_OK = 1
+    WRONG_USAGE = 2
     UNREACHABLE = 2
+    INTERRUPTED = 130
 
 
 class CommandFailed(Exception):

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli.commands import deletions, dlq, images, simulate, webhook
+from cli.commands import budget, deletions, dlq, images, simulate, webhook
 from cli.commands.backfill import backfill
 from cli.commands.doctor import doctor
 from cli.commands.down import down
@@ -31,11 +31,9 @@ for command in (up, down, info, backfill, poll, verify, status, plan, doctor, tr
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})(
     simulator
 )
+app.add_typer(budget.app, name="budget")
 app.add_typer(deletions.app, name="deletions")
 app.add_typer(images.app, name="images")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(webhook.app, name="webhook")
 app.add_typer(simulate.app, name="simulate")
-
-if __name__ == "__main__":
-    app()

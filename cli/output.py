@@ -45,6 +45,8 @@ def command(run: Callable[P, ExitCode | None]) -> Callable[P, None]:
         except CommandFailed as exc:
             typer.secho(f"error: {exc}", fg="red", err=True)
             code = exc.code
+        except KeyboardInterrupt:
+            code = ExitCode.INTERRUPTED
         raise typer.Exit(code or ExitCode.OK)
 
     return ended

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cli.times import moment
+
 _WINDOW_S = 15.0
 _MODES = ("walk", "drain")
 IMAGES = "product_images"
@@ -136,7 +138,7 @@ class Meter:
                 for name, part in figures.items()
             ),
             working=frozenset(status["working"]),
-            waits=waits(status["zoho"]),
+            waits=waits(status["zoho"], zone=status["time_zone"]),
         )
 
     def _rate(self, entity: str) -> float:
@@ -146,20 +148,15 @@ class Meter:
         return max(last[entity] - first.get(entity, 0), 0) / (last_s - first_s)
 
 
-def waits(zoho: Mapping[str, Any]) -> tuple[str, ...]:
+def waits(zoho: Mapping[str, Any], *, zone: str) -> tuple[str, ...]:
     """What a history waits for by itself, in words."""
     used_up = "today's calls for the history are used up, it goes on by itself at"
     found = [
-        f"{day['product']}: {used_up} {clock_time(day['resets_at'])}" for day in zoho["days"] if day["ends_history"]
+        f"{day['product']}: {used_up} {moment(day['resets_at'], zone)}" for day in zoho["days"] if day["ends_history"]
     ]
     if zoho["circuit"] == "open":
         found.append("Zoho does not answer: the circuit is open, and is probed by itself")
     return tuple(found)
-
-
-def clock_time(moment: str) -> str:
-    """A moment that the console gave as text, in this machine's zone: Tue 00:00."""
-    return f"{datetime.fromisoformat(moment).astimezone():%a %H:%M}"
 
 
 def _images(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,9 +167,9 @@ def _images(status: Mapping[str, Any]) -> dict[str, Any]:
     return {IMAGES: {"erp": expected, "details_pending": expected - stored}}
 
 
-def age_s(moment: str | None, *, now: datetime) -> float | None:
+def age_s(text: str | None, *, now: datetime) -> float | None:
     """Seconds since a moment that the console gave as text."""
-    return (now - datetime.fromisoformat(moment)).total_seconds() if moment else None
+    return (now - datetime.fromisoformat(text)).total_seconds() if text else None
 
 
 def duration(seconds: float | None) -> str:

@@ -10,8 +10,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli.progress import ListProgress, Snapshot, age_s, clock_time, duration
+from cli.progress import ListProgress, Snapshot, age_s, duration
 from cli.reckoning import Account
+from cli.times import moment
 
 _BAR_WIDTH = 24
 _GOOD, _BAD, _FAINT = "green", "bold red", "dim"
@@ -42,15 +43,15 @@ def amounts(totals: Mapping[str, Mapping[str, str]]) -> str:
 
 def status(figures: Mapping[str, Any], *, dead_letters: Mapping[str, int], now: datetime | None = None) -> Group:
     """The console's status for people; `dead_letters` counts the messages of each queue that holds any."""
-    moment = now or datetime.now(UTC)
+    now = now or datetime.now(UTC)
     return Group(
         _verdict(figures["verdict"]),
         Text(),
-        _entities(figures, now=moment),
+        _entities(figures, now=now),
         Text(),
-        _machinery(figures, dead_letters, now=moment),
+        _machinery(figures, dead_letters, now=now),
         Text(),
-        _runs(figures, now=moment),
+        _runs(figures, now=now),
     )
 
 
@@ -72,16 +73,17 @@ def progress(snapshot: Snapshot) -> Table:
 
 
 def progress_line(snapshot: Snapshot) -> str:
-    """The same in one line, where there is no terminal."""
-    lists = [f"{part.scan} {part.rows:,} rows{'' if part.is_pending else ' (whole)'}" for part in snapshot.lists]
-    details = [
-        f"{part.entity} {part.total - part.pending:,}/{part.total:,}"
-        + (f" {part.per_second:.0f}/s, {duration(part.eta_s)} left" if part.open and part.per_second else "")
-        for part in snapshot.details
-        if part.total
-    ]
+    """The same in one short line, where there is no terminal."""
+    whole = sum(not part.is_pending for part in snapshot.lists)
+    total, pending, waiting = (
+        sum(getattr(part, name) for part in snapshot.details) for name in ("total", "pending", "open")
+    )
+    rate = sum(part.per_second for part in snapshot.details)
+    pace = f", {rate:.0f}/s, {duration(waiting / rate)} left" if waiting and rate else ""
+    parked = f", {sum(snapshot.parked.values()):,} parked" if snapshot.parked else ""
     waits = "" if snapshot.is_over else "".join(f" | {text}" for text in snapshot.waits)
-    return f"lists: {', '.join(lists) or '-'} | details: {', '.join(details) or '-'}{waits}"
+    lists = f"{whole} of {len(snapshot.lists)} lists whole, {sum(part.rows for part in snapshot.lists):,} rows"
+    return f"{lists} | {total - pending:,} of {total:,} documents{pace}{parked}{waits}"
 
 
 def latency(webhooks: Mapping[str, Any]) -> str:
@@ -130,13 +132,13 @@ def _machinery(figures: Mapping[str, Any], dead_letters: Mapping[str, int], *, n
     made.add_row("days in a row", _in_a_row(figures, now=now))
     made.add_row("events", _outbox(figures["outbox"]))
     made.add_row("at work", ", ".join(figures["working"]) or "nobody")
-    made.add_row("calls left", "\n".join(_day(day) for day in zoho["days"]) or "not known yet")
+    made.add_row("calls left", "\n".join(_day(day, figures["time_zone"]) for day in zoho["days"]) or "not known yet")
     made.add_row(
         "this minute",
         f"{zoho['minute_used']} of {zoho['minute_limit']}, in flight {zoho['in_flight']} of {zoho['in_flight_limit']}",
     )
-    made.add_row("circuit", _circuit(zoho, now=now))
-    made.add_row("token", _token(zoho))
+    made.add_row("circuit", circuit(zoho, now=now))
+    made.add_row("token", token(zoho))
     return made
 
 
@@ -182,9 +184,9 @@ def _organization(figures: Mapping[str, Any] | None, *, now: datetime) -> Text:
     return Text(f"checked {checked}").append(f", {error}" if error else "", style=_BAD)
 
 
-def _day(day: Mapping[str, Any]) -> str:
+def _day(day: Mapping[str, Any], zone: str) -> str:
     closed = ", closed" if day["is_closed"] else ""
-    history = f", none of them for the history until {clock_time(day['resets_at'])}" if day["ends_history"] else ""
+    history = f", none of them for the history until {moment(day['resets_at'], zone)}" if day["ends_history"] else ""
     return f"{day['product']}: {day['remaining']:,} of {day['limit']:,} today{closed}{history}"
 
 
@@ -212,7 +214,7 @@ def _in_a_row(figures: Mapping[str, Any], *, now: datetime) -> Text:
     return shown
 
 
-def _circuit(zoho: Mapping[str, Any], *, now: datetime) -> Text:
+def circuit(zoho: Mapping[str, Any], *, now: datetime) -> Text:
     """The state, since when, and when Zoho is asked next."""
     if zoho["circuit"] == "closed":
         return Text("closed", style=_GOOD)
@@ -224,7 +226,8 @@ def _circuit(zoho: Mapping[str, Any], *, now: datetime) -> Text:
     return Text(f"{zoho['circuit']} for {lasts}, {zoho['circuit_failures']} failures, {probe}", style=_BAD)
 
 
-def _token(zoho: Mapping[str, Any]) -> Text:
+def token(zoho: Mapping[str, Any]) -> Text:
+    """How long the token holds, and why there is none."""
     shown = Text(f"valid for {duration(zoho['token_expires_in_s'] or 0)}, {zoho['token_mints']} minted in 10 min")
     if zoho["token_expires_in_s"] is None:
         shown = Text("none yet")
@@ -241,8 +244,8 @@ def _took(run: Mapping[str, Any], *, now: datetime) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
 
 
-def _ago(moment: str | None, *, now: datetime) -> str:
-    age = age_s(moment, now=now)
+def _ago(text: str | None, *, now: datetime) -> str:
+    age = age_s(text, now=now)
     return "never" if age is None else f"{duration(max(age, 0))} ago"
 
 

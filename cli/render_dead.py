@@ -8,15 +8,16 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.render import table
+from cli.times import bare, moment
 
 _GOOD, _BAD = "green", "bold red"
 
 
-def listing(things: Sequence[Mapping[str, Any]]) -> RenderableType:
-    """One line each; an id is copied, so it is never cut."""
+def listing(things: Sequence[Mapping[str, Any]], *, zone: str) -> RenderableType:
+    """One line each, times in `zone`; an id is copied, so it is never cut."""
     if not things:
         return Text("nothing is dead", style=_GOOD)
-    made = table("id", "entity", "ids", "first seen", "redrives", "reason", numbers=("redrives",))
+    made = table("id", "entity", "ids", f"first seen ({zone})", "redrives", "reason", numbers=("redrives",))
     made.columns[0].no_wrap = made.columns[3].no_wrap = True
     made.columns[0].min_width = max(len(thing["id"]) for thing in things)
     for thing in things:
@@ -24,7 +25,7 @@ def listing(things: Sequence[Mapping[str, Any]]) -> RenderableType:
             thing["id"],
             thing["entity"] or "-",
             Text(", ".join(thing["ids"]) or "-"),
-            thing["first_seen"][:19],
+            bare(thing["first_seen"], zone),
             str(thing["redrives"]),
             Text(thing["reason"]),
         )
@@ -49,7 +50,7 @@ def thing(shown: Mapping[str, Any]) -> Group:
     """Everything about one, and what it carries."""
     made = Table.grid(padding=(0, 2))
     for name in ("id", "where", "entity", "ids", "reason", "first_seen", "redrives", "trace_id"):
-        value = shown[name]
+        value = moment(shown[name], shown["time_zone"]) if name == "first_seen" else shown[name]
         made.add_row(name, Text(", ".join(value) if isinstance(value, list) else str("-" if value is None else value)))
     payload = shown["payload"]
     if payload is None:

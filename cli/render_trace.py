@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from cli.render import table
+from cli.times import bare
 
 _GOOD, _BAD, _FAINT = "green", "bold red", "dim"
 _STYLES = {"created": _GOOD, "restored": _GOOD, "rejected": _BAD, "deleted": _BAD, "parked": _BAD, "tie": "yellow"}
@@ -29,16 +28,16 @@ def matches(told: Mapping[str, Any]) -> Table:
 
 def story(told: Mapping[str, Any]) -> Group:
     """The record's state and its entries, the oldest first."""
-    zone = ZoneInfo(told["time_zone"])
+    zone = told["time_zone"]
     made = table(told["time_zone"], "what", "by", "version", "event", "what changed", title=_title(told))
     for entry in told["story"]:
         name = entry.get("outcome") or entry["what"]
         event = f"#{entry['sequence']}" if entry.get("sequence") else ""
         made.add_row(
-            _time(entry["at"], zone),
+            bare(entry["at"], zone),
             Text(name, style=_STYLES.get(name, "")),
             _by(entry),
-            _time(entry.get("version"), zone),
+            bare(entry.get("version"), zone),
             event,
             Text("\n").join(map(Text, _details(entry, zone))),
         )
@@ -53,16 +52,16 @@ def _title(told: Mapping[str, Any]) -> str:
     return " · ".join((f"{told['entity']} {told['id']}", *names))
 
 
-def _state(record: Mapping[str, Any] | None, zone: ZoneInfo) -> str:
+def _state(record: Mapping[str, Any] | None, zone: str) -> str:
     if record is None:
         return "the mirror has no row of it"
     if record["deleted_at"]:
-        return f"deleted {_time(record['deleted_at'], zone)}"
+        return f"deleted {bare(record['deleted_at'], zone)}"
     detail = "its document was never seen"
     if record["detail_observed_at"]:
         by = record["detail_observed_by"]
-        detail = f"its document is as of {_time(record['detail_observed_at'], zone)}, by {by}"
-    return f"Zoho's version {_time(record['last_modified_time'], zone) or 'unknown'}; {detail}"
+        detail = f"its document is as of {bare(record['detail_observed_at'], zone)}, by {by}"
+    return f"Zoho's version {bare(record['last_modified_time'], zone) or 'unknown'}; {detail}"
 
 
 def _by(entry: Mapping[str, Any]) -> str:
@@ -75,7 +74,7 @@ def _by(entry: Mapping[str, Any]) -> str:
     return f"{way}, {entry['kind'].replace('_', ' ')}"
 
 
-def _details(entry: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
+def _details(entry: Mapping[str, Any], zone: str) -> Iterator[str]:
     """One line for each thing that there is to say."""
     for column, change in (entry.get("changes") or {}).items():
         yield from _change(column, change)
@@ -85,7 +84,7 @@ def _details(entry: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
                 yield f"{field or 'whole record'}: ERP {_short(sides['erp'])}, Zoho {_short(sides['zoho'])}"
         case "requested":
             held = ", being fetched" if entry["is_leased"] else ""
-            yield f"due {_time(entry['not_before'], zone)}, {entry['attempts']} attempts so far{held}"
+            yield f"due {bare(entry['not_before'], zone)}, {entry['attempts']} attempts so far{held}"
         case "tombstone":
             yield f"evidence {_short(entry['evidence'])}"
         case "unpublished":
@@ -120,7 +119,3 @@ def _short(value: Any) -> str:
         return "nothing"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-def _time(moment: str | None, zone: ZoneInfo) -> str:
-    return datetime.fromisoformat(moment).astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if moment else ""

@@ -65,6 +65,10 @@ def _sentences(made: Mapping[str, Any]) -> list[str]:
             said.append(f"{name}: {part['orphans']['count']:,} references lead to records that are not there")
         if part["nulls"]:
             said.append(f"{name}: {part['nulls']:,} rows lack a critical value")
+        said += [
+            f"{name}: {count:,} documents say something in {column} that cannot be read; it is NULL"
+            for column, count in part.get("unreadable", {}).items()
+        ]
     oldest = made["oldest_documents"]
     if oldest["documents"]:
         cycle = f"{oldest['cycle_days']} days" if oldest["cycle_days"] else "no time: no calls are left for it"
@@ -86,4 +90,19 @@ def _verdict(made: Mapping[str, Any]) -> Text:
     healed = sum(part["healed"] for part in made["entities"].values())
     if made["ok"]:
         return Text(f"equal{f', after {healed:,} records were healed' if healed else ''}", style="bold green")
-    return Text("not equal", style="bold red")
+    return Text(f"not equal: {'; '.join(_reasons(made))}", style="bold red")
+
+
+def _reasons(made: Mapping[str, Any]) -> list[str]:
+    """Why the two sides are not called equal; never nothing."""
+    parts = made["entities"]
+    remaining, pending = (sum(part[key] for part in parts.values()) for key in ("remaining", "details_pending"))
+    said = [f"the list of {name} could not be compared whole" for name, part in parts.items() if part["error"]]
+    said += [f"{remaining:,} records differ"] if remaining else []
+    said += [f"{pending:,} documents wait to be fetched"] if pending else []
+    said += [
+        f"sums of {name} differ without a record that does" for name, part in parts.items() if part.get("unexplained")
+    ]
+    if (images := made.get("images")) and not images["ok"]:
+        said.append("not all images are as they have to be")
+    return said

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cli import webhooks
 from cli.render import table
+from cli.times import bare
 from cli.webhooks import Heard, Rule
 
 _GOOD, _BAD, _FAINT = "green", "bold red", "dim"
@@ -25,10 +26,10 @@ def setup(plan: Mapping[str, Any], rules: Sequence[Rule]) -> Group:
 
 def heard(state: Heard) -> Table:
     """Each address with what arrived there."""
-    made = table("webhook", "arrived", "first at (UTC)", numbers=("arrived",))
+    made = table("webhook", "arrived", f"first at ({state.time_zone})", numbers=("arrived",))
     for ear in state.ears:
         style = _GOOD if ear.count else "" if ear.is_wanted else _FAINT
-        made.add_row(Text(ear.address, style=style), f"{ear.count:,}", _clock(ear.first_at) if ear.first_at else "-")
+        made.add_row(Text(ear.address, style=style), f"{ear.count:,}", bare(ear.first_at, state.time_zone) or "-")
     if state.missing:
         made.caption = f"waiting for {', '.join(state.missing)}"
     return made
@@ -56,6 +57,10 @@ def _entries(plan: Mapping[str, Any]) -> Table:
     made.add_row("", "in the app in which staff enter the record: the other one's rules do not fire for it")
     made.add_row("method", webhooks.METHOD)
     made.add_row("body", webhooks.BODY)
+    made.add_row(
+        "id", "behind an address that ends with =, + New Placeholder: the record's ID, since a deletion's body"
+    )
+    made.add_row("", "may not name it; without it each deletion costs a comparison of the whole list")
     made.add_row("secret", Text(plan["secret"] or "the same for all; --show-secret prints it"))
     if not plan["secret_fits"]:
         refused = f"Zoho will refuse this secret: it takes {webhooks.TAKEN}; write another into the stack's secret"
@@ -81,7 +86,3 @@ def _load(load: Mapping[str, Any]) -> Text:
     changes = f"{load['busiest']:,} changes on the busiest day ({load['busiest_day']}), {load['mean']:,} on average"
     enough = ("that suffices", _GOOD) if load["suffices"] else ("too few: what Zoho drops is found by polls", _BAD)
     return Text.assemble(f"{changes}: ", enough)
-
-
-def _clock(moment: str) -> str:
-    return moment.partition("T")[2][:8]

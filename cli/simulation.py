@@ -27,7 +27,8 @@ class Simulation:
             raise CommandFailed(f"no simulator answers at {self._http.base_url}: {type(exc).__name__}") from exc
         if answer.is_success:
             return answer.json()
-        raise CommandFailed(f"the simulator refused {method} {path}: {_error(answer)}", ExitCode.NOT_OK)
+        code = ExitCode.WRONG_USAGE if answer.status_code == httpx.codes.BAD_REQUEST else ExitCode.NOT_OK
+        raise CommandFailed(f"the simulator refused {method} {path}: {_error(answer)}", code)
 
 
 def _error(answer: httpx.Response) -> str:

@@ -7,10 +7,11 @@ https://www.zoho.com/books/kb/automation/cases-where-workflow-is-not-executed.ht
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cli.failure import CommandFailed
+from cli.times import moment
 from tds_core.entities import REGISTRY
 from tds_core.zoho.routes import EVENTS, ROUTES
 
@@ -31,7 +32,11 @@ Ask = Callable[[str, Mapping[str, Any]], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One workflow rule with its webhook; `app` is the product whose records the mirror follows for this module."""
+    """One workflow rule with its webhook; `app` is the product whose records the mirror follows for this module.
+
+    Whether a deletion's body names the record is not known, so its address ends with a `parameter` to which a
+    placeholder of Zoho's is to be added; where it is left empty, the body alone counts.
+    """
 
     module: str
     event: str
@@ -39,6 +44,7 @@ class Rule:
     zoho_event: str
     app: str
     url: str
+    parameter: str = ""
     method: str = METHOD
     body: str = BODY
 
@@ -57,11 +63,13 @@ def rules(api_url: str) -> list[Rule]:
             zoho_module=route.title,
             zoho_event=_EVENTS[event],
             app=_PRODUCTS[REGISTRY[route.entities[0]].product],
-            url=f"{api_url}/webhooks/zoho/{route.module}/{event}",
+            url=f"{api_url}/webhooks/zoho/{route.module}/{event}" + (f"?{parameter}=" if parameter else ""),
+            parameter=parameter,
         )
         for route in ROUTES.values()
         if route.title
         for event in EVENTS
+        for parameter in (route.id_key if event == "deleted" else "",)
     ]
 
 
@@ -115,6 +123,7 @@ class Heard:
 
     ears: tuple[Ear, ...]
     missing: tuple[str, ...]
+    time_zone: str = "UTC"
 
     @property
     def is_over(self) -> bool:
@@ -146,7 +155,8 @@ def listen(
     began = ask("webhooks", {})["now"]
     started_s = clock()
     while True:
-        heard = _heard(names, ask("webhooks", {"since": began})["heard"])
+        told = ask("webhooks", {"since": began})
+        heard = replace(_heard(names, told["heard"]), time_zone=told["time_zone"])
         yield heard
         if not heard.missing or clock() - started_s >= timeout_s:
             return
@@ -183,7 +193,7 @@ def advice(
         for entity in ROUTES[name.partition("/")[0]].entities
         if silence.get(entity, {}).get("last_webhook_at")
     }
-    said += [f"the last webhook for {name} came at {moment}" for name, moment in last.items()]
+    said += [f"the last webhook for {name} came at {moment(at, heard.time_zone)}" for name, at in last.items()]
     return said
 
 

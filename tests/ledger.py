@@ -51,7 +51,7 @@ def _debts(made: World) -> Amounts:
         for kind in ("payments", "credits"):
             assert dict(getattr(invoice, kind)) == applied[kind].pop(invoice.id, {})
         paid = sum((amount for _, amount in (*invoice.payments, *invoice.credits)), ZERO)
-        assert invoice.balance == invoice.total - paid or invoice.status == "void"
+        assert invoice.balance == invoice.total - paid - invoice.written_off or invoice.status == "void"
         if invoice.posted:
             receivable[invoice.contact_id] += invoice.balance
     assert not any(applied.values())
@@ -61,7 +61,10 @@ def _debts(made: World) -> Amounts:
 def _credit(made: World) -> Amounts:
     unused: Amounts = defaultdict(Decimal)
     for payment in made.table(PAYMENTS).records.values():
-        assert payment.unused >= 0
+        spent = sum((entry.amount for entry in payment.applied), ZERO) + sum(
+            (one.amount for one in payment.refunds), ZERO
+        )
+        assert payment.unused == payment.amount - spent >= 0
         unused[payment.contact_id] += payment.unused
     for note in made.table(CREDITNOTES).records.values():
         _adds_up(note)

@@ -12,6 +12,7 @@ from cli.failure import ExitCode
 from cli.options import AsJson, Region, Stack
 from cli.outcome import requested
 from cli.render import table
+from cli.times import bare
 
 app = typer.Typer(help="Deletions held back by the brake, and those done.", no_args_is_help=True)
 
@@ -24,12 +25,13 @@ def show(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> Non
     if as_json:
         output.print_json(found)
         return
-    held = table("held back", "id", "since", "why")
+    zone = found["time_zone"]
+    held = table("held back", "id", f"since ({zone})", "why")
     for one in found["withheld"]:
-        held.add_row(one["entity"], one["id"], one["requested_at"][:19], one["reason"])
-    done = table("deleted", "id", "when", "live witness")
+        held.add_row(one["entity"], one["id"], bare(one["requested_at"], zone), one["reason"])
+    done = table("deleted", "id", f"when ({zone})", "live witness")
     for one in found["done"]:
-        done.add_row(one["entity"], one["id"], one["deleted_at"][:19], _witness(one["evidence"]))
+        done.add_row(one["entity"], one["id"], bare(one["deleted_at"], zone), _witness(one["evidence"]))
     output.console().print(Group(held, done))
 
 
@@ -48,4 +50,6 @@ def approve(
 
 
 def _witness(evidence: dict[str, Any]) -> str:
+    if owner := evidence.get("belongs_to"):
+        return f"is one of {owner} now"
     return str(evidence.get("witness") or "had no live row")

@@ -1,7 +1,7 @@
 """tds dlq: all dead things as one list, looked at, brought back or dropped."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -9,16 +9,28 @@ from cli import output, render_dead
 from cli.deployment import Deployment
 from cli.failure import CommandFailed, ExitCode
 from cli.options import AsJson, Region, Stack
+from cli.progress import IMAGES
+from tds_core.entities import REGISTRY
 
 _AT_ONCE = 100
+_ENTITIES = (*REGISTRY, IMAGES)
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters of every kind: list, show, redrive, drop.")
+
+
+def _known(entity: str) -> str:
+    if entity and entity not in _ENTITIES:
+        raise typer.BadParameter(f"there are {', '.join(_ENTITIES)}")
+    return entity
+
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="As `tds dlq list` shows them.")]
 Limit = Annotated[int, typer.Option(min=1, max=400, help="At most so many of each place.")]
 All = Annotated[bool, typer.Option("--all", help="All that `tds dlq list` shows, of --where and --entity if given.")]
-Where = Annotated[str, typer.Option(help="Of this place only: dead_letters, unrouted, failed_runs or backlog.")]
-Entity = Annotated[str, typer.Option(help="Of this entity only.")]
+Where = Annotated[
+    Literal["", "dead_letters", "unrouted", "failed_runs", "backlog"], typer.Option(help="Of this place only.")
+]
+Entity = Annotated[str, typer.Option(callback=_known, help="Of this entity only.")]
 
 
 @app.command("list")
@@ -34,7 +46,7 @@ def list_(
     """Show dead messages, webhooks that nobody understood, failed runs and parked requests, the oldest first."""
     found = Deployment.find(stack, region).ask("dlq_list", {"limit": limit})
     things = _chosen(found["things"], where=where, entity=entity)
-    output.show(things, render_dead.listing(things), as_json=as_json)
+    output.show(things, render_dead.listing(things, zone=found["time_zone"]), as_json=as_json)
     if left := render_dead.left_out(found):
         output.console(stderr=True).print(left, highlight=False)
 

@@ -1,5 +1,7 @@
 """tds down: end the local stack."""
 
+import time
+
 from cli import output
 from cli.local.stack import LocalStack
 
@@ -7,5 +9,10 @@ from cli.local.stack import LocalStack
 @output.command
 def down() -> None:
     """End everything that `tds up` started; the database's content stays for the next `tds up`."""
-    ended = LocalStack().down()
-    output.console(stderr=True).print("the stack has ended" if ended else "no stack was up")
+    screen, started = output.console(stderr=True), time.monotonic()
+
+    def report(text: str) -> None:
+        screen.print(f"{time.monotonic() - started:5.1f} s  {text}", highlight=False)
+
+    ended = LocalStack(report=report).down()
+    report("the stack has ended" if ended else "no stack was up")

@@ -13,7 +13,7 @@ _ADDRESSES = (
 )
 _CREDENTIALS = (
     *("database_dsn", "client_id", "client_secret", "refresh_token", "webhook_secret"),
-    *("viewer_password", "operator_password"),
+    *("viewer_user", "viewer_password", "operator_user", "operator_password"),
 )
 
 

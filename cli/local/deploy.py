@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -120,15 +122,26 @@ def build(state: StateDirectory) -> None:
     )
 
 
+@contextmanager
+def _scratch(state: StateDirectory) -> Iterator[Path]:
+    """A temporary folder that is gone afterwards: packaging makes one for each zip and removes none."""
+    shutil.rmtree(state.scratch, ignore_errors=True)  # of a run that was killed
+    state.scratch.mkdir(parents=True)
+    try:
+        yield state.scratch
+    finally:
+        shutil.rmtree(state.scratch, ignore_errors=True)
+
+
 def _sam(state: StateDirectory, command: str, *arguments: str, environment: Mapping[str, str]) -> None:
     program = Path(sys.executable).with_name("sam")
     configuration = [f"--config-file={PROJECT / 'samconfig.toml'}", "--config-env=local"]
     log = state.logs / f"{command}.log"
-    with log.open("wb") as output:
+    with log.open("wb") as output, _scratch(state) as scratch:
         done = subprocess.run(
             [str(program), command, *configuration, *arguments],
             cwd=PROJECT,
-            env={**os.environ, "SAM_CLI_TELEMETRY": "0", "NO_COLOR": "1", **environment},
+            env={**os.environ, "SAM_CLI_TELEMETRY": "0", "NO_COLOR": "1", "TMPDIR": str(scratch), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

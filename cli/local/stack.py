@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from cli.local.state import PROJECT, StackState, StateDirectory, is_running
 from cli.local.supervisor import Plan
 
 _STOP_TIMEOUT_S = 60.0
+_TELL_EVERY_S = 3.0
 _DAY_LIMIT = 10_000
 Report = Callable[[str], None]
 
@@ -248,13 +250,26 @@ class LocalStack:
         try:
             process = psutil.Process(pid)
             process.terminate()
-            process.wait(_STOP_TIMEOUT_S)
+            self._wait_for(process)
         except psutil.NoSuchProcess:
             pass
         except psutil.TimeoutExpired:
+            self._report(f"not ended within {_STOP_TIMEOUT_S:.0f} s, so it is killed")
             os.killpg(pid, signal.SIGKILL)
         self._pid_file.unlink(missing_ok=True)
+        self._report("removing what the functions left")
         emulator.Emulator(self.directory.data).clean_up()
+
+    def _wait_for(self, supervisor: psutil.Process) -> None:
+        """Wait for its end, and say now and then for whom; raises psutil.TimeoutExpired."""
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while (left_s := deadline - time.monotonic()) > 0:
+            with suppress(psutil.TimeoutExpired):
+                supervisor.wait(min(_TELL_EVERY_S, left_s))
+                return
+            with suppress(psutil.NoSuchProcess):
+                self._report(f"waiting for {', '.join(map(_name, supervisor.children())) or 'the supervisor'}")
+        raise psutil.TimeoutExpired(_STOP_TIMEOUT_S, supervisor.pid)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -265,6 +280,15 @@ class LocalStack:
             except BlockingIOError as exc:
                 raise CommandFailed("another `tds up` or `tds down` is at work here") from exc
             yield
+
+
+def _name(process: psutil.Process) -> str:
+    """What a process of the stack is called: its Python module, or its program."""
+    try:
+        command = process.cmdline()
+        return command[command.index("-m") + 1] if "-m" in command[:-1] else process.name()
+    except psutil.Error:
+        return "a process that is gone by now"
 
 
 def _parameters(cloud: deploy.Cloud, zoho: ZohoServer, started: Mapping[str, Any]) -> dict[str, str]:

@@ -41,8 +41,18 @@ class StackState:
 
     @property
     def status_url(self) -> str:
-        """The status page; its logins are `viewer` and `operator`."""
+        """The status page."""
         return f"{self.api_url}/status"
+
+    @property
+    def viewer_user(self) -> str:
+        """Who may see the page."""
+        return "viewer"
+
+    @property
+    def operator_user(self) -> str:
+        """Who may also act on it."""
+        return "operator"
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -86,6 +96,11 @@ class StateDirectory:
     def build(self) -> Path:
         """The built template and layer."""
         return self.root / "build"
+
+    @property
+    def scratch(self) -> Path:
+        """What the SAM CLI makes and forgets; emptied around each of its runs."""
+        return self.root / "scratch"
 
     @property
     def logs(self) -> Path:

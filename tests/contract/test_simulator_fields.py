@@ -54,15 +54,16 @@ SOURCES = {
     "invoice": ("books/v3", "/invoices", "invoices", "invoice"),
     "payment row": ("books/v3", "/customerpayments", "customerpayments", ""),
     "payment": ("books/v3", "/customerpayments", "customerpayments", "payment"),
+    "payment refund": ("books/v3", "/customerpayments/*/refunds", "payment_refunds", "payment"),
     "sales order row": ("inventory/v1", "/salesorders", "salesorders", ""),
     "sales order": ("inventory/v1", "/salesorders", "salesorders", "salesorder"),
     "credit note row": ("books/v3", "/creditnotes", "creditnotes", ""),
     "credit note": ("books/v3", "/creditnotes", "creditnotes", "creditnote"),
-    "credit note application": ("books/v3", "/creditnotes/*/invoices", "invoices_credited", ""),
+    "credit note application": ("books/v3", "/creditnotes/*/invoices", "invoices_credited", "creditnote"),
     "credit note refund": ("books/v3", "/creditnotes/refunds", "creditnote_refunds", ""),
     "bill row": ("books/v3", "/bills", "bills", ""),
     "bill": ("books/v3", "/bills", "bills", "bill"),
-    "bill payment": ("books/v3", "/bills/*/payments", "payments", ""),
+    "bill payment": ("books/v3", "/bills/*/payments", "payments", "bill"),
     "purchase order row": ("books/v3", "/purchaseorders", "purchaseorders", ""),
     "purchase order": ("books/v3", "/purchaseorders", "purchaseorders", "purchaseorder"),
     "user row": ("books/v3", "/users", "users", ""),
@@ -105,7 +106,7 @@ def answers(zoho: Caller, what: str) -> list[dict[str, Any]]:
     product, path, key, detail = SOURCES[what]
     if "*" in path:
         collection, _, below = path[1:].partition("/*/")
-        ids = [row[f"{collection[:-1]}_id"] for row in zoho.rows(f"/{collection}", collection, product=product)]
+        ids = [row[f"{detail}_id"] for row in zoho.rows(f"/{collection}", collection, product=product)]
         return [row for one in ids for row in zoho.rows(f"/{collection}/{one}/{below}", key, product=product)]
     rows = zoho.rows(path, key, product=product)
     if not detail:
@@ -234,7 +235,7 @@ def test_a_document_adds_up(zoho: Caller, what: str) -> None:
         assert exact["total"] == lines + exact["adjustment"] + Decimal(str(document.get("shipping_charge", 0)))
         assert document["status"] == "void" or 0 <= exact["balance"] <= exact["total"]
         spent = {
-            "invoice": ("payment_made", "credits_applied"),
+            "invoice": ("payment_made", "credits_applied", "write_off_amount"),
             "credit note": ("total_credits_used", "total_refunded_amount"),
             "bill": ("payment_made", "vendor_credits_applied"),
         }.get(what)

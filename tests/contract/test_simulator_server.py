@@ -68,7 +68,7 @@ def test_a_started_simulator_prints_how_to_reach_it_and_serves() -> None:
 def test_bad_options_end_the_command_with_a_reason() -> None:
     command = [sys.executable, "-m", "cli.local.zoho_simulator", "--count", "widgets=1"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert "unknown entity in counts: widgets" in ended.stderr
     assert ended.stdout == ""
 

@@ -179,10 +179,17 @@ def test_no_statement_allows_everything() -> None:
                 assert statement["Resource"] != "*", logical_id
 
 
+def test_generated_passwords_need_no_quoting_anywhere() -> None:
+    secrets = [each for each in resources().values() if each["Type"] == "AWS::SecretsManager::Secret"]
+    generated = [each["Properties"]["GenerateSecretString"] for each in secrets]
+    assert len(generated) == 5
+    for one in generated:
+        assert one["ExcludePunctuation"] is True and not one.get("IncludeSpace")
+        assert set(one["ExcludeCharacters"]) == set(string.punctuation), "what the emulator goes by"
+
+
 def test_a_generated_webhook_secret_is_one_that_zoho_takes() -> None:
     generated = resources()["WebhookSecret"]["Properties"]["GenerateSecretString"]
-    assert generated["ExcludePunctuation"] is True and not generated.get("IncludeSpace")
-    assert set(generated["ExcludeCharacters"]) == set(string.punctuation), "what the emulator goes by"
     assert webhooks.fits("a" * generated["PasswordLength"])
 
 

@@ -52,6 +52,12 @@ def refused(console: Console, event: dict[str, Any]) -> dict[str, str]:
     return error
 
 
+@pytest.mark.parametrize("text", ["\0", "a\ud800"], ids=ascii)
+def test_text_that_no_record_can_have_is_refused(console: Console, text: str) -> None:
+    event = {"command": "trace", "arguments": {"name": "invoices", "record": text}}
+    assert refused(console, event)["reason"] == "InvalidText"
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -148,7 +148,7 @@ def test_a_letter_is_shown_with_its_payload(grave: Graveyard) -> None:
     shown = ask(grave, "dlq_show", id=only(grave)["id"])
     assert json.loads(shown["payload"])["document"]["date"] == "31/12/2026"
     assert shown["bytes"] == len(shown["payload"].encode())
-    assert list(shown) == [*KEYS, "payload", "bytes"]
+    assert list(shown) == [*KEYS, "payload", "bytes", "time_zone"]
 
 
 def test_an_unrouted_body_is_shown_bounded_and_never_logged(grave: Graveyard, caplog: pytest.LogCaptureFixture) -> None:
@@ -328,7 +328,7 @@ def test_what_is_dropped_is_gone_and_remembered(grave: Graveyard, database: Data
     ids = [thing["id"] for thing in ask(grave, "dlq_list")["things"]]
     done = ask(grave, "dlq_drop", ids=[*ids, ids[0]], operator="x" * 500)
     assert (sorted(done["settled"]), done["stays"]) == (sorted(ids), {})
-    assert ask(grave, "dlq_list") == {"things": [], "totals": {}}
+    assert ask(grave, "dlq_list") == {"things": [], "totals": {}, "time_zone": "Asia/Baghdad"}
     assert backlog_of(database, "products") == {}
     assert (grave.taken("invoices"), grave.waker.started) == ([], [])
     operations = database.execute("SELECT operator, operation, subject FROM tds.operations")

@@ -369,6 +369,24 @@ def test_what_the_brake_holds_back_is_listed_and_goes_when_a_person_approves_it(
     assert len(deletions.done(road.database, limit=99)) == 8
 
 
+def test_an_id_that_the_mirror_never_had_is_no_deletion(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    road.request("invoices", "99")
+    road.work()
+    lose(road, zoho, GONE)
+    assert tombstones(road.database) == [GONE, "99"]
+    assert [one["id"] for one in deletions.done(road.database, limit=99)] == [GONE]
+
+
+def test_the_newest_deletions_of_all_entities_are_told(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, 901, 902)
+    fill(road, zoho, 701, 702, 703, entity="payments")
+    for entity, one in (("invoices", "901"), ("payments", "701"), ("payments", "702")):
+        lose(road, zoho, one, entity=entity)
+    told = [(one["entity"], one["id"]) for one in deletions.done(road.database, limit=2)]
+    assert told == [("payments", "702"), ("payments", "701")]
+
+
 def test_an_approval_is_for_what_was_held_back_and_for_a_day(road: Road, zoho: Zoho) -> None:
     fill(road, zoho, *range(901, 921))
     lose(road, zoho, *(str(901 + n) for n in range(6)))

@@ -14,7 +14,7 @@ from tds_core.database.connection import Database
 from tds_core.errors import CredentialsRejected, DatabaseUnavailable, OrganizationRejected, ScopeMissing
 from tds_core.priority import Priority
 from tests.integration.road import Connect, Queued, Road, Zoho, document, later, message, mirrored, record, row
-from tests.zoho_fakes import error
+from tests.zoho_fakes import answer, error
 
 MAINTENANCE = httpx.Response(503, text="<html>maintenance</html>")
 
@@ -83,6 +83,81 @@ def test_a_bulk_call_that_zoho_refuses_is_asked_singly(road: Road, zoho: Zoho) -
     assert list(mirrored(road.database, "products")) == ["1000", "1001"]
 
 
+def taking(zoho: Zoho, *, at_most: int = 100, never: str = "") -> list[int]:
+    """Let Zoho refuse groups of more ids, and those with one id; returns the sizes of the groups asked for."""
+
+    def limited(request: httpx.Request) -> httpx.Response:
+        ids = request.url.params["item_ids"].split(",")
+        asked.append(len(ids))
+        return error(2, status=400) if len(ids) > at_most or never in ids else zoho.usual(request)
+
+    asked: list[int] = []
+    zoho.answer("/itemdetails", limited)
+    return asked
+
+
+def products(road: Road, zoho: Zoho, count: int, *, first: int = 1000) -> None:
+    ids = [str(first + n) for n in range(count)]
+    zoho.put("products", *(document("products", one) for one in ids))
+    road.request("products", *ids)
+
+
+@pytest.mark.parametrize(
+    ("at_most", "learning", "afterwards"),
+    [
+        pytest.param(50, [100, 50, 50], [50, 50], id="half"),
+        pytest.param(30, [100, 50, 25, 25, 50, 25, 25], [25] * 4, id="a-quarter"),
+    ],
+)
+def test_a_number_of_ids_that_zoho_refuses_is_halved_and_the_one_it_takes_is_remembered(
+    road: Road, zoho: Zoho, at_most: int, learning: list[int], afterwards: list[int]
+) -> None:
+    asked = taking(zoho, at_most=at_most)
+    products(road, zoho, 100)
+    assert road.work() == {"products.created": 100}
+    assert asked == learning
+    asked.clear()
+    products(road, zoho, 100, first=2000)
+    assert road.work() == {"products.created": 100}
+    assert asked == afterwards
+    assert zoho.paths("/items/") == []
+
+
+def test_one_id_that_zoho_refuses_costs_few_calls_and_no_later_group_its_size(road: Road, zoho: Zoho) -> None:
+    asked = taking(zoho, never="1077")
+    products(road, zoho, 100)
+    assert road.work() == {"products.created": 100}
+    assert "/items/1077" in zoho.paths()
+    assert len(zoho.paths()) < 20
+    asked.clear()
+    products(road, zoho, 100, first=2000)
+    road.work()
+    assert asked == [100]
+
+
+def test_where_zoho_takes_no_group_at_all_it_is_not_asked_for_one_again(road: Road, zoho: Zoho) -> None:
+    asked = taking(zoho, at_most=0)
+    products(road, zoho, 100)
+    assert road.work() == {"products.created": 100}
+    asked.clear()
+    products(road, zoho, 5, first=2000)
+    assert road.work() == {"products.created": 5}
+    assert asked == []
+
+
+def test_an_outage_between_two_halves_keeps_what_came_and_asks_for_the_rest_again(road: Road, zoho: Zoho) -> None:
+    def second(request: httpx.Request) -> httpx.Response:
+        return error(1000, status=500)
+
+    products(road, zoho, 100)
+    zoho.answer("/itemdetails", error(2, status=400), zoho.usual, second)
+    assert road.work() == {"products.created": 50}
+    assert zoho.paths() == ["/itemdetails"] * 3
+    waiting = road.backlog("products")
+    assert len(waiting) == 50
+    assert {one["reason"].split(":")[0] for one in waiting.values()} == {"ZohoUnavailable"}
+
+
 def test_a_product_missing_in_bulk_is_deleted_only_by_its_own_1002(road: Road, zoho: Zoho) -> None:
     zoho.put("products", *(document("products", str(1000 + n)) for n in range(3)))
     road.request("products", "1000", "1001", "1002")
@@ -94,6 +169,85 @@ def test_a_product_missing_in_bulk_is_deleted_only_by_its_own_1002(road: Road, z
     road.hurry()
     assert road.work() == {"products.deleted": 1}
     assert list(mirrored(road.database, "products")) == ["1000", "1002"]
+
+
+# -- a detail endpoint that Zoho does not have
+
+
+PRICES = [{"pricebook_item_id": "1", "item_id": "601", "pricebook_rate": 12.5, "price_brackets": []}]
+
+
+def without_detail(road: Road, zoho: Zoho, **changes: Any) -> None:
+    """Two price lists, of which Zoho shows rows only."""
+    for document_id in ("500", "501"):
+        zoho.answer(f"/pricebooks/{document_id}", error(5, status=404))
+    zoho.listing("price_lists", [row("price_lists", "500", **changes), row("price_lists", "501", **changes)])
+    road.request("price_lists", "500", "501")
+
+
+def prices(road: Road) -> list[tuple[Any, ...]]:
+    return road.database.execute("SELECT pricelist_id, product_id, rate FROM erp.price_list_items ORDER BY 1, 2")
+
+
+def test_without_a_detail_endpoint_prices_are_asked_for_by_themselves(road: Road, zoho: Zoho) -> None:
+    without_detail(road, zoho)
+    zoho.answer("/pricebooks/items", answer({"pricebook_items": PRICES}))
+    road.work()
+    assert prices(road) == [("500", "601", Decimal("12.5")), ("501", "601", Decimal("12.5"))]
+    asked = [url.params["pricebook_id"] for url in zoho.calls if url.path.endswith("/pricebooks/items")]
+    assert sorted(asked) == ["500", "501"]
+    assert road.backlog("price_lists") == {}
+
+
+def test_without_a_detail_endpoint_prices_in_the_list_cost_no_further_call(road: Road, zoho: Zoho) -> None:
+    without_detail(road, zoho, pricebook_items=PRICES)
+    road.work()
+    assert len(prices(road)) == 2
+    assert "/pricebooks/items" not in zoho.paths()
+
+
+def test_without_a_detail_endpoint_a_record_is_gone_that_the_list_shows_no_more(road: Road, zoho: Zoho) -> None:
+    without_detail(road, zoho, pricebook_items=PRICES)
+    road.work()
+    zoho.listing("price_lists", [row("price_lists", "500", pricebook_items=PRICES)])
+    road.request("price_lists", "501")
+    road.work()
+    assert list(mirrored(road.database, "price_lists")) == ["500"]
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        pytest.param(error(5, status=404), id="refused"),
+        pytest.param(answer({"items": []}), id="another list"),
+        pytest.param(answer({"pricebook_items": PRICES, "page_context": {"has_more_page": True}}), id="a part"),
+    ],
+)
+def test_prices_that_nobody_gives_are_told_and_those_that_were_there_stay(
+    road: Road, zoho: Zoho, answered: httpx.Response
+) -> None:
+    zoho.put("price_lists", document("price_lists", "500"))
+    road.request("price_lists", "500")
+    road.work()
+    before = prices(road)
+    assert before
+    without_detail(road, zoho)
+    zoho.answer("/pricebooks/items", answered)
+    road.work()
+    assert prices(road) == before
+    assert {one["reason"].split(":")[0] for one in road.backlog("price_lists").values()} <= {
+        "ZohoRejected",
+        "InvalidDocument",
+    }
+    assert len(road.backlog("price_lists")) == 2
+
+
+def test_another_refusal_than_a_missing_endpoint_is_no_reason_to_look_elsewhere(road: Road, zoho: Zoho) -> None:
+    zoho.answer("/pricebooks/500", error(4, status=400))
+    road.request("price_lists", "500")
+    road.work()
+    assert "/pricebooks" not in zoho.paths()
+    assert road.backlog("price_lists")["500"]["reason"].startswith("ZohoRejected")
 
 
 # -- no request is lost
@@ -506,6 +660,40 @@ def test_a_contact_asked_for_in_the_wrong_entity_is_passed_on(road: Road, zoho: 
     assert list(mirrored(road.database, "vendors")) == ["801"]
     assert road.backlog("customers") == road.backlog("vendors") == {}
     assert zoho.paths() == ["/contacts/801"] * 2
+
+
+@pytest.mark.parametrize(("was", "turned"), [("customers", "vendors"), ("vendors", "customers")])
+def test_a_contact_that_changes_its_type_changes_sides(road: Road, zoho: Zoho, was: str, turned: str) -> None:
+    def turn(name: str) -> dict[str, int]:
+        zoho.put(name, document(name, "801"))
+        road.request(was, "801")
+        return road.work()
+
+    turn(was)
+    assert turn(turned) == {f"{was}.deleted": 1, f"{turned}.created": 1}
+    assert (mirrored(road.database, was), list(mirrored(road.database, turned))) == ({}, ["801"])
+    evidence = road.database.execute("SELECT entity, evidence FROM tds.tombstones")
+    assert evidence == [(was, {"belongs_to": turned})]
+    assert road.backlog("customers") == road.backlog("vendors") == {}
+    assert zoho.paths() == ["/contacts/801"] * 3  # no witness is asked
+    assert turn(was) == {f"{was}.restored": 1}
+
+
+def test_a_contact_seen_as_the_other_kind_since_the_fetch_began_stays(road: Road, zoho: Zoho, connect: Connect) -> None:
+    zoho.put("customers", document("customers", "801"))
+    road.request("customers", "801")
+    road.work()
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        connect().execute("UPDATE erp.customers SET observed_at = clock_timestamp()")
+        return zoho.usual(request)
+
+    zoho.put("vendors", document("vendors", "801"))
+    zoho.answer("/contacts/801", meanwhile, zoho.usual)
+    road.request("customers", "801")
+    road.work()
+    assert list(mirrored(road.database, "customers")) == ["801"]
+    assert "801" in road.backlog("customers")  # it is asked for again
 
 
 def test_a_contact_of_no_known_type_is_not_asked_for_for_ever(road: Road, zoho: Zoho) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from tds_core.errors import UnknownProduct
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.image_check import ImageCheck, ImageReport
@@ -167,6 +168,8 @@ def test_the_commands_count_request_and_wake(road: ImageRoad) -> None:
     assert commands.figures() == {"expected": 3, "stored": 2, "linked": 2}
     assert commands.sync() == {"requested": 1}
     assert road.waiting()["2"]["priority"] == Priority.IMAGES
+    with pytest.raises(UnknownProduct, match=r"no product 98, 99$"):
+        commands.sync(ids=["1", "99", "98"])
     assert commands.sync(ids=["1"]) == {"requested": 1}
     assert road.waiting()["1"]["priority"] == Priority.MANUAL
     told = commands.status()

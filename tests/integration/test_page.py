@@ -143,6 +143,24 @@ def test_a_records_story_tells_what_a_verification_found_with_both_values(
     assert "&lt;b&gt;1&lt;/b&gt;" in body and "2.50" in body
 
 
+@pytest.mark.parametrize("text", ["\0", "INV-1\0", "\ud800", "a\udfff"], ids=ascii)
+def test_text_that_no_record_can_have_is_refused_in_words(grave: Graveyard, actions: Actions, text: str) -> None:
+    site = Site(grave.settings, database=grave.database)
+    asked: tuple[Json, ...] = ({"entity": "invoices", "id": text}, {"entity": text, "id": "1"}, {"lang": text})
+    for query in asked:
+        answer = site.handle(get("/status/record", **query))
+        assert (answer["statusCode"], "characters that no record can have" in answer["body"]) == (400, True)
+    redrive = get("/status/action", headers=LOGIN, action="redrive", subject=text)
+    assert actions.handle(redrive)["statusCode"] == 400
+
+
+def test_names_in_any_script_may_be_asked_for(grave: Graveyard) -> None:
+    answer = Site(grave.settings, database=grave.database).handle(
+        get("/status/record", entity="invoices", id="\u200fفاتورة\u00a0١\t😀")
+    )
+    assert answer["statusCode"] == 404
+
+
 # -- actions
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tds_core.database import census
 from tds_core.database.connection import Database
-from tds_core.entities import scans
+from tds_core.entities import REGISTRY, scans
 from tds_core.errors import (
     DatabaseUnavailable,
     FilterIgnored,
@@ -53,7 +53,7 @@ def test_the_next_cursor_is_zohos_date_of_the_first_page_minus_the_overlap(road:
     zoho.listing("invoices", [row("invoices", "901")], [row("invoices", "902")])
     zoho.answer("/invoices", zoho.usual, second)
     road.poll.run()
-    assert [query["page"] for query in queries(zoho, "/invoices")] == ["1", "2"]
+    assert [query["page"] for query in queries(zoho, "/invoices")] == ["1", "2", "1"]
     assert cursor(road, "invoices") == DATE - OVERLAP
 
 
@@ -82,6 +82,7 @@ def test_a_failing_page_leaves_the_cursor_where_it_was_and_keeps_what_was_read(r
         pytest.param(answer({"invoices": {}, "page_context": {"page": 1, "has_more_page": False}}), id="no-list"),
         pytest.param(answer({"invoices": [], "page_context": {"page": 1}}), id="no-word-on-more"),
         pytest.param(answer({"invoices": [], "page_context": {"page": 7, "has_more_page": False}}), id="other-page"),
+        pytest.param(answer({"invoices": [], "page_context": {"page": 1, "has_more_page": True}}), id="empty-and-more"),
         pytest.param(httpx.Response(200, text="<html>maintenance</html>"), id="html"),
         pytest.param(httpx.Response(200, text=""), id="nothing"),
     ],
@@ -111,6 +112,73 @@ def test_a_first_round_that_follows_an_unfinished_walk_begins_where_the_walk_beg
     road.poll.run()
     asked = datetime.fromisoformat(queries(zoho, "/invoices")[0]["last_modified_time"])
     assert asked == (began - OVERLAP).replace(microsecond=0)
+
+
+# -- rows that slip onto another page while a round reads
+
+MOVING = pytest.mark.parametrize(("entity", "path"), [("bills", "/bills"), ("customers", "/contacts")])
+
+
+def numbered(entity: str, *ids: int) -> list[Json]:
+    """Rows newest first, as their numbers are: 300 is the newest."""
+    return [row(entity, str(one), last_modified_time=zoho_time(DATE - timedelta(seconds=400 - one))) for one in ids]
+
+
+def begin_moving(road: Road, entity: str) -> datetime:
+    since = DATE - timedelta(days=1)
+    start_at(road, REGISTRY[entity].scan_name, since)
+    return since
+
+
+@MOVING
+def test_a_row_that_a_deletion_moves_onto_a_page_that_was_read_is_found_in_the_same_round(
+    road: Road, zoho: Zoho, entity: str, path: str
+) -> None:
+    def second(request: httpx.Request) -> httpx.Response:
+        zoho.listing(entity, numbered(entity, 299, 298, 297), numbered(entity, 296, 295))
+        return zoho.usual(request)
+
+    since = begin_moving(road, entity)
+    zoho.listing(entity, numbered(entity, 300, 299, 298), numbered(entity, 297, 296, 295))
+    zoho.answer(path, zoho.usual, second, zoho.usual)
+    road.poll.run()
+    assert list(mirrored(road.database, entity)) == ["295", "296", "297", "298", "299", "300"]
+    assert cursor(road, REGISTRY[entity].scan_name) == since, "what the second look showed was not proved complete"
+    road.poll.run(force=True)
+    assert cursor(road, REGISTRY[entity].scan_name) == DATE - OVERLAP
+
+
+@MOVING
+def test_a_row_that_slips_back_and_forth_between_both_looks_is_found_by_the_next_round(
+    road: Road, zoho: Zoho, entity: str, path: str
+) -> None:
+    def second(request: httpx.Request) -> httpx.Response:
+        zoho.listing(entity, numbered(entity, 299, 298), numbered(entity, 297, 296), numbered(entity, 295))
+        return zoho.usual(request)  # 298 slips onto the first page
+
+    def again(request: httpx.Request) -> httpx.Response:
+        zoho.listing(entity, numbered(entity, 301, 299), numbered(entity, 298, 297), numbered(entity, 296, 295))
+        return zoho.usual(request)  # and a new row pushes it back before the first page is read again
+
+    since = begin_moving(road, entity)
+    zoho.listing(entity, numbered(entity, 300, 299), numbered(entity, 298, 297), numbered(entity, 296, 295))
+    zoho.answer(path, zoho.usual, second, zoho.usual, zoho.usual, again, zoho.usual)
+    road.poll.run()
+    assert [query["page"] for query in queries(zoho, path)] == ["1", "2", "3", "2", "1"]
+    assert "298" not in mirrored(road.database, entity)
+    assert cursor(road, REGISTRY[entity].scan_name) == since
+    road.poll.run(force=True)
+    assert list(mirrored(road.database, entity)) == ["295", "296", "297", "298", "299", "300", "301"]
+    assert cursor(road, REGISTRY[entity].scan_name) == DATE - OVERLAP
+
+
+@MOVING
+def test_a_round_of_one_page_is_one_call(road: Road, zoho: Zoho, entity: str, path: str) -> None:
+    begin_moving(road, entity)
+    zoho.listing(entity, numbered(entity, 300, 299))
+    road.poll.run()
+    assert len(queries(zoho, path)) == 1
+    assert cursor(road, REGISTRY[entity].scan_name) == DATE - OVERLAP
 
 
 # -- by filter
@@ -156,7 +224,7 @@ def test_newest_first_stops_at_the_page_that_reaches_the_cursor(road: Road, zoho
     zoho.listing("customers", contacts(0, 10), contacts(20, 40), contacts(50, 60))
     road.poll.run()
     asked = queries(zoho, "/contacts")
-    assert [query["page"] for query in asked] == ["1", "2"]
+    assert [query["page"] for query in asked] == ["1", "2", "1"]
     assert (asked[0]["sort_column"], asked[0]["sort_order"]) == ("last_modified_time", "D")
     assert list(mirrored(road.database, "customers")) == ["800", "810", "820", "840"]
     assert cursor(road, "contacts") == DATE - OVERLAP
@@ -405,6 +473,29 @@ def test_a_long_list_that_ignores_its_order_is_not_read_whole_at_every_round(roa
     assert list(mirrored(road.database, "payments")) == ["700"]
 
 
+def test_a_round_whose_time_is_up_keeps_what_it_read_and_is_begun_anew_by_the_next_tick_behind_the_others(
+    road: Road, zoho: Zoho
+) -> None:
+    def left() -> float:
+        return 2.0 - len(zoho.paths("/items"))
+
+    since = DATE - timedelta(days=1)
+    start_at(road, "products", since)
+    zoho.listing("products", *[[row("products", str(600 + page))] for page in range(4)])
+    road.poll.run(left)
+    assert [query["page"] for query in queries(zoho, "/items")] == ["1", "2"]
+    assert list(mirrored(road.database, "products")) == ["600", "601"]
+    assert (told(road, "products") or "").startswith("OutOfTime")
+    assert cursor(road, "products") == since
+    before = len(zoho.calls)
+    road.poll.run(lambda: 30.0)
+    following = zoho.paths()[before:]
+    assert following[-4:] == ["/items"] * 4
+    assert "/invoices" in following, "what was behind it in the first round"
+    assert list(mirrored(road.database, "products")) == ["600", "601", "602", "603"]
+    assert (told(road, "products"), cursor(road, "products")) == (None, DATE - OVERLAP)
+
+
 def test_two_polls_at_once_make_one_round(road: Road, zoho: Zoho, connect: Connect) -> None:
     road.database.execute("INSERT INTO tds.leases VALUES ('poll', gen_random_uuid(), now() + interval '1 minute')")
     assert road.poll.run(force=True) == {}
@@ -556,3 +647,17 @@ def test_another_organisation_than_the_tokens_is_told_and_asked_about_again_when
     zoho.organization = {}
     road.poll.run(force=True)
     assert (len(zoho.paths("/organizations")), told(road, "organization")) == (2, None)
+
+
+# -- what a list shows of deleted records
+
+
+def test_a_user_whom_the_list_shows_as_deleted_is_gone(road: Road, zoho: Zoho) -> None:
+    zoho.listing("users", [row("users", "1"), row("users", "2"), row("users", "3", status="Deleted")])
+    road.poll.run(force=True)
+    assert list(mirrored(road.database, "users")) == ["1", "2"]
+    zoho.listing("users", [row("users", "1"), row("users", "2", status="deleted")])
+    road.poll.run(force=True)
+    road.request("users", "2")
+    road.work()
+    assert list(mirrored(road.database, "users")) == ["1"]

@@ -14,9 +14,14 @@ import pytest
 from tds_core import lossless_json
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
+from tds_core.zoho.routes import ROUTES
+from tds_core.zoho.webhooks import Webhook, changes, read
 from tests.integration.road import (
+    Connect,
     Json,
     Queued,
+    Road,
+    Zoho,
     backlog_of,
     document,
     later,
@@ -24,6 +29,7 @@ from tests.integration.road import (
     mirrored,
     record,
 )
+from tests.webhook_events import webhook_event
 
 NESTED = "[" * 600 + "]" * 600
 
@@ -379,7 +385,7 @@ POISON: dict[str, Callable[[Json], str]] = {
     "pydantic-refuses-a-date": lambda whole: _body(whole | {"date": "31/12/2026"}),
     "pydantic-refuses-an-amount": lambda whole: _body(whole | {"total": {"amount": 1}}),
     "lines-are-no-list": lambda whole: _body(whole | {"line_items": "three"}),
-    "a-time-before-time": lambda whole: _body(whole | {"created_time": "0001-01-01T00:00:00+05:00"}),
+    "a-time-before-time": lambda whole: _body(whole | {"last_modified_time": "0001-01-01T00:00:00+05:00"}),
     "lines-without-bottom": lambda whole: _body(whole | {"line_items": "NESTED"}).replace('"NESTED"', NESTED),
     "postgresql-refuses-a-number": lambda whole: _body(whole | {"strange": "HUGE"}).replace('"HUGE"', "1e999999"),
     "postgresql-refuses-an-index-entry": lambda whole: _body(whole | {"invoice_number": _noise(6_000)}),
@@ -476,10 +482,11 @@ def test_while_postgresql_is_down_everything_waits_and_nothing_is_dead_lettered(
     good = [record(message("invoices", document("invoices", str(900 + n)))) for n in range(3)]
     poison = record(POISON["pydantic-refuses-a-date"](document("invoices", "950")))
     nothing = record("not json at all")
+    nameless = record(message("invoices", op="delete", ids=[]))
     for _ in range(3):
-        failed = invoices.handle(*good, poison)
-        assert sorted(failed) == sorted(one["messageId"] for one in (*good, poison))
-    assert len(invoices.queue.postponed) == 12
+        failed = invoices.handle(*good, poison, nameless)
+        assert sorted(failed) == sorted(one["messageId"] for one in (*good, poison, nameless))
+    assert len(invoices.queue.postponed) == 15
     assert invoices.queue.buried == []
     assert invoices.waker.wakes == 0
 
@@ -637,3 +644,21 @@ def test_every_entitys_document_arrives_with_its_critical_columns(database: Data
     assert None not in values
     dates = [value for value in values if isinstance(value, date)]
     assert queued.queue.buried == [] and all(day.year == 2026 for day in dates)
+
+
+def test_a_webhook_with_ids_as_numbers_in_its_lines_equals_the_fetch(
+    connect: Connect, database: Database, invoices: Queued
+) -> None:
+    zoho = Zoho()
+    road = Road(connect, zoho.http)
+    whole = document("invoices", "901")
+    zoho.put("invoices", whole)
+    road.request("invoices", "901")
+    road.work()
+    lines = [line | {"item_id": int(line["item_id"] or 0) or ""} for line in whole["line_items"]]
+    body = lossless_json.dumps({"invoice": whole | {"line_items": lines}}).encode()
+    webhook = Webhook.from_event(webhook_event("invoices/updated", body), trace_id="t")
+    [change] = changes(read(webhook, ROUTES["invoices"]), ROUTES["invoices"], event=webhook.event)
+    invoices.handle(record(message("invoices", change.document)))
+    assert road.outcome("invoices", "901") == ["created", "unchanged"]
+    assert road.backlog("invoices") == {}

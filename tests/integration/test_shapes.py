@@ -8,11 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tds_core.database import census
+from tds_core.database import census, stored
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tds_core.errors import ZohoUnavailable
 from tds_core.priority import Priority
+from tds_core.sync.tally import Tally
 from tests.integration.road import Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
 from tests.zoho_fakes import answer
 
@@ -317,6 +318,28 @@ def test_a_document_requests_what_it_touches(road: Road, name: str, touched: dic
     Queued(name, road.database).handle(record(message(name, document(name, "901"))))
     waiting = {other: list(road.backlog(other)) for other in REGISTRY}
     assert {other: ids for other, ids in waiting.items() if ids} == touched
+
+
+@pytest.mark.parametrize("own", ["", "701"])
+def test_an_invoice_of_several_orders_requests_each_of_them_once(road: Road, own: str) -> None:
+    listed = [{"salesorder_id": "701"}, {"salesorder_id": "702"}]
+    invoice = document("invoices", "901", salesorder_id=own, salesorders=listed, line_items=[])
+    Queued("invoices", road.database).handle(record(message("invoices", invoice)))
+    assert list(road.backlog("sales_orders")) == ["701", "702"]
+
+
+def test_an_order_that_is_not_there_is_one_orphan_however_its_invoice_names_it(road: Road, zoho: Zoho) -> None:
+    listed = [{"salesorder_id": "701"}, {"salesorder_id": "702"}]
+    zoho.put("invoices", document("invoices", "901", salesorder_id="701", salesorders=listed, line_items=[]))
+    road.request("invoices", "901")
+    road.work()
+    tally = Tally()
+    tally.add_orphans(
+        road.database, REGISTRY["invoices"], stored.batch(road.database, REGISTRY["invoices"], after="", limit=9)
+    )
+    assert sorted(
+        one["refers_to"] for one in tally.figures["orphans"]["invoices"]["samples"] if one["entity"] == "sales_orders"
+    ) == ["701", "702"]
 
 
 @pytest.mark.parametrize(

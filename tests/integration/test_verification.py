@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from cli import spoil as demo
-from tds_core.database import reckoning, runs, verifications
+from tds_core.database import checks, reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
 from tds_core.entities.spec import EntitySpec
@@ -100,6 +100,19 @@ def found(report: Report, entity: str) -> dict[str, int]:
 def kinds(road: Road, report: Report) -> list[tuple[str, str, str, str]]:
     rows = reckoning.differences(road.database, report["run_id"])
     return [(one["id"], one["kind"], one["field"], one["status"]) for one in rows]
+
+
+def test_a_contact_that_changed_its_type_is_extra_here_and_missing_there_and_both_are_healed(
+    road: Road, zoho: Zoho
+) -> None:
+    fill(road, zoho, "customers", 901, 902)
+    zoho.put("customers", document("customers", "901", contact_type="vendor"))
+    relist(zoho, "customers")
+    report = verify(road, "customers", "vendors")
+    assert found(report, "customers") == {"extra": 1, "healed": 1}
+    assert found(report, "vendors") == {"missing": 1, "healed": 1}
+    assert [list(mirrored(road.database, name)) for name in ("customers", "vendors")] == [["902"], ["901"]]
+    assert report["ok"] is True
 
 
 def test_an_equal_mirror_is_ok_and_costs_the_lists_only(road: Road, zoho: Zoho) -> None:
@@ -572,7 +585,8 @@ def test_a_document_that_was_edited_without_a_version_is_found_and_healed_within
     calls_a_night = 2
     road = Road(connect, zoho.http, verification_share=calls_a_night / 1_000_000)
     ids = [str(one) for one in range(901, 906)]
-    fill(road, zoho, "invoices", *map(int, ids))
+    for one in ids:  # one after the other, so that the last one is surely the youngest
+        fill(road, zoho, "invoices", int(one))
     before = mirrored(road.database, "invoices", "notes", "line_items", "detail_version")
     walked(road, "invoices")
     edited = document("invoices", "905", notes="edited in silence")
@@ -789,3 +803,79 @@ def test_images_are_a_part_of_the_verdict(connect: Connect, zoho: Zoho, fault: I
     assert (report["ok"], report["images"]["ok"]) == (False, False)
     assert [said in text for topic, _, text in road.told if topic == "warning" and said] == [True] * bool(said)
     assert verify(road, "invoices", heal=False)["images"] is None, "no images there"
+
+
+# -- deletions that name nobody
+
+
+def nameless(road: Road, connect: Connect, entity: str) -> Queued:
+    queued = Queued(entity, connect())
+    assert queued.handle(record(message(entity, op="delete", ids=[], document=None))) == []
+    assert queued.queue.buried == []
+    return queued
+
+
+def test_a_deletion_that_names_nobody_is_found_by_what_the_list_shows_no_more(
+    road: Road, zoho: Zoho, connect: Connect
+) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    verify(road, "invoices")
+    road.database.execute("UPDATE tds.verifications SET started_at = started_at - interval '1 day'")
+    zoho.forget("invoices", "902")
+    relist(zoho, "invoices")
+    nameless(road, connect, "invoices")
+    for _ in range(5):
+        road.verify.run(lambda: 30.0)
+        road.hurry()
+        road.work()
+    assert list(mirrored(road.database, "invoices")) == ["901"]
+    assert road.database.execute("SELECT count(*) FROM tds.verifications WHERE ended_at IS NULL") == [(0,)]
+
+
+def test_many_deletions_that_name_nobody_are_one_run_within_a_share_of_the_days_calls(
+    road: Road, zoho: Zoho, connect: Connect
+) -> None:
+    fill(road, zoho, "invoices", 901)
+    verify(road, "invoices")
+    road.database.execute("UPDATE tds.api_budget SET day_limit = 2000")
+    road.database.execute("UPDATE tds.cursors SET walked_rows = 5000 WHERE scan = 'invoices'")  # 25 of 100 calls a day
+    for _ in range(3):
+        nameless(road, connect, "invoices")
+    [(wait_s, heal, entities)] = road.database.execute(
+        """
+        SELECT extract(epoch FROM requested_at - (SELECT max(started_at) FROM tds.verifications))::float8,
+            heal, entities
+        FROM tds.verifications WHERE ended_at IS NULL
+        """
+    )
+    assert (wait_s, heal, entities) == (pytest.approx(6 * 3600), True, ["invoices"])
+    before = len(zoho.calls)
+    road.verify.run(lambda: 30.0)
+    assert len(zoho.calls) == before, "its time has not come"
+    assert checks.newest(road.database)["is_running"] is False
+    shown = verifications.read(road.database)
+    assert shown is not None and shown["ended_at"], "the newest run is the one that has begun"
+    verify(road, "invoices")  # whoever asks for one has it begun at once
+    assert road.database.execute("SELECT count(*) FROM tds.verifications WHERE ended_at IS NULL") == [(0,)]
+
+
+def test_a_run_whose_time_comes_while_another_one_is_under_way_waits_for_its_end(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901)
+    early = verifications.request(road.database, ["invoices"], cause="manual", heal=True)
+    road.database.execute("UPDATE tds.verifications SET requested_at = now() + interval '1 hour'")
+    later_one = verifications.request(road.database, ["bills"], cause="manual", heal=True)
+    begun = verifications.current(road.database)
+    road.database.execute("UPDATE tds.verifications SET requested_at = now() - interval '1 hour'")
+    again = verifications.current(road.database)
+    assert begun is not None and again is not None
+    assert (begun.run_id, again.run_id) == (later_one, later_one)
+    verifications.close(road.database, again, {})
+    following = verifications.current(road.database)
+    assert following is not None and following.run_id == early
+
+
+def test_a_list_that_was_never_walked_is_not_verified_for_a_deletion_without_a_name(
+    road: Road, connect: Connect
+) -> None:
+    nameless(road, connect, "bills")
+    assert road.database.execute("SELECT count(*) FROM tds.verifications") == [(0,)]

@@ -370,7 +370,9 @@ def test_a_first_pass_in_which_a_deletion_became_known_is_followed_by_one_more(r
     def delete() -> None:
         shelf.ids.remove(900)
         road.request("invoices", "900")
-        road.work()
+        for _ in range(2):  # what one answer alone says is gone is asked for again
+            road.work()
+            road.hurry()
 
     shelf = Shelf(zoho, range(900, 908))
     zoho.put("invoices", *(document("invoices", str(one)) for one in range(901, 908)))

@@ -72,7 +72,7 @@ def environment(stack: Stack, programs: Path) -> dict[str, str]:
     """The emulator instead of AWS, this machine instead of Lambda, and `tds` on the path."""
     programs.mkdir()
     tds = programs / "tds"
-    tds.write_text(f'#!/bin/sh\nPYTHONPATH="{os.pathsep.join(sys.path)}" exec "{sys.executable}" -m cli.main "$@"\n')
+    tds.write_text(f'#!/bin/sh\nPYTHONPATH="{os.pathsep.join(sys.path)}" exec "{sys.executable}" -m cli "$@"\n')
     tds.chmod(0o700)
     return {
         **os.environ,

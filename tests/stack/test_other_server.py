@@ -44,7 +44,7 @@ def environment(server: Running, tmp_path: Path) -> Iterator[Mapping[str, str]]:
 
 def tds(*arguments: str, environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     """Run the command."""
-    command = [sys.executable, "-m", "cli.main", *arguments]
+    command = [sys.executable, "-m", "cli", *arguments]
     return subprocess.run(
         command, env=dict(environment), cwd=ROOT, text=True, capture_output=True, check=False, timeout=180
     )
@@ -75,7 +75,9 @@ def test_a_stack_reads_another_server_and_leaves_nothing_running(
     assert (info["zoho_url"], info["accounts_url"]) == (server.details.api_url, server.details.accounts_url)
 
     assert tds("backfill", "--wait", environment=environment).returncode == 0
-    entities = told("status", environment=environment)["entities"]
+    looked = tds("status", "--json", environment=environment)
+    assert looked.returncode == 1, "nothing watches a stack whose schedules are off"
+    entities = json.loads(looked.stdout)["entities"]
     truth = httpx.get(f"{server.details.control_url}/truth").json()
     assert {name: truth[name]["count"] for name in COUNTS} == COUNTS
     assert {name: (part["erp"], part["details_pending"]) for name, part in entities.items()} == {

@@ -131,12 +131,12 @@ def columns_of(name: str, source: dict[str, Any]) -> dict[str, Any]:
 
 
 def child_of(name: str) -> ChildTable:
-    (child,) = entity(name).children
-    return child
+    """The first of its child tables."""
+    return entity(name).children[0]
 
 
 def child_rows(name: str, source: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = child_of(name).rows(source)
+    rows = child_of(name).read(source)[0]
     assert rows is not None
     return rows
 
@@ -189,7 +189,7 @@ def test_empty_text_everywhere_is_null(spec: EntitySpec) -> None:
     source = dict.fromkeys(document_of(spec) | LIST_ROWS[spec.name], "") | {spec.zoho_key: "1"}
     columns = spec.model.parse(source).columns()
     assert {name for name, value in columns.items() if value is not None} == {spec.key}
-    assert all(child.rows(source) == [] for child in spec.children)
+    assert all(child.read(source)[0] == [] for child in spec.children)
 
 
 @ENTITIES
@@ -366,8 +366,8 @@ def test_warehouses_are_locations() -> None:
 
 
 def test_absent_list_leaves_child_rows_alone_and_an_empty_one_removes_them() -> None:
-    assert child_of("products").rows({"item_id": "1"}) is None
-    assert child_of("products").rows({"item_id": "1", "locations": []}) == []
+    assert child_of("products").read({"item_id": "1"})[0] is None
+    assert child_of("products").read({"item_id": "1", "locations": []})[0] == []
 
 
 def test_of_one_location_twice_the_later_counts() -> None:
@@ -424,7 +424,7 @@ def test_application_without_an_invoice_is_no_row(blank: Any) -> None:
 )
 def test_child_list_that_cannot_be_read_is_refused(invoices: Any) -> None:
     with pytest.raises(InvalidDocument, match="PaymentInvoice"):
-        child_of("payments").rows({"invoices": invoices})
+        child_of("payments").read({"invoices": invoices})
 
 
 def test_payment_document_has_a_version_of_its_own() -> None:
@@ -435,7 +435,7 @@ def test_payment_document_has_a_version_of_its_own() -> None:
 
 
 def rows_of(table: str, source: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = child_of_table(table)[1].rows(source)
+    rows = child_of_table(table)[1].read(source)[0]
     assert rows is not None
     return rows
 
@@ -477,6 +477,16 @@ def test_credit_note_has_a_row_for_each_application_and_each_refund() -> None:
     assert columns_of("credit_notes", document)["refund_mode"] == "cash, زين كاش"
 
 
+def test_payment_has_a_row_for_each_refund() -> None:
+    [refund] = rows_of("payment_refunds", document_of(entity("payments")))
+    assert (refund["refund_mode"], refund["amount_fcy"], refund["reference_number"]) == (
+        "زين كاش",
+        Decimal("12.5"),
+        "ZC-4409",
+    )
+    assert rows_of("payment_refunds", {"payment_refunds": []}) == []
+
+
 def test_one_invoice_may_be_credited_twice_by_one_credit_note() -> None:
     twice = [{"creditnote_invoice_id": n, "invoice_id": "5", "credited_amount": 1} for n in ("91", "92")]
     assert len(rows_of("credit_note_invoices", {"invoices_credited": twice})) == 2
@@ -493,9 +503,9 @@ def test_price_list_of_one_percentage_has_no_prices_though_its_document_does_not
     row = LIST_ROWS["price_lists"]
     table = child_of_table("price_list_items")[1]
     assert entity("price_lists").is_document(row)
-    assert table.rows(row) == []
-    assert table.rows(row | {"pricebook_items": ""}) == []
-    assert table.rows(row | {"pricebook_type": "per_item"}) is None
+    assert table.read(row)[0] == []
+    assert table.read(row | {"pricebook_items": ""})[0] == []
+    assert table.read(row | {"pricebook_type": "per_item"})[0] is None
 
 
 def test_a_users_role_is_zohos_own_text_and_permissions_are_never_invented() -> None:

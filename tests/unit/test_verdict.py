@@ -126,6 +126,12 @@ def test_every_reason_has_words_and_what_to_do(language: str) -> None:
     assert {code for code in ("good", "attention", "bad") if f"verdict.{code}" not in said} == set()
 
 
+@pytest.mark.parametrize(("language", "places"), [("en", ("below", "above")), ("ar", ("أدناه", "أسفل", "أعلاه"))])
+def test_what_to_do_is_said_for_the_page_and_for_a_terminal_alike(language: str, places: tuple[str, ...]) -> None:
+    said = {name: text.lower() for name, text in messages(language).items() if name.endswith(".todo")}
+    assert [name for name, text in said.items() if any(place in text for place in places)] == []
+
+
 def test_languages_have_the_same_messages_with_the_same_values() -> None:
     first, *others = (messages(language) for language in LANGUAGES)
     for other in others:

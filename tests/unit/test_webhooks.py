@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 
 from tds_core import lossless_json
 from tds_core.errors import InvalidDocument, InvalidId
+from tds_core.sync.receive import message
 from tds_core.zoho.routes import ROUTES
 from tds_core.zoho.webhooks import Change, Webhook, body_size, changes, is_authentic, read, sign, trace_id
 from tests.webhook_events import FORM, PREVIOUS, SECRET, webhook_event
 
+NOW = datetime(2026, 3, 14, tzinfo=UTC)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 QUERY = st.lists(st.tuples(TEXT, TEXT), max_size=5)
 IDS = st.integers(min_value=0, max_value=10**25 - 1)
@@ -199,6 +202,34 @@ def test_no_bytes_fail_in_any_other_way_than_not_understood(body: bytes, content
         changes_of("contacts/deleted", body, content_type=content_type)
 
 
+@pytest.mark.parametrize("own", ["7", 7, 460000000098765])
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ({"line_items": [{"item_id": 460000000074001}]}, {"line_items": [{"item_id": "460000000074001"}]}),
+        ({"customer_id": 460000000017001}, {"customer_id": "460000000017001"}),
+        ({"a": [[{"b": {"c_id": 1234567890, "d_id": 0}}]]}, {"a": [[{"b": {"c_id": "1234567890", "d_id": "0"}}]]}),
+        ({"line_items": [{"item_id": "460000000074001", "quantity": 10**12}]}, None),
+    ],
+    ids=["line", "customer", "deep", "quantity"],
+)
+def test_ids_are_text_wherever_one_is_written_as_a_number(own: Any, sent: Any, read: Any) -> None:
+    change = only("invoices/updated", lossless_json.dumps({"invoice": {"invoice_id": own} | sent}).encode())
+    assert change.document == {"invoice_id": str(own)} | (read or sent)
+
+
+def test_a_small_number_under_an_id_is_left_as_the_api_writes_it() -> None:
+    record = {"invoice_id": "7", "tax_id": 0, "line_items": [{"kind_id": 12, "is_own_id": True}]}
+    assert only("invoices/updated", lossless_json.dumps({"invoice": record}).encode()).document == record
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900, 5_000])
+def test_a_deep_body_is_read_or_not_understood(depth: int) -> None:
+    body = b'{"invoice_id": 7, "a": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
+    with suppress(InvalidDocument):
+        assert only("invoices/updated", body).id == "7"
+
+
 def test_numbers_keep_every_digit() -> None:
     change = only("invoices", b'{"invoice": {"invoice_id": 9007199254740993123, "rate": 0.1000000000000000055}}')
     assert change.id == "9007199254740993123"
@@ -216,6 +247,36 @@ def test_what_postgresql_cannot_hold_is_replaced_in_a_form_too() -> None:
         "invoice_id": "7",
         "notes": "a\ufffdb",
     }
+
+
+@pytest.mark.parametrize(
+    ("module", "key", "id_key"),
+    [
+        ("bills", "vendor_bill", "bill_id"),
+        ("creditnotes", "credit_note", "creditnote_id"),
+        ("inventoryadjustments", "inventoryadjustment", "inventory_adjustment_id"),
+        ("customerpayments", "customerpayment", "payment_id"),
+    ],
+)
+def test_a_record_is_known_by_its_id_whatever_its_envelope_is_called(module: str, key: str, id_key: str) -> None:
+    whole = {id_key: "7", "status": "open", "item": {"bill_id": "9"}, "other": {id_key: "8"}}
+    body = lossless_json.dumps({"organization_id": "1", key: whole, "custom_fields": {}}).encode()
+    assert only(f"{module}/updated", body).document == whole
+    assert only(f"{module}/deleted", body).id == "7"
+    assert only(f"{module}/updated", lossless_json.dumps(whole).encode()).document == whole, "bare"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"creditnote": {"creditnote_id": "8", "invoice_id": "7"}}, id="another module's"),
+        pytest.param({"a": {"invoice_id": "7"}, "b": {"invoice_id": "8"}}, id="two"),
+        pytest.param({"a": {"b": {"invoice_id": "7"}}}, id="deeper"),
+    ],
+)
+def test_an_id_somewhere_else_is_not_taken_for_the_records(body: dict[str, Any]) -> None:
+    with pytest.raises(InvalidDocument):
+        changes_of("invoices/updated", lossless_json.dumps(body).encode())
 
 
 def test_a_byte_order_mark_is_no_part_of_the_json() -> None:
@@ -246,6 +307,30 @@ def test_a_deletion_may_be_a_record_an_id_or_nothing_but_a_query(body: bytes, qu
     assert only("items/deleted", body, query=query) == Change(
         entity="products", operation="delete", id="7", document=None
     )
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"null", b'{"item": {}}', b'{"organization_id": "7"}', b'{"item": {"organization_id": 7}}']
+)
+def test_a_deletion_that_says_nothing_is_told_without_an_id(body: bytes) -> None:
+    assert only("items/deleted", body) == Change(entity="products", operation="delete", id="", document=None)
+    assert lossless_json.loads(message(only("items/deleted", body), observed_at=NOW, trace_id="t"))["ids"] == []
+
+
+def test_a_deleted_contact_without_an_id_is_told_to_both_entities() -> None:
+    assert [(change.entity, change.id) for change in changes_of("contacts/deleted", b"")] == [
+        ("customers", ""),
+        ("vendors", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [("items/deleted", b'{"item": {"name": "x"}}'), ("items/deleted", b"[]"), ("items/updated", b""), ("items", b"")],
+)
+def test_whatever_else_names_nobody_is_not_understood(address: str, body: bytes) -> None:
+    with pytest.raises((InvalidDocument, InvalidId)):
+        changes_of(address, body)
 
 
 def test_a_bare_id_that_is_no_deletion_is_requested() -> None:

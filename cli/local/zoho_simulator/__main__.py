@@ -19,6 +19,8 @@ from cli.local.zoho_simulator.options import SIZES, Limits, Options, Quirks
 from cli.local.zoho_simulator.server import details, listen, uvicorn_server
 from cli.local.zoho_simulator.service import Service
 
+HIGHEST_PORT = 65_535
+
 
 def count(text: str) -> tuple[str, int]:
     """`invoices=1000`."""
@@ -26,6 +28,14 @@ def count(text: str) -> tuple[str, int]:
     if not equals or not number.isdigit():
         raise argparse.ArgumentTypeError(f"not ENTITY=NUMBER: {text}")
     return entity, int(number)
+
+
+def port(text: str) -> int:
+    """0 to 65535."""
+    number = int(text)
+    if not 0 <= number <= HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"not a port: {text}, the highest is {HIGHEST_PORT}")
+    return number
 
 
 def limit(text: str) -> int | None:
@@ -37,7 +47,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     """The command's options."""
     result = argparse.ArgumentParser(prog=program, description=__doc__)
     defaults = Limits()
-    result.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    result.add_argument("--port", type=port, default=0, help="0 takes a free one")
     result.add_argument("--size", choices=sorted(SIZES), default="small")
     result.add_argument("--seed", type=int, default=1)
     result.add_argument("--count", type=count, action="append", default=[], metavar="ENTITY=N")
@@ -76,7 +86,8 @@ def end(number: int, frame: FrameType | None) -> None:
 def main(argv: Sequence[str] | None = None, *, program: str = "python -m cli.local.zoho_simulator") -> None:
     """Serve; without `argv` the process's own arguments count."""
     parent = os.getppid()
-    arguments = parser(program).parse_args(argv)
+    options_of = parser(program)
+    arguments = options_of.parse_args(argv)
     limits = Limits(
         per_minute=arguments.per_minute,
         in_flight=arguments.in_flight,
@@ -92,13 +103,16 @@ def main(argv: Sequence[str] | None = None, *, program: str = "python -m cli.loc
         quirks=Quirks(**dict(arguments.quirk)),
     )
     try:
+        sock = listen(arguments.port)
+    except OSError as exc:
+        options_of.error(f"cannot listen on port {arguments.port}: {exc.strerror}")
+    try:
         service = Service(options)
     except ValueError as exc:
-        raise SystemExit(f"error: {exc}") from exc
+        options_of.error(str(exc))
     service.world.encode_all()
     gc.collect()
     gc.freeze()  # a large organisation is not searched for garbage again and again
-    sock = listen(arguments.port)
     server = uvicorn_server(service)
     sock.listen(2048)
     print(json.dumps(details(service, sock, os.getpid()).as_dict()), flush=True)

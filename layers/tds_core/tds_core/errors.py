@@ -10,14 +10,18 @@ TdsError
 │   ├── DeletionDoubted         Zoho says for the first time that a record is gone, and nothing else does
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
 │   ├── QueueUnavailable        SQS or S3 did not store or give what it was asked to
+│   ├── OutOfTime               a run's time was up before its work was done; the next one goes on
 │   ├── BusUnavailable          EventBridge did not say that it has the events
 │   └── StepsFailed             some steps of a run failed, the others were done
 ├── PermanentError          the same input fails again; dead letter or parked, with its reason
+│   ├── WrongUsage              whoever asked has to ask otherwise: a command ends with 2, a page with 4xx
+│   │   ├── InvalidId               not 1 to 25 ASCII digits
+│   │   ├── InvalidText             holds characters that PostgreSQL cannot
+│   │   ├── UnknownEntity           a name that is in no registry
+│   │   ├── UnknownProduct          an id that the mirror has no live product of
+│   │   └── UnknownCommand          the console has no such command, or not with these arguments
 │   ├── InvalidDocument         cannot be understood as a document of its entity
-│   ├── InvalidId               not 1 to 25 ASCII digits
 │   ├── InvalidImage            an answer that is no picture, or none that is taken
-│   ├── UnknownEntity           a name that is in no registry
-│   ├── UnknownCommand          the console has no such command, or not with these arguments
 │   ├── NoDeadLetter            nothing dead has this id, or has it any more
 │   ├── DocumentNotFound        Zoho says code 1002: does not exist
 │   └── ZohoRejected            any other 4xx answer; `code` is Zoho's own
@@ -96,6 +100,10 @@ class StepsFailed(RetriableError):
     """Some steps of a run failed, each told by name; the others were done."""
 
 
+class OutOfTime(RetriableError):
+    """A run's time was up before its work was done; what it did is kept."""
+
+
 class BusUnavailable(RetriableError):
     """EventBridge did not say that it has the events; they stay in the outbox."""
 
@@ -104,24 +112,36 @@ class PermanentError(TdsError):
     """The same input fails again."""
 
 
+class WrongUsage(PermanentError):
+    """Whoever asked has to ask otherwise."""
+
+
+class InvalidId(WrongUsage):
+    """Not 1 to 25 ASCII digits, so it may reach neither a URL nor a key."""
+
+
+class InvalidText(WrongUsage):
+    """Holds characters that PostgreSQL cannot: NUL, or half of a pair of surrogates."""
+
+
+class UnknownEntity(WrongUsage):
+    """A name that is in no registry."""
+
+
+class UnknownProduct(WrongUsage):
+    """An id that the mirror has no live product of."""
+
+
+class UnknownCommand(WrongUsage):
+    """The console has no such command, or not with these arguments."""
+
+
 class InvalidDocument(PermanentError):
     """Cannot be understood as a document of its entity."""
 
 
-class InvalidId(PermanentError):
-    """Not 1 to 25 ASCII digits, so it may reach neither a URL nor a key."""
-
-
 class InvalidImage(PermanentError):
     """An answer that is no picture, or none that is taken; the message says what it is instead."""
-
-
-class UnknownEntity(PermanentError):
-    """A name that is in no registry."""
-
-
-class UnknownCommand(PermanentError):
-    """The console has no such command, or not with these arguments."""
 
 
 class NoDeadLetter(PermanentError):
@@ -178,5 +198,14 @@ def is_permanent(reason: str) -> bool:
 
     What nobody gave a reason for was not refused, only never finished; a reason that no class here has is permanent.
     """
+    return bool(reason) and not _is_a(reason, RetriableError)
+
+
+def is_wrong_usage(reason: str) -> bool:
+    """Whether whoever asked has to ask otherwise."""
+    return _is_a(reason, WrongUsage)
+
+
+def _is_a(reason: str, tree: type[TdsError]) -> bool:
     kind = globals().get(reason.partition(":")[0])
-    return bool(reason) and not (isinstance(kind, type) and issubclass(kind, RetriableError))
+    return isinstance(kind, type) and issubclass(kind, tree)

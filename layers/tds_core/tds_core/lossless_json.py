@@ -113,6 +113,11 @@ def scrub(value: Any) -> Any:
     return value
 
 
+def is_storable(value: Any) -> bool:
+    """Whether PostgreSQL can hold every text and key in the value."""
+    return bool(scrub(value) == value)
+
+
 @lru_cache(maxsize=65_536)
 def _plain(number: Decimal) -> Decimal | int:
     if abs(number.adjusted()) < _LONGEST_INTEGER and number == number.to_integral_value():

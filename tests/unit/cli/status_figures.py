@@ -84,6 +84,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "data_centre": None,
     }
     whole: dict[str, Any] = {
+        "time_zone": "Asia/Baghdad",
         "verdict": {"level": "good", "text": "Yes: the ERP is equal to Zoho", "reasons": []},
         "entities": {"invoices": entity()},
         "images": {"expected": 0, "stored": 0, "linked": 0},

@@ -1,6 +1,8 @@
 """The commands as scripts see them: JSON on stdout, one line on stderr, and an exit code that tells the truth."""
 
 import json
+import socket
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,14 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli.__main__ import run
 from cli.commands import simulate, webhook
+from cli.console import Console, ConsoleError
 from cli.deployment import Deployment
 from cli.failure import CommandFailed, ExitCode
 from cli.main import app
 from cli.simulation import Simulation
+from tds_core.entities import REGISTRY
 from tds_core.zoho.webhooks import Webhook, is_authentic
 from tests.unit.cli.status_figures import entity, requests, scan, status
 
@@ -33,7 +38,7 @@ class FakeDeployment:
     def ask(self, command: str, arguments: Mapping[str, Any]) -> Any:
         self.asked.append((command, arguments))
         answer = self.answers[command]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -45,6 +50,9 @@ class FakeDeployment:
 
     def webhook_secret(self) -> str:
         return SECRET
+
+    def caller(self) -> str:
+        return "somebody"
 
     def dead_letters(self) -> dict[str, int]:
         return {"InvoicesDeadLetter": 2}
@@ -59,6 +67,26 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Use:
         made = FakeDeployment(**answers)
         monkeypatch.setattr(Deployment, "find", lambda *_: made)
         return made
+
+    return make
+
+
+@pytest.fixture
+def console(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A stack whose console refuses as the deployed one does."""
+
+    def refuse(_: Console, command: str, arguments: Mapping[str, Any]) -> Any:
+        for name in (*arguments.get("entities", ()), arguments.get("name", "invoices")):
+            if name not in REGISTRY:
+                raise ConsoleError("UnknownEntity", f"no entity {name!r}")
+        if command in ("refetch", "images_sync"):
+            raise ConsoleError("InvalidId", "an id is 1 to 25 digits")
+        raise AssertionError(command)
+
+    def make() -> None:
+        monkeypatch.setattr(Deployment, "find", lambda *_: Deployment(stack="s", region="r", local=None))
+        monkeypatch.setattr(Deployment, "_console", Console(function="f", client=None))
+        monkeypatch.setattr(Console, "invoke", refuse)
 
     return make
 
@@ -124,6 +152,98 @@ def test_a_failure_is_one_line_and_no_traceback(use: Use, code: ExitCode, exit_c
     assert result.exit_code == exit_code
     assert result.stderr == "error: UnknownEntity: no entity 'x'\n"
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "backfill moons",
+        "verify --entity moons",
+        "trace moons 1",
+        "refetch moons 1",
+        "refetch invoices x",
+        "deletions approve moons",
+        "images sync x",
+        "webhook check moons",
+        "webhook send moons --id 1",
+        "dlq list --where moon",
+        "dlq drop --all --entity moons",
+        "simulator --port 99999",
+        "simulator --port x",
+        "simulator --count invoices=-1",
+        "simulator --count moons=1",
+        "up --size moon",
+        "up --param Moon=1",
+        "up --count invoices=x",
+    ],
+)
+def test_wrong_usage_ends_with_2_and_no_traceback(console: Callable[[], None], command: str) -> None:
+    console()
+    result = tds(*command.split())
+    assert result.exit_code == 2
+    assert result.stdout == "" and result.stderr
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_ctrl_c_during_a_command_is_130_and_no_traceback(use: Use) -> None:
+    use(status=KeyboardInterrupt())
+    result = tds("status")
+    assert (result.exit_code, result.output) == (130, "")
+
+
+def test_ctrl_c_while_the_command_is_being_read_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted:
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "cli.main", Interrupted())
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 130
+
+
+def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = tds("simulator", "--port", str(taken.getsockname()[1]))
+    assert (result.exit_code, result.stderr.splitlines()[-1].endswith("Address already in use")) == (2, True)
+
+
+@pytest.mark.parametrize(("level", "code"), [("good", 0), ("attention", 0), ("bad", 1)])
+@pytest.mark.parametrize("form", [["--json"], []], ids=["scripts", "people"])
+def test_status_ends_as_its_verdict(use: Use, level: str, code: int, form: list[str]) -> None:
+    use(status=DONE | {"verdict": {"level": level, "text": "so it is", "reasons": []}})
+    assert tds("status", *form).exit_code == code
+
+
+def test_deletions_are_told_in_the_organisations_time(use: Use) -> None:
+    gone = {"entity": "invoices", "id": "901", "deleted_at": "2026-01-02T21:30:00+00:00", "evidence": {}}
+    held = {"entity": "bills", "id": "902", "requested_at": "2026-01-02T21:31:00+00:00", "reason": "r"}
+    use(deletions={"withheld": [held], "done": [gone], "time_zone": "Asia/Baghdad"})
+    shown = tds("deletions", "list").stdout
+    for part in ("since (Asia/Baghdad)", "2026-01-03 00:31:00", "when (Asia/Baghdad)", "2026-01-03 00:30:00"):
+        assert part in shown
+
+
+BUDGET = status()["zoho"] | {"reopened": None, "time_zone": "Asia/Baghdad"}
+
+
+def test_the_budget_is_shown_to_scripts_and_people(use: Use) -> None:
+    last = {"operator": "sara", "at": "2026-01-02T21:30:00+00:00", "reason": "circuit open after 5 failures"}
+    day = BUDGET["days"][0] | {"used": [3, 0, 7, 0, 0, 0, 0, 0], "is_closed": True, "ends_history": True}
+    use(budget=BUDGET | {"reopened": last, "days": [day], "circuit": "open", "circuit_failures": 5})
+    assert json.loads(tds("budget", "show", "--json").stdout)["days"] == [day]
+    shown = tds("budget", "show").stdout
+    for part in ("9,000", "10,000", "closed by Zoho", "webhook 3, poll 7", "12 of 90", "1 of 5", "open for"):
+        assert part in shown
+    assert "2026-01-03 00:30:00 Asia/Baghdad by sara: circuit open after 5 failures" in shown
+
+
+@pytest.mark.parametrize("held", [[], ["circuit open after 5 failures"]], ids=["nothing", "circuit"])
+def test_reopening_tells_who_asks_and_what_was_held(use: Use, held: list[str]) -> None:
+    deployment = use(reopen_budget={"reopened": held})
+    assert json.loads(tds("budget", "reopen", "--json").stdout) == {"ok": True, "reopened": held}
+    assert (held or ["nothing was done"])[0] in tds("budget", "reopen").stdout
+    assert deployment.asked[0] == ("reopen_budget", {"operator": "somebody"})
 
 
 def test_without_a_stack_every_command_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -264,7 +384,7 @@ def test_simulate_tells_what_the_simulator_refused(use: Use, monkeypatch: pytest
     use()
     Recorder(monkeypatch, status_code=400, answer={"error": "unknown kind"})
     result = tds("simulate", "faults", "nonsense")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert result.stderr == "error: the simulator refused POST /faults: unknown kind\n"
 
 

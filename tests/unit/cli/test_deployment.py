@@ -76,11 +76,23 @@ def test_queues_of_the_living_and_of_the_dead_are_told_apart(aws: FakeAws) -> No
     assert deployment.dead_letters() == {"InvoicesDeadLetter": 1, "Unrouted": 4}
 
 
-def test_a_refusal_of_the_console_is_not_ok(aws: FakeAws) -> None:
-    aws.answer = {"ok": False, "error": {"reason": "UnknownEntity", "message": "no entity 'x'"}}
-    with pytest.raises(CommandFailed, match="UnknownEntity: no entity 'x'") as failure:
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("UnknownEntity", ExitCode.WRONG_USAGE),
+        ("InvalidId", ExitCode.WRONG_USAGE),
+        ("InvalidText", ExitCode.WRONG_USAGE),
+        ("UnknownCommand", ExitCode.WRONG_USAGE),
+        ("UnknownProduct", ExitCode.WRONG_USAGE),
+        ("NoDeadLetter", ExitCode.NOT_OK),
+        ("DatabaseUnavailable", ExitCode.NOT_OK),
+    ],
+)
+def test_a_refusal_of_the_console_is_wrong_usage_or_not_ok(aws: FakeAws, reason: str, code: ExitCode) -> None:
+    aws.answer = {"ok": False, "error": {"reason": reason, "message": "no entity 'x'"}}
+    with pytest.raises(CommandFailed, match=f"{reason}: no entity 'x'") as failure:
         Deployment.find("tds-core").ask("backfill", {"entities": ["x"]})
-    assert failure.value.code == ExitCode.NOT_OK
+    assert failure.value.code == code
 
 
 def test_a_function_that_cannot_be_reached_is_unreachable(aws: FakeAws) -> None:

@@ -22,7 +22,8 @@ LETTER = {
     "trace_id": "trace-1",
 }
 PARKED = LETTER | {"id": "backlog/products/77", "where": "backlog", "entity": "products", "trace_id": None}
-BOTH = {"things": [LETTER, PARKED], "totals": {"dead_letters/invoices": 1, "backlog": 1}}
+ZONE = {"time_zone": "Asia/Baghdad"}
+BOTH = {"things": [LETTER, PARKED], "totals": {"dead_letters/invoices": 1, "backlog": 1}, **ZONE}
 
 
 class Asked:
@@ -68,12 +69,12 @@ def test_a_list_is_plain_json_for_scripts(use: Use) -> None:
 def test_a_list_for_people_has_each_id_whole_and_no_markup_of_strangers(use: Use) -> None:
     use()
     text = tds("list").stdout
-    for told in (ID, "backlog/products/77", "901", "2026-03-14T09:00:00", "[/red] cannot read"):
+    for told in (ID, "backlog/products/77", "901", "2026-03-14 12:00:00", "[/red] cannot read"):
         assert told in text
 
 
 def test_an_empty_list_says_so(use: Use) -> None:
-    use(dlq_list={"things": [], "totals": {}})
+    use(dlq_list={"things": [], "totals": {}, **ZONE})
     assert "nothing is dead" in tds("list").stdout
     assert json.loads(tds("list", "--json").stdout) == []
 
@@ -101,14 +102,15 @@ def test_a_list_is_narrowed_by_place_and_entity(use: Use, options: tuple[str, ..
 
 @pytest.mark.parametrize(("size", "cut"), [(7, False), (900, True)])
 def test_one_is_shown_with_its_payload(use: Use, size: int, cut: bool) -> None:
-    use(dlq_show=LETTER | {"payload": "payload", "bytes": size})
+    use(dlq_show=LETTER | ZONE | {"payload": "payload", "bytes": size})
     text = tds("show", ID).stdout
+    assert "2026-03-14 12:00:00 Asia/Baghdad" in text
     assert "payload" in text and f"{size} bytes" in text
     assert ("cut" in text) is cut
 
 
 def test_one_without_payload_is_shown_too(use: Use) -> None:
-    use(dlq_show=PARKED | {"payload": None, "bytes": 0})
+    use(dlq_show=PARKED | ZONE | {"payload": None, "bytes": 0})
     assert "bytes" not in tds("show", "backlog/products/77").stdout
 
 
@@ -133,7 +135,7 @@ def test_all_is_what_the_list_shows_in_parts_that_one_call_can_do(use: Use) -> N
     def settle(arguments: Mapping[str, Any]) -> Any:
         return {"settled": arguments["ids"], "stays": {}}
 
-    asked = use(dlq_list={"things": [*things, PARKED], "totals": {}}, dlq_drop=settle)
+    asked = use(dlq_list={"things": [*things, PARKED], "totals": {}, **ZONE}, dlq_drop=settle)
     result = tds("drop", "--all", "--entity", "invoices", "--json")
     assert json.loads(result.stdout)["settled"] == [thing["id"] for thing in things]
     assert [len(arguments["ids"]) for command, arguments in asked.calls if command == "dlq_drop"] == [100, 100, 50]

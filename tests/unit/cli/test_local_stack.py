@@ -1,8 +1,13 @@
 """What `tds up` asks of simulator and template, and where a stack keeps its things."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -10,7 +15,7 @@ from samcli.cli.types import CfnParameterOverridesType
 from typer.testing import CliRunner
 
 from cli.failure import CommandFailed
-from cli.local import deploy
+from cli.local import deploy, stack
 from cli.local.deploy import overrides
 from cli.local.stack import LocalStack, Wish, ZohoServer, parse_pairs
 from cli.local.state import PROJECT, StackState, StateDirectory
@@ -153,3 +158,32 @@ def test_up_refuses_a_size_that_there_is_not_and_lists_those_there_are(tmp_path:
     done = CliRunner().invoke(app, ["up", "--size", "huge"], env={"TDS_STATE_DIR": str(tmp_path)})
     assert done.exit_code == 2
     assert all(word in done.stderr for word in ("huge", *SIZES))
+
+
+def test_sam_leaves_no_temporary_folders_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    directory, used = StateDirectory(tmp_path), list[Path]()
+
+    def run(command: list[str], *, env: Mapping[str, str], **_: Any) -> Any:
+        used.append(Path(env["TMPDIR"]))
+        (used[-1] / "tmp1").mkdir()
+        return SimpleNamespace(returncode=len(used) - 1)
+
+    monkeypatch.setattr("cli.local.deploy.subprocess.run", run)
+    monkeypatch.setattr("cli.local.deploy.emulator.interpreter", lambda: Path("python"))
+    directory.logs.mkdir()
+    deploy.build(directory)
+    with pytest.raises(RuntimeError, match="sam build failed"):
+        deploy.build(directory)
+    assert len(used) == 2 and not used[0].exists() and used[0].is_relative_to(tmp_path)
+
+
+def test_the_end_says_what_it_waits_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(stack, "_TELL_EVERY_S", 0.1)
+    told: list[str] = []
+    slow = "import signal, subprocess, sys, time; signal.signal(15, lambda *_: (time.sleep(0.5), sys.exit()));"
+    slow += "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1)']); print(flush=True); time.sleep(9)"
+    with subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        LocalStack(StateDirectory(tmp_path), report=told.append)._end(process.pid)
+    assert any(text.startswith("waiting for python") for text in told), told
+    assert told[-1] == "removing what the functions left"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cli import render
-from cli.progress import Meter, Snapshot, age_s, clock_time, duration
+from cli.progress import Meter, Snapshot, age_s, duration
 from tests.unit.cli.status_figures import entity, requests, scan, status
 
 
@@ -53,7 +53,7 @@ def test_a_history_that_waits_says_what_for_and_until_when() -> None:
     figures["zoho"]["days"][0]["ends_history"] = True
     figures["zoho"]["circuit"] = "open"
     waiting = Meter().read(figures, now_s=0)
-    until = clock_time("2026-01-02T21:00:00+00:00")
+    until = "2026-01-03 00:00:00 Asia/Baghdad"
     assert [text.partition(":")[0] for text in waiting.waits] == ["books", "Zoho does not answer"]
     line = render.progress_line(waiting)
     assert f"today's calls for the history are used up, it goes on by itself at {until}" in line

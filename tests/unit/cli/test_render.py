@@ -92,6 +92,17 @@ def test_progress_shows_rate_and_time_left() -> None:
         assert "200" in shown
 
 
+def test_progress_in_one_line_is_short_however_much_there_is() -> None:
+    names = [f"entity_{number}" for number in range(14)]
+    figures = status(
+        entities={name: entity(erp=25_000, pending=9_000) for name in names},
+        backlog={name: requests(9_000, parked=3) for name in names},
+        scans={name: scan(asked=True, page=2, rows=20_000) for name in names},
+    )
+    line = render.progress_line(Meter().read(figures, now_s=0))
+    assert line == "0 of 14 lists whole, 280,000 rows | 224,000 of 350,000 documents, 42 parked"
+
+
 def test_a_comparison_marks_what_differs() -> None:
     truth = {"invoices": {"count": 2, "totals": {"USD": {"total": "10.50"}}}}
     figures = {"invoices": entity(erp=1, totals={"USD": {"total": "10.49"}})}

@@ -48,7 +48,7 @@ class FakeDeployment:
             for address in self.arrivals[:1]:
                 self.heard[address] = {"count": 1, "first_at": "2026-01-02T03:00:05.000001+00:00"}
             del self.arrivals[:1]
-        return {"now": BEGAN, "heard": self.heard}
+        return {"now": BEGAN, "heard": self.heard, "time_zone": "Asia/Baghdad"}
 
     def webhook_secret(self) -> str:
         return self.secret
@@ -111,9 +111,12 @@ def test_scripts_get_the_address_the_product_and_the_body_of_each_webhook(use: U
         "zoho_event": "Edited",
         "app": "Zoho Books",
         "url": f"{API}/webhooks/zoho/customerpayments/updated",
+        "parameter": "",
         "method": "POST",
         "body": "Default Payload (application/json)",
     }
+    assert told["bills", "deleted"]["url"] == f"{API}/webhooks/zoho/bills/deleted?bill_id="
+    assert told["bills", "deleted"]["parameter"] == "bill_id"
     assert told["inventoryadjustments", "created"]["app"] == "Zoho Inventory"
     assert plan["limits"] == {
         "rules_per_module": 10,
@@ -212,7 +215,7 @@ def test_what_was_not_heard_is_named_with_what_to_look_at(use: Use) -> None:
     assert result.exit_code == 1
     assert "not heard: invoices" in result.stdout
     assert "Workflow Logs" in result.stdout
-    assert "the last webhook for invoices came at 2025-12-31T10:00" in result.stdout
+    assert "the last webhook for invoices came at 2025-12-31 13:00:00 Asia/Baghdad" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -253,5 +256,6 @@ def test_the_table_shows_when_the_first_one_came() -> None:
     deployment = FakeDeployment("invoices/updated")
     *_, state = webhooks.listen(deployment.ask, ["invoices"], timeout_s=0)
     line = next(line for line in seen(render_webhooks.heard(state)).splitlines() if "invoices/updated" in line)
-    assert "03:00:05" in line
+    assert "2026-01-02 06:00:05" in line
+    assert "first at (Asia/Baghdad)" in seen(render_webhooks.heard(state))
     assert render_webhooks.heard_line(state) == "arrived: invoices/updated 1 | waiting for: -"

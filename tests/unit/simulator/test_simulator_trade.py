@@ -182,6 +182,49 @@ def test_no_more_is_credited_than_there_is(zoho: Caller, given: dict[str, Any]) 
     assert zoho.get(f"/creditnotes/{note.id}").content == before
 
 
+# -- what is paid back, and what is written off
+
+
+def test_an_advance_that_is_paid_back_is_no_unused_credit_any_more(zoho: Caller) -> None:
+    customer = created(zoho, "customers", currency_code="USD")
+    payment = created(zoho, "payments", customer_id=customer["contact_id"], amount=50)
+    path = f"/documents/payments/{payment['payment_id']}"
+    refunds = [{"amount_fcy": 20, "refund_mode": "Zain Cash"}]
+    after = zoho.control("PATCH", path, {"payment_refunds": refunds})["document"]
+    [refund] = after["payment_refunds"]
+    assert (after["amount"], after["unused_amount"], refund["amount_fcy"]) == (50.0, 30.0, 20.0)
+    assert contact(zoho, customer["contact_id"])["unused_credits_receivable_amount"] == 30
+    [row] = zoho.rows("/customerpayments", "customerpayments", customer_id=customer["contact_id"])
+    assert (row["bcy_refunded_amount"], row["unused_amount"]) == (20.0, 30.0)
+    below = zoho.rows(f"/customerpayments/{payment['payment_id']}/refunds", "payment_refunds")
+    assert below == after["payment_refunds"]
+    zoho.control("PATCH", path, {"payment_refunds": [*after["payment_refunds"], {"amount_fcy": 31}]}, status=409)
+    zoho.control("PATCH", path, {"amount": 19}, status=409)
+    rest = zoho.control("PATCH", path, {"payment_refunds": [*after["payment_refunds"], {}]})["document"]
+    assert (rest["unused_amount"], rest["payment_refunds"][0]) == (0.0, refund)
+    agrees(zoho.service.world)
+
+
+def test_what_is_written_off_is_owed_no_more(zoho: Caller) -> None:
+    invoice = invoice_of(zoho, 10)
+    path = f"/documents/invoices/{invoice['invoice_id']}"
+    before = contact(zoho, invoice["customer_id"])["outstanding_receivable_amount"]
+    zoho.control("PATCH", path, {"write_off_amount": 251}, status=409)
+    after = zoho.control("PATCH", path, {"write_off_amount": 250})["document"]
+    assert (after["total"], after["balance"], after["write_off_amount"], after["status"]) == (250.0, 0.0, 250.0, "paid")
+    assert before - contact(zoho, invoice["customer_id"])["outstanding_receivable_amount"] == 250
+    zoho.control("PATCH", path, {"status": "void"}, status=409)
+    agrees(zoho.service.world)
+    zoho.control("DELETE", path)
+    agrees(zoho.service.world)
+
+
+def test_the_smallest_company_has_an_advance_that_was_paid_back_and_a_bad_debt(zoho: Caller) -> None:
+    records = zoho.service.world.tables
+    assert any(payment.refunds for payment in records["customerpayments"].records.values())
+    assert any(invoice.written_off for invoice in records["invoices"].records.values())
+
+
 # -- bills
 
 

@@ -13,8 +13,9 @@ from cli.local.zoho_simulator.records import Json, Product, overlaid
 from cli.local.zoho_simulator.shapes import shape
 
 if TYPE_CHECKING:
-    from cli.local.zoho_simulator.entities.credits import CreditNote, Refund
+    from cli.local.zoho_simulator.entities.credits import CreditNote
     from cli.local.zoho_simulator.entities.line_items import Line
+    from cli.local.zoho_simulator.entities.refunds import Refund
     from cli.local.zoho_simulator.world import World
 
 TEMPLATE = "2646610000000017035"

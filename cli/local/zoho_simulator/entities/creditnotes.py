@@ -12,23 +12,22 @@ from cli.local.zoho_simulator.clock import DAY_S
 from cli.local.zoho_simulator.entities import (
     contacts,
     creditnote_documents,
-    credits,
     line_items,
     postings,
     receivables,
     trade,
 )
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
-from cli.local.zoho_simulator.entities.credits import CreditNote, Refund
+from cli.local.zoho_simulator.entities.credits import CreditNote
 from cli.local.zoho_simulator.entities.invoices import INVOICES
 from cli.local.zoho_simulator.entities.line_items import Line
 from cli.local.zoho_simulator.entities.postings import UNPOSTED
 from cli.local.zoho_simulator.entities.receivables import Invoice
+from cli.local.zoho_simulator.entities.refunds import MODES, Refund, given_refunds, new_refund, refunded
 from cli.local.zoho_simulator.money import ZERO, decimal
 from cli.local.zoho_simulator.records import Below, EntitySpec, Fields, Json, Listing, Refused, View, pick
 from cli.local.zoho_simulator.world import World
 
-REFUND_MODES = ("cash", "Cash", "banktransfer", "Zain Cash", "نقد")
 FATES, FATE_WEIGHTS = ("applied", "refunded", "both", "open", "void", "draft"), (60, 15, 8, 12, 3, 2)
 
 
@@ -87,8 +86,8 @@ def _come_about(world: World, random: Random, note: CreditNote, invoice: Invoice
     if fate in ("applied", "both") and min(share, invoice.balance) > 0:
         receivables.apply_once(world, note, invoice, min(share, invoice.balance))
     if fate in ("refunded", "both") and note.balance > 0:
-        given = {"refund_mode": random.choice(REFUND_MODES)}
-        note.refunds = (credits.refund(world, given, note.date, min(share, note.balance)),)
+        given = {"refund_mode": random.choice(MODES)}
+        note.refunds = (new_refund(world, given, note.date, min(share, note.balance)),)
     note.settle()
 
 
@@ -123,15 +122,8 @@ def _refunds(world: World, note: CreditNote, given: Fields) -> tuple[Refund, ...
     """As given, or as they stand; one with a known creditnote_refund_id keeps it."""
     if "creditnote_refunds" not in given:
         return note.refunds
-    held, refunds = {refund.refund_id: refund for refund in note.refunds}, []
-    for entry in given["creditnote_refunds"]:
-        known = held.get(str(entry.get("creditnote_refund_id", "")))
-        amount = decimal(entry.get("amount_fcy", known.amount if known else note.balance))
-        if amount <= 0:
-            raise Refused("a refund needs an amount")
-        fresh = known or credits.refund(world, entry, world.today().isoformat(), amount)
-        refunds.append(fresh._replace(amount=amount, mode=str(entry.get("refund_mode", fresh.mode))))
-    return tuple(refunds)
+    wanted = given["creditnote_refunds"]
+    return given_refunds(world, note.refunds, wanted, key="creditnote_refund_id", rest=note.balance)
 
 
 def create(world: World, random: Random, given: Fields) -> CreditNote:
@@ -175,7 +167,7 @@ def _origin(world: World, random: Random, given: Fields) -> Invoice | None:
 
 
 def _refuse_overdrawn(note: CreditNote, applied: dict[str, Decimal], refunds: tuple[Refund, ...], status: str) -> None:
-    spent = sum(applied.values(), ZERO) + sum((refund.amount for refund in refunds), ZERO)
+    spent = sum(applied.values(), ZERO) + refunded(refunds)
     if spent > note.total:
         raise Refused("more credited than the credit note is worth")
     if spent and status in UNPOSTED:
@@ -231,7 +223,7 @@ def _applied_more(world: World, note: CreditNote, random: Random) -> Fields:
 
 def _refunded_more(note: CreditNote, random: Random) -> Fields:
     held: list[Any] = [{"creditnote_refund_id": refund.refund_id} for refund in note.refunds]
-    return {"creditnote_refunds": [*held, {"refund_mode": random.choice(REFUND_MODES)}]}
+    return {"creditnote_refunds": [*held, {"refund_mode": random.choice(MODES)}]}
 
 
 def delete(world: World, note: CreditNote) -> None:

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 from cli.local.zoho_simulator.entities.contacts import Account
 from cli.local.zoho_simulator.entities.postings import Posting
 from cli.local.zoho_simulator.entities.receivables import Application, Kind, taken_of
+from cli.local.zoho_simulator.entities.refunds import Refund, refunded
 from cli.local.zoho_simulator.money import ZERO
-from cli.local.zoho_simulator.world import World
-
-REFUND_ID_BASE = 2_646_610_024_000_000_000
-
-
-class Refund(NamedTuple):
-    """Money given back for a credit note, in its currency."""
-
-    refund_id: str
-    date: str
-    mode: str
-    amount: Decimal
-    reference: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,7 +35,7 @@ class CreditNote(Posting):
     @property
     def refunded(self) -> Decimal:
         """What was paid back."""
-        return sum((refund.amount for refund in self.refunds), ZERO)
+        return refunded(self.refunds)
 
     @property
     def settled(self) -> Decimal:
@@ -59,14 +46,3 @@ class CreditNote(Posting):
         """A credit note without balance is closed."""
         if self.posted:
             self.status = "open" if self.balance > 0 else "closed"
-
-
-def refund(world: World, given: Mapping[str, Any], day: str, amount: Decimal) -> Refund:
-    """A refund with a new id."""
-    return Refund(
-        refund_id=world.counter("refunds", REFUND_ID_BASE),
-        date=str(given.get("date", day)),
-        mode=str(given.get("refund_mode", "cash")),
-        amount=amount,
-        reference=str(given.get("reference_number", "")),
-    )

@@ -36,6 +36,7 @@ def _common(invoice: Invoice, customer: Contact) -> Json:
         currency_symbol=invoice.currency.symbol,
         exchange_rate=number(invoice.exchange_rate),
         balance=number(invoice.balance),
+        write_off_amount=number(invoice.written_off),
         shipping_charge=number(invoice.shipping),
         adjustment=number(invoice.adjustment),
         salesperson_id=seller.user_id if seller else "",

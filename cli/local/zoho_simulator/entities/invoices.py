@@ -106,6 +106,7 @@ SETTERS: dict[str, fields.Setter] = {
     "invoice_number": ("number", fields.text),
     "due_date": ("due_date", fields.text),
     "shipping_charge": ("shipping", decimal),
+    "write_off_amount": ("written_off", decimal),
 }
 SPECIAL = ("customer_id", "line_items", "salesorder_id")
 COMPUTED = trade.COMPUTED | {
@@ -142,6 +143,7 @@ def create(world: World, random: Random, given: Fields) -> Invoice:
     if order is not None:
         order_ledger.take(world, order, invoice)
     invoice.lines = trade.lines_of(world, invoice, given)
+    _refuse_below_paid(invoice, plain, invoice.lines)
     FIELDS.assign(invoice, plain)
     invoice.add_up()
     invoice.settle(world.today().isoformat())
@@ -175,10 +177,12 @@ def _refuse_below_paid(invoice: Invoice, plain: Fields, lines: tuple[Line, ...])
     shipping = decimal(plain.get("shipping_charge", invoice.shipping))
     adjustment = decimal(plain.get("adjustment", invoice.adjustment))
     total = sum((invoice.line_total(line) for line in lines), ZERO) + shipping + adjustment
-    if total < invoice.settled:
-        raise Refused("the total would fall below what was paid")
-    if invoice.settled and plain.get("status") in UNPOSTED:
-        raise Refused("an invoice with payments cannot become a draft or void")
+    written_off = decimal(plain.get("write_off_amount", invoice.written_off))
+    settled = invoice.paid + invoice.credited + written_off
+    if written_off < 0 or total < settled:
+        raise Refused("the total would fall below what was paid or written off")
+    if settled and plain.get("status", invoice.status) in UNPOSTED:
+        raise Refused("an invoice of which something was paid or written off cannot become a draft or void")
 
 
 def random_edit(world: World, invoice: Invoice, random: Random) -> Fields:

@@ -53,6 +53,7 @@ def row(world: World, payment: Payment, product: Product) -> Json:
         "payment_mode_formatted": payment.mode,
         "bcy_amount": _base(payment, payment.amount),
         "bcy_unused_amount": _base(payment, payment.unused),
+        "bcy_refunded_amount": _base(payment, payment.refunded),
         "last_modified_time": zoho_time(payment.modified),
     }
     return overlaid(shown, payment.overlay)
@@ -80,6 +81,24 @@ def _application(world: World, payment: Payment, entry: Application) -> Json:
     }
 
 
+def refunds(world: World, payment: Payment, product: Product) -> list[Json]:
+    """/customerpayments/{id}/refunds, and payment_refunds of the detail."""
+    return [
+        {
+            "payment_refund_id": refund.refund_id,
+            "payment_id": payment.id,
+            "date": refund.date,
+            "refund_mode": refund.mode,
+            "reference_number": refund.reference,
+            "payment_number": str(payment.number),
+            "customer_name": world.last_state(CONTACTS, payment.contact_id).name,
+            "amount_bcy": _base(payment, refund.amount),
+            "amount_fcy": number(refund.amount),
+        }
+        for refund in payment.refunds
+    ]
+
+
 def document(world: World, payment: Payment, product: Product) -> Json:
     """The full payment."""
     shown = {
@@ -95,6 +114,7 @@ def document(world: World, payment: Payment, product: Product) -> Json:
         "exchange_rate": number(payment.exchange_rate),
         "template_id": TEMPLATE,
         "invoices": [_application(world, payment, entry) for entry in payment.applied],
+        "payment_refunds": refunds(world, payment, product),
         "price_precision": payment.currency.precision,
     }
     return overlaid(shown, payment.overlay)

@@ -14,8 +14,10 @@ from cli.local.zoho_simulator.entities import contacts, payment_documents, recei
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Contact
 from cli.local.zoho_simulator.entities.invoices import INVOICES
 from cli.local.zoho_simulator.entities.receivables import Invoice, Payment
+from cli.local.zoho_simulator.entities.refunds import MODES, Refund, given_refunds, new_refund, refunded
 from cli.local.zoho_simulator.money import ZERO, decimal
 from cli.local.zoho_simulator.records import (
+    Below,
     EntitySpec,
     Fields,
     InvalidValue,
@@ -30,6 +32,8 @@ from cli.local.zoho_simulator.records import (
 from cli.local.zoho_simulator.world import World
 
 PAID_SHARE = 0.992
+ADVANCE_EVERY, ADVANCE_AT = 20, 3  # the smallest organisation too has advances, one paid back, and a bad debt
+REFUND_EVERY, BAD_DEBT_EVERY = 40, 25
 
 
 def _new(world: World, random: Random, customer: Contact, *, number: int, at: int, amount: Decimal) -> Payment:
@@ -92,6 +96,17 @@ def generate(world: World, random: Random) -> Iterator[Payment]:
         taken = debts.take(_group(random, ratio))
         partial = bool(taken) and (random.random() < 0.004 or (ratio < 1 and random.random() < 0.9 * (1 - ratio)))
         yield _historical(world, random, customers, taken, number=index + 1, at=created, partial=partial)
+    _write_off(world)
+
+
+def _write_off(world: World) -> None:
+    """Some of what nobody paid, the oldest first, is expected no more; Zoho's own day for that is in no document."""
+    unpaid = [i for i in world.table(INVOICES).records.values() if i.owed > 0 and i.status == "overdue"]
+    for invoice in unpaid[::BAD_DEBT_EVERY]:
+        world.table(CONTACTS).records[invoice.contact_id].receivable -= invoice.owed
+        invoice.written_off = invoice.owed
+        invoice.modified = max(invoice.modified, world.history_end - 1)
+        invoice.settle(world.base_date.isoformat())
 
 
 def _historical(
@@ -105,10 +120,13 @@ def _historical(
         amount = customer.currency.rounded(invoice.balance * share) if partial else invoice.balance
         receivables.apply_once(world, payment, invoice, amount)
         payment.amount += amount
-    if not taken or number % 20 == 3 or random.random() < 0.02:
+    if not taken or number % ADVANCE_EVERY == ADVANCE_AT or random.random() < 0.02:
         rest = customer.currency.rounded(Decimal(random.randrange(5, 300)) / customer.currency.rate)
         payment.amount += rest
-        customer.unused += rest
+        if number % REFUND_EVERY == ADVANCE_AT:
+            back = customer.currency.rounded(rest / 2) if number % (2 * REFUND_EVERY) == ADVANCE_AT else rest
+            payment.refunds = (new_refund(world, {"refund_mode": MODES[number % len(MODES)]}, payment.date, back),)
+        customer.unused += payment.unused
     payment.modified = history.later(random, at, end=world.history_end, share=0.05)
     customer.documents += 1
     return payment
@@ -123,12 +141,25 @@ SETTERS: dict[str, fields.Setter] = {
     "description": ("description", fields.text),
     "amount": ("amount", decimal),
 }
-SPECIAL = ("customer_id", "invoices")
+SPECIAL = ("customer_id", "invoices", "payment_refunds")
 COMPUTED = frozenset(
     {"payment_id", "unused_amount", "bcy_amount", "bcy_unused_amount", "currency_code", "currency_id", "created_time"}
-)
+) | {"bcy_refunded_amount"}
 SHAPES = ("payment_row", "payment_document")
 FIELDS = fields.Settable(setters=SETTERS, computed=COMPUTED, shapes=SHAPES, special=SPECIAL)
+
+
+def _refunds(world: World, payment: Payment, given: Fields) -> tuple[Refund, ...]:
+    """As given, or as they stand; one with a known payment_refund_id keeps it."""
+    if "payment_refunds" not in given:
+        return payment.refunds
+    wanted = given["payment_refunds"]
+    return given_refunds(world, payment.refunds, wanted, key="payment_refund_id", rest=payment.unused)
+
+
+def _refuse_overdrawn(amount: Decimal, applied: dict[str, Decimal], refunds: tuple[Refund, ...]) -> None:
+    if sum(applied.values(), ZERO) + refunded(refunds) > amount:
+        raise Refused("more applied or paid back than paid")
 
 
 def create(world: World, random: Random, given: Fields) -> Payment:
@@ -139,11 +170,12 @@ def create(world: World, random: Random, given: Fields) -> Payment:
     payment = _new(world, random, customer, number=number, at=world.seconds(), amount=ZERO)
     wanted = receivables.wanted(world, payment, entries, amount="amount_applied")
     FIELDS.assign(payment, plain)
-    applied = sum(wanted.values(), ZERO)
     if "amount" not in given:
+        applied = sum(wanted.values(), ZERO)
         payment.amount = applied or customer.currency.rounded(Decimal(100) / customer.currency.rate)
-    if applied > payment.amount:
-        raise Refused("more applied than paid")
+    refunds = _refunds(world, payment, given)
+    _refuse_overdrawn(payment.amount, wanted, refunds)
+    payment.refunds = refunds
     world.born(PAYMENTS, payment)
     receivables.apply(world, payment, wanted)
     contacts.post(world, customer.id, "unused", payment.unused)
@@ -168,17 +200,18 @@ def _whom(world: World, random: Random, given: Fields) -> tuple[Contact, list[An
 
 
 def edit(world: World, payment: Payment, given: Fields, version: bool) -> None:
-    """Set fields, or say anew which invoices it covers."""
+    """Set fields, or say anew which invoices it covers and what was paid back."""
     plain = FIELDS.check(given)
     fields.keep(given, "customer_id", payment.contact_id, "a payment keeps its customer")
     wanted = receivables.taken_of(payment)
     if "invoices" in given:
         wanted = receivables.wanted(world, payment, given["invoices"], amount="amount_applied")
-    if sum(wanted.values(), ZERO) > decimal(plain.get("amount", payment.amount)):
-        raise Refused("more applied than paid")
+    refunds = _refunds(world, payment, given)
+    _refuse_overdrawn(decimal(plain.get("amount", payment.amount)), wanted, refunds)
     before = payment.unused
     with world.editing(PAYMENTS, payment, version=version):
         FIELDS.assign(payment, plain)
+        payment.refunds = refunds
         receivables.apply(world, payment, wanted)
     contacts.post(world, payment.contact_id, "unused", payment.unused - before)
 
@@ -191,6 +224,9 @@ def random_edit(world: World, payment: Payment, random: Random) -> Fields:
         {"description": vocabulary.remark(random)},
         {"amount": str(payment.amount + payment.currency.rounded(Decimal(10) / payment.currency.rate))},
     ]
+    if payment.unused > 0:
+        held: list[Any] = [{"payment_refund_id": refund.refund_id} for refund in payment.refunds]
+        choices.append({"payment_refunds": [*held, {"refund_mode": random.choice(MODES)}]})
     return random.choice(choices)
 
 
@@ -255,4 +291,5 @@ PAYMENTS: EntitySpec[Payment] = EntitySpec(
     random_edit=random_edit,
     delete=delete,
     may_delete=lambda payment: True,
+    below={"refunds": Below(key="payment_refunds", values=payment_documents.refunds)},
 )

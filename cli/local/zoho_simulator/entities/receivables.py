@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 from cli.local.zoho_simulator.entities import contacts, order_ledger
 from cli.local.zoho_simulator.entities.contacts import CONTACTS, Account
 from cli.local.zoho_simulator.entities.postings import Debt
+from cli.local.zoho_simulator.entities.refunds import Refund, refunded
 from cli.local.zoho_simulator.money import ZERO, Currency, decimal
 from cli.local.zoho_simulator.records import Fields, Record, Refused, Table
 from cli.local.zoho_simulator.world import World
@@ -22,8 +23,8 @@ LEDGERS: tuple[Kind, ...] = ("payments", "credits")
 class Invoice(Debt):
     """A sales invoice in its customer's currency.
 
-    `payments` are (payment_id, amount), `credits` (creditnote_id, amount), in order of application. `ordered` is what
-    it takes of each line of its sales order.
+    `payments` are (payment_id, amount), `credits` (creditnote_id, amount), in order of application. `written_off` is
+    what nobody expects any more. `ordered` is what it takes of each line of its sales order.
     """
 
     brings: ClassVar[int] = -1
@@ -35,13 +36,14 @@ class Invoice(Debt):
     last_payment_date: str = ""
     paid: Decimal = ZERO
     credited: Decimal = ZERO
+    written_off: Decimal = ZERO
     order_id: str = ""
     ordered: tuple[Decimal, ...] = ()
 
     @property
     def settled(self) -> Decimal:
-        """What payments and credit notes have taken of it."""
-        return self.paid + self.credited
+        """What was paid, credited or written off."""
+        return self.paid + self.credited + self.written_off
 
     def take(self, kind: Kind, amounts: Mapping[str, Decimal], *, day: str) -> None:
         """Say anew what was taken on that day of these payments or credit notes (by id)."""
@@ -97,11 +99,17 @@ class Payment(Record):
     applied: tuple[Application, ...] = ()
     reference: str = ""
     description: str = ""
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def refunded(self) -> Decimal:
+        """What was paid back."""
+        return refunded(self.refunds)
 
     @property
     def unused(self) -> Decimal:
-        """What no invoice has taken."""
-        return self.amount - sum(taken_of(self).values(), ZERO)
+        """What no invoice has taken and nobody got back."""
+        return self.amount - sum(taken_of(self).values(), ZERO) - self.refunded
 
     def settle(self) -> None:
         """Nothing but the rest follows from what was applied."""

@@ -1,6 +1,6 @@
 """Turn what Zoho says into candidates for the mirror: list rows, documents, and the word that a record is gone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,8 @@ from tds_core.lossless_json import JsonObject, digest
 class Candidate:
     """One observation with what there is to write of it.
 
-    A child table that `children` does not name is left alone: its list was absent from the document.
+    A child table that `children` does not name is left alone: its list was absent from the document. `unreadable` are
+    the columns, `table.column` in a child table, whose values could not be read and that the record does without.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Candidate:
     source: str = "drain"
     trace_id: str = ""
     webhook: str = ""
+    unreadable: tuple[str, ...] = ()
 
     def forced(self) -> "Candidate":
         """The same, to be written even if nothing seems to differ."""
@@ -51,8 +53,8 @@ def from_list_row(spec: EntitySpec, row: JsonObject, *, observed_at: datetime, s
 
     Raises InvalidDocument.
     """
-    parsed = spec.model.parse(row)
-    values = parsed.columns()
+    reading = spec.model.read(row, needed=spec.needed_columns)
+    values, unreadable = reading.columns, reading.unreadable & spec.header_columns
     columns = {name: values[name] for name in values.keys() & spec.header_columns}
     observation = Observation(
         kind=Kind.LIST_ROW,
@@ -60,9 +62,15 @@ def from_list_row(spec: EntitySpec, row: JsonObject, *, observed_at: datetime, s
         version=values.get("last_modified_time"),
         hash=digest(columns),
         comparable=spec.shares_version,
-        shared=_shared(spec, columns),
+        shared=_shared(spec, columns, without=unreadable),
     )
-    return Candidate(id=columns[spec.key], observation=observation, columns=columns, source=source)
+    return Candidate(
+        id=columns[spec.key],
+        observation=observation,
+        columns=columns,
+        source=source,
+        unreadable=tuple(sorted(unreadable)),
+    )
 
 
 def from_document(
@@ -80,17 +88,19 @@ def from_document(
     """
     if not spec.is_document(document):
         raise InvalidDocument(f"{spec.name}: not a full document")
-    values = spec.model.parse(document).columns()
+    reading = spec.model.read(document, needed=spec.needed_columns)
+    values = reading.columns
     values.pop("last_modified_time", None)
-    rows = {table.table: table.rows(document) for table in spec.children}
-    children = {table: found for table, found in rows.items() if found is not None}
+    read = {table.table: table.read(document) for table in spec.children}
+    children = {table: rows for table, (rows, _) in read.items() if rows is not None}
+    in_children = (f"{table}.{name}" for table, (_, names) in read.items() for name in names)
     observation = Observation(
         kind=Kind.DOCUMENT,
         observed=moment,
         version=_version(spec, document),
         hash=digest({"columns": values, "children": children}, skip=spec.volatile),
         comparable=spec.shares_version,
-        shared=_shared(spec, values),
+        shared=_shared(spec, values, without=reading.unreadable),
     )
     return Candidate(
         id=values[spec.key],
@@ -101,6 +111,7 @@ def from_document(
         source=source,
         trace_id=trace_id,
         webhook=webhook,
+        unreadable=tuple(sorted((*reading.unreadable, *in_children))),
     )
 
 
@@ -121,8 +132,9 @@ def gone(document_id: str, *, observed_at: datetime, evidence: Mapping[str, Any]
     return Candidate(id=parse_id(document_id), observation=observation, evidence=evidence or {"code": 1002})
 
 
-def _shared(spec: EntitySpec, columns: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: columns[name] for name in columns.keys() & spec.shared_columns}
+def _shared(spec: EntitySpec, columns: Mapping[str, Any], *, without: Set[str]) -> dict[str, Any]:
+    """What lists and documents may be compared by: the one may show well what nobody can read in the other."""
+    return {name: columns[name] for name in columns.keys() & spec.shared_columns - without}
 
 
 def _version(spec: EntitySpec, document: JsonObject) -> datetime | None:

@@ -14,7 +14,9 @@ def newest(database: Database) -> dict[str, Any]:
         """
     )
     names = ("run_id", "cause", "started_at", "ended_at", "zoho_calls", "report")
-    running = database.execute("SELECT EXISTS (SELECT FROM tds.verifications WHERE ended_at IS NULL)")[0][0]
+    running = database.execute(
+        "SELECT EXISTS (SELECT FROM tds.verifications WHERE ended_at IS NULL AND requested_at <= clock_timestamp())"
+    )[0][0]
     return {"ended": dict(zip(names, rows[0], strict=True)) if rows else None, "is_running": running}
 
 

@@ -77,7 +77,8 @@ def _apart(spec: EntitySpec) -> set[str]:
 
 def _told(spec: EntitySpec, candidate: Candidate) -> dict[str, object]:
     """What the row says of the columns that are kept; a mention says its id only."""
-    told = {name: candidate.columns[name] for name in compared_columns(spec) if name in candidate.columns}
+    readable = candidate.columns.keys() - candidate.unreadable
+    told = {name: candidate.columns[name] for name in compared_columns(spec) if name in readable}
     version = candidate.observation.version
     return told | ({VERSION: version} if version else {}) | {spec.key: candidate.id}
 

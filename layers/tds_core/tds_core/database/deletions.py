@@ -7,9 +7,17 @@ from psycopg import sql
 
 from tds_core.database.connection import Database
 from tds_core.database.ordering import SKEW
+from tds_core.entities import REGISTRY
 from tds_core.entities.spec import EntitySpec
 
 _DOUBTED, _UNCONFIRMED = "DeletionDoubted", "DeletionUnconfirmed"
+_TOMBSTONES = sql.SQL(
+    """
+    (SELECT entity, id, deleted_at, evidence FROM tds.tombstones AS t
+    WHERE entity = {entity} AND EXISTS (SELECT FROM {mirror} AS m WHERE m.{key} = t.id)
+    ORDER BY deleted_at DESC, id LIMIT {limit})
+    """
+)
 
 
 def is_expected(database: Database, spec: EntitySpec, document_id: str) -> bool:
@@ -82,11 +90,20 @@ def withheld(database: Database) -> list[dict[str, Any]]:
 
 
 def done(database: Database, *, limit: int) -> list[dict[str, Any]]:
-    """The newest deletions with their evidence: {"entity", "id", "deleted_at", "evidence"}."""
-    rows = database.execute(
-        "SELECT entity, id, deleted_at, evidence FROM tds.tombstones ORDER BY deleted_at DESC, entity, id LIMIT %s",
-        (limit,),
+    """The newest deletions with their evidence: {"entity", "id", "deleted_at", "evidence"}.
+
+    A tombstone of an id that the mirror never had a row of, as somebody mistyped it, is no deletion.
+    """
+    query = sql.SQL("{each} ORDER BY deleted_at DESC, entity, id LIMIT {limit}").format(
+        each=sql.SQL(" UNION ALL ").join(
+            _TOMBSTONES.format(
+                entity=spec.name, mirror=sql.Identifier("erp", spec.table), key=sql.Identifier(spec.key), limit=limit
+            )
+            for spec in REGISTRY.values()
+        ),
+        limit=limit,
     )
+    rows = database.execute(query)
     return [dict(zip(("entity", "id", "deleted_at", "evidence"), row, strict=True)) for row in rows]
 
 

@@ -133,6 +133,12 @@ def request(
             backlog.request(connection, ENTITY, ids, priority=priority, cause=cause)
 
 
+def live(database: Database, ids: Sequence[str]) -> set[str]:
+    """Those of these ids that are live products."""
+    query = "SELECT product_id FROM erp.products WHERE product_id = ANY(%s) AND deleted_at IS NULL"
+    return {product_id for (product_id,) in database.execute(query, (list(ids),))}
+
+
 def waiting(database: Database) -> dict[str, Waiting]:
     """The ids that wait to be looked at, those that were given up for now included."""
     rows = database.execute(

@@ -7,8 +7,8 @@ row never costs its neighbours.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from tds_core.database import backlog, changes, ripples, runs, story, tables
+from tds_core.database import backlog, changes, ripples, runs, story, tables, verifications
 from tds_core.database.candidates import Candidate, Result
 from tds_core.database.connection import REFUSED, Database
 from tds_core.database.ordering import Decision, Kind, Outcome, Record, advance, decide
+from tds_core.entities.mapping import Remapping
 from tds_core.entities.spec import EntitySpec
 from tds_core.priority import Priority
 
@@ -75,11 +76,40 @@ class Mirror:
             return plan.results
 
         try:
-            return self._database.run(work)
+            results = self._database.run(work)
         except _POISON as exc:
             if len(candidates) > 1:
                 return self._apply_apart(spec, candidates, priority, completion)
             return self._reject(spec, candidates, exc, completion)
+        _warn(spec, results)
+        return results
+
+    def restate(self, spec: EntitySpec, candidates: Sequence[Candidate], change: Remapping) -> int:
+        """Write what a new mapping reads from the rows' own documents, each as of the sight that its row has.
+
+        Nothing was seen of Zoho, so no track moves and the ordering rule is not asked; a row whose document was seen
+        again meanwhile is left alone. Where list rows are read otherwise their hash is forgotten, and the next one is
+        compared by its columns. Returns how many rows were written. Idempotent. Raises DatabaseUnavailable.
+        """
+
+        def work(connection: Connection) -> int:
+            ids = sorted(candidate.id for candidate in candidates)
+            tables.lock(connection, spec, ids)
+            records = tables.read(connection, spec, ids)
+            plan = Plan(before={one: record.columns for one, record in records.items() if record.exists})
+            for candidate in candidates:
+                record = records[candidate.id]
+                seen = record.document.observed
+                if record.deleted_at is None and seen is not None and seen.at == candidate.observation.observed.at:
+                    _restate(plan, spec, candidate, change, record)
+            nested = tables.upsert(connection, spec, plan.rows, stored=plan.before.keys())
+            children = tables.replace_children(connection, spec, plan.documents.values())
+            accounts = _accounts(spec, plan, nested, children)
+            results = [one for one in plan.results if accounts[one.candidate.id]]
+            story.record(connection, spec.name, story.tell(results, known=plan.before, changed=accounts))
+            return len(plan.rows)
+
+        return self._database.run(work) if candidates else 0
 
     def request_walk(self, scan: str, *, since: datetime) -> bool:
         """Have a whole list walked because of something unknown that happened to it; returns whether it was asked for.
@@ -87,6 +117,13 @@ class Mirror:
         Raises DatabaseUnavailable.
         """
         return runs.request_walk_since(self._database, scan, since=since)
+
+    def request_verification(self, entities: Sequence[str], *, scan: str) -> None:
+        """Ask for the list to be held against the mirror: some record of it was deleted, nobody knows which.
+
+        Raises DatabaseUnavailable.
+        """
+        verifications.request_absent(self._database, entities, scan=scan)
 
     def _apply_apart(
         self, spec: EntitySpec, candidates: Sequence[Candidate], priority: Priority, completion: Completion | None
@@ -136,10 +173,20 @@ class Mirror:
         if plan.requests:
             backlog.request(connection, spec.name, plan.requests, priority=priority, cause="ordering")
         ripples.request(connection, spec, changed, before=before, hold_s=self._ripple_hold_s)
-        accounts = {
-            one: _account(spec, plan, one, nested.get(one, {}), children) for one in plan.rows & plan.before.keys()
-        }
+        accounts = _accounts(spec, plan, nested, children)
         story.record(connection, spec.name, story.tell(plan.results, known=plan.before, changed=accounts))
+
+
+def _restate(plan: Plan, spec: EntitySpec, candidate: Candidate, change: Remapping, record: Record) -> None:
+    """Add to the plan what of a row is read otherwise now."""
+    row = {name: value for name, value in candidate.columns.items() if name in change.columns}
+    row |= tables.document_values(replace(record, document=replace(record.document, hash=candidate.observation.hash)))
+    if change.in_lists:
+        row |= tables.header_values(replace(record, header=replace(record.header, hash=None)))
+    plan.rows[candidate.id] = row
+    kept = {table: rows for table, rows in candidate.children.items() if table in change.children}
+    plan.documents[candidate.id] = replace(candidate, children=kept)
+    plan.results.append(Result(candidate=candidate, outcome=Outcome.UPDATED, wrote=True))
 
 
 def _note(plan: Plan, spec: EntitySpec, candidate: Candidate, decision: Decision, record: Record) -> None:
@@ -163,15 +210,25 @@ def _note(plan: Plan, spec: EntitySpec, candidate: Candidate, decision: Decision
             wrote=bool(row) or decision.outcome is Outcome.DELETED,
             lagging=decision.lagging,
             requested=decision.request,
+            reason=f"cannot read {', '.join(candidate.unreadable)}" if candidate.unreadable else None,
         )
     )
+
+
+def _warn(spec: EntitySpec, results: Iterable[Result]) -> None:
+    """Tell of the written records that do without a value; of those that are as they were it was told already."""
+    for result in results:
+        if result.wrote and result.candidate.unreadable:
+            told = {"entity": spec.name, "id": result.candidate.id, "columns": result.candidate.unreadable}
+            _log.warning("columns cannot be read", extra=told)
 
 
 def _row(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Record) -> dict[str, Any]:
     """The columns to write: business columns by track, and the tracks as the decision left them."""
     row: dict[str, Any] = {}
     if decision.write_header:
-        row |= {name: value for name, value in candidate.columns.items() if name in spec.header_columns}
+        names = spec.header_columns - _left_alone(spec, candidate, decision, record)
+        row |= {name: value for name, value in candidate.columns.items() if name in names}
         row |= tables.header_values(record)
     if decision.write_document:
         row |= {name: value for name, value in candidate.columns.items() if name in spec.detail_columns}
@@ -181,6 +238,25 @@ def _row(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Rec
     if decision.outcome is Outcome.RESTORED:
         row["deleted_at"] = None
     return row
+
+
+def _left_alone(spec: EntitySpec, candidate: Candidate, decision: Decision, record: Record) -> Set[str]:
+    """What this candidate cannot read and the other track may have said: a column is NULL only where neither can.
+
+    A list row that changes a record makes it NULL, the document that it requests fills it in, and neither undoes that.
+    """
+    if not candidate.unreadable:
+        return frozenset()
+    is_list_row = candidate.observation.kind is Kind.LIST_ROW
+    stands = decision.outcome is Outcome.UNCHANGED if is_list_row else record.header.hash is not None
+    return spec.shared_columns.intersection(candidate.unreadable) if stands else frozenset()
+
+
+def _accounts(
+    spec: EntitySpec, plan: Plan, nested: Mapping[str, Mapping[str, Any]], children: tables.Children
+) -> dict[str, dict[str, Any]]:
+    """What the batch changes of the rows that were there, by their ids."""
+    return {one: _account(spec, plan, one, nested.get(one, {}), children) for one in plan.rows & plan.before.keys()}
 
 
 def _account(

@@ -1,7 +1,10 @@
-"""What was done to dead things, by whom: written before it is done, so that nothing vanishes without a trace."""
+"""What people did, to dead things above all: written before it is done, or with it, so that all leaves a trace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
 
 from tds_core.database.connection import Database
 
@@ -21,7 +24,13 @@ class Operation:
 
 def record(database: Database, done: Operation) -> None:
     """Write it down, committed; raises DatabaseUnavailable, and then it must not be done."""
-    database.execute(
+    with database.transaction() as connection:
+        write(connection, done)
+
+
+def write(connection: Connection[Any], done: Operation) -> None:
+    """Write it down inside the transaction that does it."""
+    connection.execute(
         """
         INSERT INTO tds.operations (operator, operation, subject, entity, ids, reason, trace_id)
         VALUES (%s, %s, %s, %s, %s, %s, %s)

@@ -13,7 +13,7 @@ from tds_core.database.candidates import Candidate
 from tds_core.database.ordering import SKEW
 from tds_core.entities import entity
 from tds_core.entities.model import parse_id
-from tds_core.entities.spec import EntitySpec, Touch
+from tds_core.entities.spec import EntitySpec
 from tds_core.errors import InvalidId
 from tds_core.lossless_json import JsonObject, dumps
 from tds_core.priority import Priority
@@ -22,19 +22,18 @@ from tds_core.priority import Priority
 _MARGIN = SKEW + timedelta(seconds=1)
 
 
-# the records that documents touch in one way: each document's id with what stands at the path there
-References = dict[Touch, list[tuple[str, list[Any]]]]
+# by entity the records of it that documents touch: each document's id with what stands at the paths there
+References = dict[str, list[tuple[str, list[Any]]]]
 
 
 def referenced(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> References:
     """What the stored documents of these ids touch now, before they are replaced or emptied."""
-    touches = [touch for touch in spec.touches if touch.refresh == "fetch"]
+    paths = _paths(spec)
     asked = sorted(ids)
     rows: Sequence[tuple[Any, ...]] = []
-    if touches and asked:
-        query = _stored_query(spec.table, spec.key, tuple(touch.path for touch in touches))
-        rows = connection.execute(query, (asked,)).fetchall()
-    return {touch: [(row[0], row[place]) for row in rows] for place, touch in enumerate(touches, 1)}
+    if paths and asked:
+        rows = connection.execute(_stored_query(spec.table, spec.key, tuple(paths.values())), (asked,)).fetchall()
+    return {target: [(row[0], row[place]) for row in rows] for place, target in enumerate(paths, 1)}
 
 
 def request(
@@ -50,15 +49,23 @@ def request(
     A line that was taken out and a document that was deleted move stock and balances as one that was added does.
     Only what was last seen before the change: a history that is loaded late asks for nothing.
     """
-    for touch in spec.touches if changed else ():
-        target = entity(touch.entity)
+    if not changed:
+        return
+    for touch in spec.touches:
         if touch.refresh == "walk":
-            _mark_scan(connection, target, changed.values())
-        else:
-            ids = _unseen(connection, target, _touched(touch, changed, before[touch]))
-            backlog.request(
-                connection, target.name, ids, priority=Priority.RIPPLE, cause=f"ripple:{spec.name}", hold_s=hold_s
-            )
+            _mark_scan(connection, entity(touch.entity), changed.values())
+    for name, paths in _paths(spec).items():
+        ids = _unseen(connection, entity(name), _touched(paths, changed, before[name]))
+        backlog.request(connection, name, ids, priority=Priority.RIPPLE, cause=f"ripple:{spec.name}", hold_s=hold_s)
+
+
+def _paths(spec: EntitySpec) -> dict[str, tuple[str, ...]]:
+    """By entity all the ways that lead to its records."""
+    paths: dict[str, tuple[str, ...]] = {}
+    for touch in spec.touches:
+        if touch.refresh == "fetch":
+            paths[touch.entity] = (*paths.get(touch.entity, ()), touch.path)
+    return paths
 
 
 def values_at(document: JsonObject, path: str) -> list[Any]:
@@ -78,10 +85,10 @@ def _steps(path: str) -> tuple[str, ...]:
 
 
 def _touched(
-    touch: Touch, changed: Mapping[str, Candidate], before: Iterable[tuple[str, list[Any]]]
+    paths: Sequence[str], changed: Mapping[str, Candidate], before: Iterable[tuple[str, list[Any]]]
 ) -> dict[str, datetime]:
     """Each touched id with the latest change that touches it."""
-    now = [(holder, values_at(candidate.zoho or {}, touch.path)) for holder, candidate in changed.items()]
+    now = [(holder, values_at(one.zoho or {}, path)) for holder, one in changed.items() for path in paths]
     latest: dict[str | int, datetime] = {}
     for holder, values in (*before, *now):
         at = _changed_at(changed[holder])
@@ -102,13 +109,13 @@ def _changed_at(candidate: Candidate) -> datetime:
 
 
 @lru_cache
-def _stored_query(table: str, key: str, paths: tuple[str, ...]) -> sql.Composed:
-    found = [
-        sql.SQL("jsonb_path_query_array(m.zoho, {})").format(sql.Literal("$." + path.replace("[]", "[*]")))
-        for path in paths
-    ]
+def _stored_query(table: str, key: str, paths: tuple[tuple[str, ...], ...]) -> sql.Composed:
+    def values(group: tuple[str, ...]) -> sql.Composed:
+        steps = (sql.Literal("$." + path.replace("[]", "[*]")) for path in group)
+        return sql.SQL(" || ").join(sql.SQL("jsonb_path_query_array(m.zoho, {})").format(step) for step in steps)
+
     return sql.SQL("SELECT m.{key}, {found} FROM {mirror} AS m WHERE m.{key} = ANY(%s) AND m.zoho IS NOT NULL").format(
-        key=sql.Identifier(key), mirror=sql.Identifier("erp", table), found=sql.SQL(", ").join(found)
+        key=sql.Identifier(key), mirror=sql.Identifier("erp", table), found=sql.SQL(", ").join(map(values, paths))
     )
 
 

@@ -10,11 +10,13 @@ from psycopg.types.json import Json, Jsonb
 
 from tds_core.database.connection import Database
 from tds_core.database.runs import Cursor
+from tds_core.entities.spec import ROWS_PER_PAGE
 
 Cause = Literal["night", "manual"]
 Phase = Literal["lists", "local", "oldest", "confirm", "images", "report"]
 PHASES: tuple[Phase, ...] = ("lists", "local", "oldest", "confirm", "images", "report")
 _KEPT_DAYS, _DRIFT_DAYS = 400, 90
+_ABSENT_SHARE, _DAY_LIMIT = 0.05, 1_000
 _PREFIX = "verification:"
 _COLUMNS = sql.SQL("run_id, cause, entities, heal, started_at, phase, phase_at, place, zoho_calls")
 _SHOWN = (
@@ -39,14 +41,16 @@ class Verification:
 
 
 def request(database: Database, entities: Sequence[str], *, cause: Cause, heal: bool) -> int:
-    """Ask for a run and return its number; one that was asked for alike and has not begun serves, too."""
+    """Ask for a run now and return its number; one that was asked for alike and has not begun serves, too."""
     rows = database.execute(
         """
         WITH waiting AS (
-            SELECT run_id FROM tds.verifications
-            WHERE started_at IS NULL AND ended_at IS NULL AND cause = %(cause)s AND entities = %(entities)s
-                AND heal = %(heal)s
-            LIMIT 1
+            UPDATE tds.verifications SET requested_at = least(requested_at, clock_timestamp()) WHERE run_id = (
+                SELECT run_id FROM tds.verifications
+                WHERE started_at IS NULL AND ended_at IS NULL AND cause = %(cause)s AND entities = %(entities)s
+                    AND heal = %(heal)s
+                LIMIT 1
+            ) RETURNING run_id
         ), asked AS (
             INSERT INTO tds.verifications (cause, entities, heal)
             SELECT %(cause)s, %(entities)s, %(heal)s WHERE NOT EXISTS (SELECT FROM waiting) RETURNING run_id
@@ -58,6 +62,35 @@ def request(database: Database, entities: Sequence[str], *, cause: Cause, heal: 
     return int(rows[0][0])
 
 
+def request_absent(database: Database, entities: Sequence[str], *, scan: str) -> None:
+    """Ask for a run that finds what a list shows no more; one that covers these entities and has not begun serves, too.
+
+    It begins as long after the last one as keeps such runs within a share of the day's calls. A list that was never
+    walked is left alone: its history begins when somebody asks for it.
+    """
+    with database.transaction() as connection:
+        connection.execute("LOCK TABLE tds.verifications IN SHARE ROW EXCLUSIVE MODE")
+        connection.execute(
+            """
+            INSERT INTO tds.verifications (cause, entities, heal, requested_at)
+            SELECT 'manual', %(entities)s, true, greatest(clock_timestamp(), (
+                SELECT max(v.started_at) FROM tds.verifications AS v WHERE v.heal AND v.entities @> %(entities)s
+            ) + interval '1 day' * ceil(greatest(c.walked_rows, 1) / %(rows_per_page)s) / (%(share)s * coalesce(
+                (SELECT min(b.day_limit) FROM tds.api_budget AS b), %(day_limit)s)))
+            FROM tds.cursors AS c WHERE c.scan = %(scan)s AND c.walked_at IS NOT NULL AND NOT EXISTS (
+                SELECT FROM tds.verifications AS v
+                WHERE v.started_at IS NULL AND v.ended_at IS NULL AND v.heal AND v.entities @> %(entities)s)
+            """,
+            {
+                "entities": list(entities),
+                "scan": scan,
+                "rows_per_page": float(ROWS_PER_PAGE),
+                "share": _ABSENT_SHARE,
+                "day_limit": _DAY_LIMIT,
+            },
+        )
+
+
 def is_open(database: Database, *, cause: Cause) -> bool:
     """Whether such a run waits or is under way."""
     query = "SELECT EXISTS (SELECT FROM tds.verifications WHERE ended_at IS NULL AND cause = %s)"
@@ -65,14 +98,18 @@ def is_open(database: Database, *, cause: Cause) -> bool:
 
 
 def current(database: Database, *, at: datetime | None = None) -> Verification | None:
-    """The oldest run that has not ended, begun now, or at the given time, if it had not begun; None without one."""
+    """The run under way, else the oldest whose time has come, begun now, or at the given time; None without one."""
     rows = database.execute(
         sql.SQL(
             """
         UPDATE tds.verifications SET
             started_at = coalesce(started_at, %(at)s, clock_timestamp()),
             phase_at = coalesce(phase_at, %(at)s, clock_timestamp())
-        WHERE run_id = (SELECT min(run_id) FROM tds.verifications WHERE ended_at IS NULL) RETURNING {}
+        WHERE run_id = (
+            SELECT run_id FROM tds.verifications
+            WHERE ended_at IS NULL AND (started_at IS NOT NULL OR requested_at <= clock_timestamp())
+            ORDER BY started_at IS NULL, run_id LIMIT 1
+        ) RETURNING {}
         """
         ).format(_COLUMNS),
         {"at": at},
@@ -141,7 +178,8 @@ def read(database: Database, run_id: int | None = None) -> dict[str, Any] | None
     query = sql.SQL(
         """
         SELECT {} FROM tds.verifications
-        WHERE run_id = coalesce(%s, (SELECT max(run_id) FROM tds.verifications))
+        WHERE run_id = coalesce(
+            %s, (SELECT max(run_id) FROM tds.verifications WHERE requested_at <= clock_timestamp()))
         """
     ).format(sql.SQL(", ").join(map(sql.Identifier, _SHOWN)))
     rows = database.execute(query, (run_id,))

@@ -66,8 +66,10 @@ INVOICES = EntitySpec(
     volatile=STOCK_OF_LINES | {"reminders_sent"},
     touches=(
         Touch(entity="products", path="line_items[].item_id"),
-        # being invoiced or paid moves an order's statuses, perhaps without moving its version
+        # being invoiced or paid moves an order's statuses, perhaps without moving its version; an invoice of several
+        # orders need not name one as its own, and one of a single order need not list it
         Touch(entity="sales_orders", path="salesorder_id"),
+        Touch(entity="sales_orders", path="salesorders[].salesorder_id"),
         Touch(entity="customers", path="customer_id", refresh="walk"),
     ),
     webhook_modules=("invoices",),

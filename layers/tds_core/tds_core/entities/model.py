@@ -4,7 +4,8 @@ Zoho writes "" for whatever is empty, ids and numbers sometimes as the other, an
 "" becomes NULL, never 0, unknown keys are ignored here (the raw document keeps them), and text is Zoho's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Self, TypeVar
@@ -152,6 +153,14 @@ JsonList = Annotated[list[Any] | None, BeforeValidator(_json_list)]
 JsonObject = Annotated[dict[str, Any] | None, BeforeValidator(_json_object)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was read of one of Zoho's objects: its columns, and those of them that nobody could read and are None."""
+
+    columns: dict[str, Any]
+    unreadable: frozenset[str] = frozenset()
+
+
 class Element(BaseModel):
     """One of Zoho's objects: the field names are the mirror's columns, the aliases Zoho's keys."""
 
@@ -166,8 +175,26 @@ class Element(BaseModel):
         try:
             return cls.model_validate(source)
         except ValidationError as exc:
-            fields = sorted({".".join(map(str, error["loc"])) for error in exc.errors(include_input=False)})
-            raise InvalidDocument(f"{cls.__name__}: cannot read {', '.join(fields)}") from exc
+            raise InvalidDocument(f"{cls.__name__}: cannot read {', '.join(_keys_of(exc))}") from exc
+
+    @classmethod
+    def read(cls, source: Mapping[str, Any], *, needed: Set[str]) -> Reading:
+        """Read one of Zoho's objects, and do without a value that cannot be read unless its column is `needed`.
+
+        Zoho writes an id where a flag should be, and formatted text where a number should: one such value must not
+        keep a record out. Raises InvalidDocument naming the fields that do not fit, never their values.
+        """
+        try:
+            return Reading(columns=cls.model_validate(source).columns())
+        except ValidationError as exc:
+            keys = {*_keys_of(exc)}
+            unreadable = frozenset(name for name in cls.model_fields if keys.intersection(cls.source_keys(name)))
+            if unreadable & needed or not unreadable:
+                raise InvalidDocument(f"{cls.__name__}: cannot read {', '.join(sorted(keys))}") from exc
+        # all of a column's keys are left out, so that none stands in for the one that counts
+        left_out = {key.partition(".")[0] for name in unreadable for key in cls.source_keys(name)}
+        rest = cls.parse({key: value for key, value in source.items() if key not in left_out})
+        return Reading(columns=rest.columns() | dict.fromkeys(unreadable), unreadable=unreadable)
 
     @classmethod
     def source_keys(cls, column: str) -> tuple[str, ...]:
@@ -187,3 +214,8 @@ class Document(Element):
 
     created_time: Instant = None
     last_modified_time: Instant = None
+
+
+def _keys_of(exc: ValidationError) -> list[str]:
+    """Zoho's keys whose values do not fit."""
+    return sorted({".".join(map(str, error["loc"])) for error in exc.errors(include_input=False)})

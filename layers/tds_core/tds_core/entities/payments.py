@@ -1,4 +1,4 @@
-"""Payments received with the invoices they pay, of Zoho Books (Zoho's customer payments)."""
+"""Payments received with the invoices they pay and what was paid back, of Zoho Books (Zoho's customer payments)."""
 
 from datetime import timedelta
 
@@ -47,6 +47,17 @@ class PaymentInvoice(Element):
     apply_date: Day = None
 
 
+class PaymentRefund(Element):
+    """What of a payment was paid back, in its currency and in the organisation's."""
+
+    payment_refund_id: ZohoId
+    date: Day = None
+    refund_mode: Text = None
+    amount_fcy: Money = None
+    amount_bcy: Money = None
+    reference_number: Text = None
+
+
 PAYMENTS = EntitySpec(
     name="payments",
     model=Payment,
@@ -75,6 +86,9 @@ PAYMENTS = EntitySpec(
             # a payment may be applied to one invoice more than once: each application has its own id
             part="invoice_payment_id",
             added=("amount_applied", "tax_amount_withheld", "discount_amount"),
+        ),
+        ChildTable(
+            table="payment_refunds", source_keys=("payment_refunds",), key="payment_refund_id", model=PaymentRefund
         ),
     ),
     touches=(

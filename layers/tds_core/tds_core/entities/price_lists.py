@@ -15,7 +15,7 @@ from tds_core.entities.model import (
     Text,
     ZohoId,
 )
-from tds_core.entities.spec import ChildTable, EntitySpec, WholeList
+from tds_core.entities.spec import ChildTable, EntitySpec, Parts, WholeList
 
 
 class PriceList(Document):
@@ -60,6 +60,10 @@ PRICE_LISTS = EntitySpec(
     list_key="pricebooks",
     detail_key="pricebook",
     changes=WholeList(),
+    # Zoho's documents name no detail endpoint, and do not say what this one answers
+    parts=Parts(
+        key="pricebook_items", path="/pricebooks/items", id_parameter="pricebook_id", list_key="pricebook_items"
+    ),
     walk_sort="",
     # a list of one percentage may come without pricebook_items
     document_keys=frozenset({"pricebook_id", "name", "pricebook_type", "status"}),

@@ -72,6 +72,20 @@ class BulkDetail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """A list of one record with an endpoint of its own: `key` in the document, `list_key` in that endpoint's answer.
+
+    It stands in for a detail endpoint that no document of Zoho's names: should Zoho not have that one (code 5), the
+    record's list row with this list is its document. A list row that has the key brings it itself.
+    """
+
+    key: str
+    path: str
+    id_parameter: str
+    list_key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChildTable:
     """Rows of a list inside the document, replaced as a set with it; keyed by the document's key and `key`.
 
@@ -91,36 +105,44 @@ class ChildTable:
     totals: Mapping[str, str] = field(default_factory=dict)
     none_where: tuple[str, str] | None = None
 
-    def rows(self, document: RawDocument) -> list[dict[str, Any]] | None:
-        """The child's rows in the order of their keys; None when the document says nothing of them.
+    @cached_property
+    def needed_columns(self) -> frozenset[str]:
+        """Columns without which there is no row: what tells rows apart, and what is added up."""
+        return frozenset({self.key, self.part, *self.added, *self.totals.values()} - {""})
 
-        None leaves the stored rows alone, an empty list removes them. An element without an id is no row: the raw
-        document keeps it. Raises InvalidDocument for anything else that cannot be read.
+    def read(self, document: RawDocument) -> tuple[list[dict[str, Any]] | None, frozenset[str]]:
+        """The child's rows in the order of their keys, and the columns of which some value could not be read.
+
+        None, where the document says nothing of them, leaves the stored rows alone, an empty list removes them. An
+        element without an id is no row. Raises InvalidDocument for no list of objects, and for a needed value.
         """
         present = [document[name] for name in self.source_keys if name in document]
         if not present:
-            return [] if self._has_none(document) else None
+            return [] if self._has_none(document) else None, frozenset()
         rows: dict[str, dict[str, Any]] = {}
-        for part in self._parts(next((value for value in present if value not in (None, "", [])), [])):
+        parts, unreadable = self._parts(next((value for value in present if value not in (None, "", [])), []))
+        for part in parts:
             row = rows.setdefault(part[self.key], {})
             added = {name: _add(row.get(name), part[name]) for name in self.added if name in part}
             row |= part | added
-        return list(rows.values())
+        return list(rows.values()), unreadable
 
     def _has_none(self, document: RawDocument) -> bool:
         name, value = self.none_where or ("", None)
         return value is not None and document.get(name) == value
 
-    def _parts(self, elements: Any) -> list[dict[str, Any]]:
+    def _parts(self, elements: Any) -> tuple[list[dict[str, Any]], frozenset[str]]:
         if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
             raise InvalidDocument(f"{self.model.__name__}: expected a list of objects")
         names = self.model.source_keys(self.key)
         parts: dict[tuple[str, str], dict[str, Any]] = {}
+        unreadable: frozenset[str] = frozenset()
         for element in elements:
             if any(element.get(name) not in (None, "") for name in names):
-                columns = self.model.parse(element).columns()
+                reading = self.model.read(element, needed=self.needed_columns)
+                columns, unreadable = reading.columns, unreadable | reading.unreadable
                 parts[columns[self.key], columns.get(self.part) or ""] = columns
-        return [parts[key] for key in sorted(parts)]
+        return [parts[key] for key in sorted(parts)], unreadable
 
 
 def _add(some: Decimal | None, more: Decimal | None) -> Decimal | None:
@@ -151,9 +173,9 @@ class EntitySpec:
     often the list is read whole or the documents are fetched anew, `refetch_only` which ones. `walk_sort` is the column
     by which a whole walk is ordered, oldest first; a list that ignores it is no error. `rows_are_documents`: the list
     shows all there is, so a record is fetched by reading its list, and is gone when the list shows others without it.
-    `paged` is False for a list that answers whole and without a page_context. `scope` is the part of Zoho's OAuth scope
-    that reads it, where that is not the path's own name. `numbers` are the columns by which people call a record: its
-    number, or its name.
+    `deleted_where` is what a row says that is no record any more. `paged` is False for a list that answers whole and
+    without a page_context. `scope` is the part of Zoho's OAuth scope that reads it, where that is not the path's own
+    name. `numbers` are the columns by which people call a record: its number, or its name.
     """
 
     name: str
@@ -180,8 +202,10 @@ class EntitySpec:
     paged: bool = True
     walk_sort: str = "created_time"
     bulk: BulkDetail | None = None
+    parts: Parts | None = None
     scan: str = ""
     discriminator: tuple[str, str] | None = None
+    deleted_where: tuple[str, str] | None = None
     document_version: str = "last_modified_time"
     numbers: tuple[str, ...] = ()
     volatile: frozenset[str] = frozenset()
@@ -244,6 +268,14 @@ class EntitySpec:
         return tuple(sorted({*self.compared, *self.totals, *self._marked(ListOnly)}))
 
     @cached_property
+    def needed_columns(self) -> frozenset[str]:
+        """Columns without which no record is taken; others become NULL where Zoho's value cannot be read."""
+        # the key and the version, what people rely on and compare, and what leads to the records that it touches
+        leads = {touch.path.partition(".")[0].removesuffix("[]") for touch in self.touches}
+        leading = {name for name in self.model.model_fields if leads.intersection(self.model.source_keys(name))}
+        return frozenset({self.key, "last_modified_time", *self.critical, *self.compared, *self.totals, *leading})
+
+    @cached_property
     def plain_columns(self) -> frozenset[str]:
         """Columns of one value each: all but the key, the version and those of JSON."""
         return (self.header_columns | self.detail_columns) - self.json_columns - {self.key}
@@ -271,6 +303,11 @@ class EntitySpec:
             return True
         name, value = self.discriminator
         return str(source.get(name, value)).lower() == value
+
+    def is_deleted(self, row: RawDocument) -> bool:
+        """Whether the list shows this record although it is deleted, and says so."""
+        name, value = self.deleted_where or ("", None)
+        return value is not None and str(row.get(name)).lower() == value
 
     def _marked(self, mark: type[DetailOnly] | type[ListOnly]) -> frozenset[str]:
         fields = self.model.model_fields.items()

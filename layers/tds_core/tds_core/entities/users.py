@@ -35,6 +35,8 @@ USERS = EntitySpec(
     detail_key="user",
     list_parameters={"filter_by": "Status.All"},
     rows_are_documents=True,
+    # whether all include those that are deleted is documented nowhere
+    deleted_where=("status", "deleted"),
     changes=WholeList(),
     walk_sort="",
     document_keys=frozenset({"user_id", "name", "email", "user_role", "status"}),

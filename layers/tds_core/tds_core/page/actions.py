@@ -71,6 +71,8 @@ class Actions:
         login = self._logins.check(request.headers.get("authorization", ""))
         if login is None or not login.is_operator:
             return http.denied()
+        if not request.is_storable:
+            return self._failed(request, "failed.text", status=400)
         try:
             if request.method == "POST":
                 return self._do(request, login)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tds_core.lossless_json import is_storable
 from tds_core.page.access import headers_of
 from tds_core.page.formats import language_of
 from tds_core.page.render import STYLE_HASH
@@ -55,6 +56,11 @@ class Request:
             host=headers.get("host", ""),
             form=_form(event),
         )
+
+    @property
+    def is_storable(self) -> bool:
+        """Whether PostgreSQL can hold what is asked for; what it cannot, no record has."""
+        return is_storable({**self.query, **self.form})
 
     @property
     def language(self) -> str:

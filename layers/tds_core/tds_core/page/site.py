@@ -40,6 +40,8 @@ class Site:
             return self._without_database(request)
 
     def _answer(self, request: Request) -> Answer:
+        if not request.is_storable:
+            return _message(request, "failed.text", status=400)
         match request.path:
             case "/status":
                 return self._status(request)

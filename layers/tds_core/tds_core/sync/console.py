@@ -11,12 +11,14 @@ from tds_core.database import announcements, backlog, deletions, probe, reckonin
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
 from tds_core.entities.model import parse_instant
-from tds_core.errors import TdsError, UnknownCommand
+from tds_core.errors import InvalidText, TdsError, UnknownCommand
 from tds_core.ids import parse_id
+from tds_core.lossless_json import is_storable
 from tds_core.plain import plain
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import overview, plan, silence
+from tds_core.sync.budget_commands import BudgetCommands
 from tds_core.sync.dead_letters import LISTED, DeadLetters
 from tds_core.sync.doctor import Doctor
 from tds_core.sync.image_commands import ImageCommands
@@ -40,6 +42,7 @@ class Console:
         self._database = database
         self._waker = waker
         self._images = ImageCommands(settings, database=database, waker=waker)
+        self._budget = BudgetCommands(settings, database=database, waker=waker)
         self._dead = dead
         self._doctor = doctor
         self._commands: dict[str, Callable[..., Any]] = {
@@ -62,6 +65,8 @@ class Console:
             "images_status": self._images.status,
             "images_sync": self._images.sync,
             "images_verify": self._images.verify,
+            "budget": self._budget.show,
+            "reopen_budget": self._budget.reopen,
             "dlq_list": self.dlq_list,
             "dlq_show": self.dlq_show,
             "dlq_redrive": self.dlq_redrive,
@@ -81,6 +86,8 @@ class Console:
         if command is None:
             raise UnknownCommand(f"no command {event.get('command')!r}; there are {', '.join(self._commands)}")
         arguments = event.get("arguments") or {}
+        if not is_storable(arguments):
+            raise InvalidText("the arguments hold NUL or half a character, which no record has")
         try:
             inspect.signature(command).bind(**arguments)
         except TypeError as exc:
@@ -128,7 +135,7 @@ class Console:
     def trace(self, *, name: str, record: str) -> dict[str, Any]:
         """One record's story, by its id or by what people call it; times are UTC, `time_zone` is the organisation's."""
         told: dict[str, Any] = plain(trace(self._database, entity(name), record))
-        return told | {"time_zone": self._settings.zoho_time_zone}
+        return told | {"time_zone": self._zone()}
 
     def wake(self, *, modes: Sequence[str] = ("walk", "drain")) -> dict[str, Any]:
         """Start walk and drain now: what waits is worked off without waiting for a schedule."""
@@ -159,7 +166,8 @@ class Console:
     def deletions(self, *, limit: int = 50) -> dict[str, Any]:
         """What Zoho says is gone and is not believed yet, and the newest deletions with their evidence."""
         done = deletions.done(self._database, limit=min(limit, 1_000))
-        return dict(plain({"withheld": deletions.withheld(self._database), "done": done}))
+        withheld = deletions.withheld(self._database)
+        return dict(plain({"withheld": withheld, "done": done, "time_zone": self._zone()}))
 
     def approve_deletions(self, *, name: str, by: str) -> dict[str, Any]:
         """Let what is held back of an entity be deleted, if Zoho says so again and a live record answers."""
@@ -179,7 +187,8 @@ class Console:
         except ValueError as exc:
             raise UnknownCommand(f"webhooks: {since!r} is no time") from exc
         heard = announcements.heard(self._database, since=began)
-        return {"now": now.isoformat(), "heard": {one.webhook: plain(one) for one in heard}}
+        told = {one.webhook: plain(one) for one in heard}
+        return {"now": now.isoformat(), "heard": told, "time_zone": self._zone()}
 
     def webhook_load(self, *, days: int = 30) -> dict[str, Any]:
         """How many changes a day Zoho would have to announce: on average, on the busiest day, by entity on average."""
@@ -201,12 +210,13 @@ class Console:
     def dlq_list(self, *, limit: int = LISTED) -> dict[str, Any]:
         """Every dead thing, at most so many of each place, and about how many each place holds."""
         found = self._dead.list(limit)
-        return {"things": [thing.line for thing in found.things], "totals": found.totals}
+        return {"things": [thing.line for thing in found.things], "totals": found.totals, "time_zone": self._zone()}
 
     def dlq_show(self, *, id: str) -> dict[str, Any]:
         """One dead thing with what it carries, cut after 64 KiB."""
         thing, payload = self._dead.show(id)
-        return {**thing.line, "payload": payload.text if payload else None, "bytes": payload.size if payload else 0}
+        carried = {"payload": payload.text if payload else None, "bytes": payload.size if payload else 0}
+        return {**thing.line, **carried, "time_zone": self._zone()}
 
     def dlq_redrive(self, *, ids: Sequence[str], operator: str = "") -> dict[str, Any]:
         """Bring dead things back: a message to its queue, an id to the backlog, a run to its function."""

@@ -60,7 +60,7 @@ class DeletionGuard:
         lacks this one, for an entity whose records stand nowhere else: then it is this list that has to show another.
         """
         said = {"code": 1002} if shown is None else {"absent_from": spec.path, "rows": len(shown)}
-        if not self._is_live(spec, document_id):
+        if not self.is_live(spec, document_id):
             return said | {"witness": None, "asked_for": priority.name.lower()}
         if shown is None and not deletions.is_expected(self._database, spec, document_id):
             raise DeletionDoubted(f"Zoho says for the first time that {spec.name} {document_id} does not exist")
@@ -72,7 +72,8 @@ class DeletionGuard:
             self._confirmed.setdefault(spec.name, {})[document_id] = self._clock()
             return said | {"witness": self._witness[spec.name], "asked_for": priority.name.lower()}
 
-    def _is_live(self, spec: EntitySpec, document_id: str) -> bool:
+    def is_live(self, spec: EntitySpec, document_id: str) -> bool:
+        """Whether the mirror has this record; raises DatabaseUnavailable."""
         query = sql.SQL("SELECT 1 FROM {mirror} WHERE {key} = %s AND deleted_at IS NULL")
         return bool(self._database.execute(_of(query, spec), (document_id,)))
 

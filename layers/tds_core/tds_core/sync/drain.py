@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 
 from psycopg import Connection
 
@@ -145,10 +144,10 @@ class Drain:
         """
         fetches = [fetch for call in work.calls for fetch in call.result()]
         spec, held = entity(work.held.entity), work.held
-        began = {fetch.id: fetch.began_at for fetch in fetches}
+        by_id = {fetch.id: fetch for fetch in fetches}
 
         def completion(connection: Connection, results: Sequence[Result]) -> None:
-            self._end_leases(connection, held, results, began)
+            self._end_leases(connection, held, results, by_id)
 
         candidates = [
             fetch.candidate.forced() if fetch.id in held.forced else fetch.candidate
@@ -163,18 +162,22 @@ class Drain:
         return next((error for error in (*stops, *errors) if isinstance(error, _STOPS)), None)
 
     def _end_leases(
-        self, connection: Connection, held: Lease, results: Sequence[Result], began: Mapping[str, datetime]
+        self, connection: Connection, held: Lease, results: Sequence[Result], fetches: Mapping[str, Fetch]
     ) -> None:
         lagging = [result.candidate.id for result in results if result.lagging]
         rejected = {result.candidate.id: result.reason or "" for result in results if result.outcome is _REJECTED}
         # between the two clocks only a fetch that begins more than SKEW after the webhook can decide
         doubtful = {result.candidate.id for result in results if result.requested} - set(lagging) - set(rejected)
         settled = {result.candidate.id for result in results} - set(lagging) - set(rejected) - doubtful
-        backlog.finish(connection, held, {document_id: began[document_id] for document_id in sorted(settled)})
+        backlog.finish(
+            connection, held, {document_id: fetches[document_id].began_at for document_id in sorted(settled)}
+        )
         backlog.hold(connection, held, sorted(doubtful), delay_s=SKEW.total_seconds())
         backlog.await_replica(connection, held, lagging, delay_s=self._settings.lag_retry_s)
         for document_id, reason in rejected.items():
             backlog.postpone(connection, held, [document_id], delay_s=self._settings.backoff_base_s, reason=reason)
+        for document_id in {result.candidate.id for result in results}:
+            self._pass_on(connection, held, fetches[document_id])
 
     def _settle_others(self, held: Lease, fetches: Sequence[Fetch]) -> None:
         """What brought no candidate: of another entity, refused by the budget, or failed."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from tds_core.database import images
 from tds_core.database.connection import Database
+from tds_core.errors import UnknownProduct
 from tds_core.ids import parse_id
 from tds_core.priority import Priority
 from tds_core.settings import Settings
@@ -43,9 +44,14 @@ class ImageCommands:
         }
 
     def sync(self, *, ids: Sequence[str] = ()) -> dict[str, int]:
-        """Look at every image that is not what Zoho shows, parked ones too; named products are fetched in any case."""
+        """Look at every image that is not what Zoho shows, parked ones too; named products are fetched in any case.
+
+        Raises InvalidId, and UnknownProduct when one of them is no live product: then nothing is requested.
+        """
         if ids:
             wanted = [parse_id(product_id) for product_id in ids]
+            if unknown := sorted(set(wanted) - images.live(self._database, wanted)):
+                raise UnknownProduct(f"no product {', '.join(unknown)}")
             images.request(self._database, wanted, priority=Priority.MANUAL, cause="images sync")
         else:
             held = images.holdings(self._database).values()

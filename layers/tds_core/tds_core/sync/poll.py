@@ -1,30 +1,28 @@
 """Find what changed without a webhook: each scan by the means that its list offers."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from math import inf
 
 from tds_core.database import backlog, runs
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.database.runs import Cursor, Lease, Run
 from tds_core.entities import scans
-from tds_core.entities.model import parse_instant
-from tds_core.entities.spec import EntitySpec, LookBack, ModifiedSince, NewestFirst, Purpose, WholeList
-from tds_core.errors import DatabaseUnavailable, FilterIgnored, PermitDenied, RetriableError, TdsError, ZohoThrottled
+from tds_core.entities.spec import EntitySpec, Purpose
+from tds_core.errors import DatabaseUnavailable, OutOfTime, PermitDenied, RetriableError, TdsError, ZohoThrottled
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.cadence import Cadence
 from tds_core.sync.pages import apply_page
+from tds_core.sync.rounds import Round
 from tds_core.zoho import status
 from tds_core.zoho.client import ListPage, UnifiedZohoClient
 
 # its row among the cursors
 ORGANIZATION = "organization"
-_RESOLUTION = timedelta(seconds=1)
-_SHORT_LIST_ROWS = 4_000
 _log = logging.getLogger(__name__)
 
 
@@ -41,15 +39,17 @@ class Poll:
         clock: Callable[[], datetime | None] = lambda: None,
     ) -> None:
         self._settings = settings
+        self._overlap = timedelta(seconds=settings.overlap_s)
         self._database = database
         self._mirror = mirror
         self._client = client
         self._clock = clock
 
-    def run(self, *, force: bool = False) -> dict[str, int]:
-        """Poll what the cadence makes due, or everything. A failed scan costs no other one its round.
+    def run(self, remaining_s: Callable[[], float] = lambda: inf, *, force: bool = False) -> dict[str, int]:
+        """Poll what the cadence makes due, or everything, as long as the time lasts.
 
-        A used-up budget is no failure: the next tick goes on. Raises any other error after the last scan; its cursor
+        A failed scan costs no other one its round; one that failed or found no end last time comes last. A used-up
+        budget or time is no failure: the next tick goes on. Raises any other error after the last scan; its cursor
         has not moved, so nothing is lost.
         """
         failures: list[TdsError] = []
@@ -60,19 +60,23 @@ class Poll:
                 cursors = runs.cursors(self._database, [ORGANIZATION, *scans()], at=self._clock())
                 failures += self._check_organization(cursors[ORGANIZATION], current, force=force)
                 cadence = self._cadence()
-                for scan, specs in scans().items():
+                for scan, specs in sorted(scans().items(), key=lambda item: cursors[item[0]].poll_retry_at is not None):
                     cursor = cursors[scan]
                     self._refetch(specs, cursor, cadence, force=force)
                     if not force and not _is_due(specs[0].cadence, cursor, cadence):
                         continue
                     try:
-                        if not (held.beat() and self._poll(specs, cursor, cadence, held, current, force=force)):
+                        if remaining_s() <= 0 or not held.beat():
+                            break
+                        read = partial(self._read, specs[0], remaining_s)
+                        seen = self._round(specs[0], cursor, cadence, read, force=force)
+                        if not self._poll(specs, cursor, seen, held, current):
                             break
                     except TdsError as exc:
                         failures.append(exc)
                         self._fail(specs[0].cadence, cursor, cadence, exc)
                 for failure in failures:
-                    if not isinstance(failure, PermitDenied | ZohoThrottled):
+                    if not isinstance(failure, PermitDenied | ZohoThrottled | OutOfTime):
                         raise failure
             return current.outcomes
 
@@ -97,29 +101,31 @@ class Poll:
             return [exc]
         return []
 
-    def _poll(
+    def _round(
         self,
-        specs: tuple[EntitySpec, ...],
+        spec: EntitySpec,
         cursor: Cursor,
         cadence: Cadence,
-        held: Lease,
-        current: Run,
+        read: Callable[[int, Mapping[str, str]], ListPage],
         *,
         force: bool,
-    ) -> bool:
-        """One round of one list; returns whether the lease was held to its end; else another round counts."""
-        overlap = timedelta(seconds=self._settings.overlap_s)
+    ) -> Round:
         # until a walk has ended, what changed behind it is found from where it began
-        since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - overlap
+        since = cursor.changed_since or (cursor.walk_started_at or cursor.now) - self._overlap
+        return Round(spec=spec, cursor=cursor, cadence=cadence, since=since, whole=force, read=read)
+
+    def _poll(self, specs: tuple[EntitySpec, ...], cursor: Cursor, seen: Round, held: Lease, current: Run) -> bool:
+        """One round of one list; returns whether the lease was held to its end; else another round counts."""
         first: ListPage | None = None
-        for page in self._pages(specs[0], since, cursor, cadence, force=force):
+        for page in seen.pages():
             first = first or page
             current.zoho_calls += 1
             apply_page(self._mirror, specs, page, run=current, source="poll", priority=Priority.POLL)
             if not held.beat():
                 return False
         if first is not None:
-            runs.store_poll(self._database, cursor.scan, changed_since=first.served_at - overlap, polled_at=cursor.now)
+            reached = first.served_at - self._overlap if seen.is_sure else seen.since
+            runs.store_poll(self._database, cursor.scan, changed_since=reached, polled_at=cursor.now)
         return True
 
     def _fail(self, purpose: Purpose, cursor: Cursor, cadence: Cadence, error: TdsError) -> None:
@@ -128,6 +134,7 @@ class Poll:
         if isinstance(error, DatabaseUnavailable):
             return
         retry_at = cadence.retry_at(purpose, cursor.now, is_transient=isinstance(error, RetriableError))
+        retry_at = cursor.now if isinstance(error, OutOfTime) else retry_at
         runs.fail_poll(self._database, cursor.scan, error=error, retry_at=retry_at)
 
     def _refetch(self, specs: tuple[EntitySpec, ...], cursor: Cursor, cadence: Cadence, *, force: bool) -> None:
@@ -138,74 +145,18 @@ class Poll:
                     backlog.request_anew(connection, spec, priority=Priority.POLL)
                     runs.store_refetch(connection, cursor.scan, at=cursor.now)
 
-    def _pages(
-        self, spec: EntitySpec, since: datetime, cursor: Cursor, cadence: Cadence, *, force: bool
-    ) -> Iterator[ListPage]:
-        """The pages that hold every row changed since then; of a look-back sometimes only the first one."""
-        match spec.changes:
-            case ModifiedSince(sort_column=column):
-                yield from self._filtered(spec, since, column)
-            case NewestFirst(sort_column=column):
-                yield from self._newest(spec, column, "last_modified_time", since, rows=cursor.walked_rows)
-            case LookBack(date_column=column, days=days, deeper=deeper):
-                first_day = (cursor.now.astimezone(cadence.zone) - timedelta(days=days)).date()
-                midnight = datetime.combine(first_day, datetime.min.time(), cadence.zone)
-                found = self._newest(spec, column, column, midnight, rows=cursor.walked_rows)
-                is_whole = force or cadence.begins(deeper, cursor.polled_at, cursor.now)
-                yield from found if is_whole else islice(found, 1)
-            case WholeList():
-                yield from self._list(spec, {})
-
-    def _filtered(self, spec: EntitySpec, since: datetime, column: str) -> Iterator[ListPage]:
-        """Rows by `last_modified_time`, each one checked: some of Zoho's lists ignore the filter silently."""
-        parameters = {"last_modified_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")}
-        for page in self._list(spec, parameters | {"sort_column": column, "sort_order": "D"}):
-            yield page
-            if any(_is_before(row, "last_modified_time", since - _RESOLUTION) for row in page.rows):
-                raise FilterIgnored(f"{spec.name}: the list ignores last_modified_time")
-
-    def _newest(self, spec: EntitySpec, column: str, key: str, since: datetime, *, rows: int) -> Iterator[ListPage]:
-        """Pages from the newest back to `since`; all of them where a short list ignores the order.
-
-        A long one would cost a day's calls, so that is told like an ignored filter and left to the nightly walk.
-        """
-        for page in self._list(spec, {"sort_column": column, "sort_order": "D"}):
-            yield page
-            if page.sort_column == column:
-                if page.rows and _is_before(page.rows[-1], key, since):
-                    return
-            elif rows > _SHORT_LIST_ROWS and page.has_more:
-                raise FilterIgnored(f"{spec.name}: the list ignores the order by {column}")
-
-    def _list(self, spec: EntitySpec, parameters: Mapping[str, str]) -> Iterator[ListPage]:
-        number = 1
-        while True:
-            page = self._client.list_page(
-                spec,
-                page=number,
-                priority=Priority.POLL,
-                parameters=parameters,
-                permit_wait_s=self._settings.work_s,
-            )
-            yield page
-            if not page.has_more:
-                return
-            number += 1
+    def _read(
+        self, spec: EntitySpec, remaining_s: Callable[[], float], number: int, parameters: Mapping[str, str]
+    ) -> ListPage:
+        if (left_s := remaining_s()) <= 0:
+            raise OutOfTime(f"page {number} and those behind it were not reached; the next round begins anew")
+        wait_s = min(self._settings.work_s, left_s)
+        return self._client.list_page(
+            spec, page=number, priority=Priority.POLL, parameters=parameters, permit_wait_s=wait_s
+        )
 
 
 def _is_due(purpose: Purpose, cursor: Cursor, cadence: Cadence) -> bool:
     if cursor.poll_retry_at:
         return cursor.now >= cursor.poll_retry_at
     return cadence.is_due(purpose, cursor.polled_at, cursor.now)
-
-
-def _is_before(row: Mapping[str, Any], key: str, limit: datetime) -> bool:
-    """Whether the row's time or date lies before the limit; a row without one does not."""
-    value = row.get(key)
-    if isinstance(value, str) and len(value) == len("2026-01-02"):
-        return value < limit.date().isoformat()
-    try:
-        instant = parse_instant(value)
-    except ValueError:
-        return False
-    return instant is not None and instant < limit

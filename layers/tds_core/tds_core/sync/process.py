@@ -14,7 +14,7 @@ from tds_core import lossless_json
 from tds_core.database.candidates import Candidate, from_document, mention
 from tds_core.database.mirror import Mirror, count
 from tds_core.database.ordering import Clock, Moment, Outcome
-from tds_core.entities import REGISTRY
+from tds_core.entities import REGISTRY, scans
 from tds_core.entities.model import parse_instant
 from tds_core.entities.spec import EntitySpec
 from tds_core.errors import InvalidDocument, InvalidId, PermanentError, RetriableError, TdsError
@@ -46,7 +46,7 @@ class Waker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One queue message, as the receiver writes it."""
+    """One queue message, as the receiver writes it; a deletion may come without ids."""
 
     entity: str
     op: str
@@ -66,7 +66,7 @@ class Message:
                 raise InvalidDocument("unknown schema or op")
             observed_at = parse_instant(fields["observed_at"])
             named = isinstance(fields["entity"], str) and isinstance(fields["ids"], list)
-            if observed_at is None or not named or not fields["ids"]:
+            if observed_at is None or not named or not (fields["ids"] or fields["op"] == "delete"):
                 raise InvalidDocument("not a message of this schema")
             return cls(
                 entity=fields["entity"],
@@ -108,6 +108,8 @@ class Processor:
             try:
                 spec, candidates = self._read(record)
                 batch.carried.setdefault(spec.name, []).extend((candidate, record) for candidate in candidates)
+                if not candidates:
+                    self._seek(spec, record, batch)
             except PermanentError as exc:
                 self._bury(record, exc, batch)
         outcomes = {name: self._apply(self._specs[name], carried, batch) for name, carried in batch.carried.items()}
@@ -153,6 +155,15 @@ class Processor:
                 record = next(record for candidate, record in carried if candidate is result.candidate)
                 self._bury(record, InvalidDocument(result.reason or "rejected"), batch)
         return count(results)
+
+    def _seek(self, spec: EntitySpec, record: Mapping[str, Any], batch: Batch) -> None:
+        """Have what was deleted found by what the list shows no more, for the message does not name it."""
+        try:
+            self._mirror.request_verification([own.name for own in scans()[spec.scan_name]], scan=spec.scan_name)
+            _log.warning("a deletion without an id", extra={"scan": spec.scan_name})
+        except RetriableError as exc:
+            _log.warning("message postponed", extra={"entity": spec.name, "reason": exc.reason})
+            self._postpone(record, batch)
 
     def _bury(self, record: Mapping[str, Any], exc: TdsError, batch: Batch) -> None:
         """Dead-letter a message that will never be applied, and ask Zoho for what it was about."""

@@ -166,7 +166,7 @@ def message(change: Change, *, observed_at: datetime, trace_id: str, source: str
             "schema": SCHEMA,
             "entity": change.entity,
             "op": change.operation,
-            "ids": [change.id],
+            "ids": [change.id] if change.id else [],
             "document": change.document,
             "observed_at": _text(observed_at),
             "source": source,

@@ -38,8 +38,9 @@ def differences(spec: EntitySpec, row: Stored, said: Candidate | None) -> Iterat
     if said is None:
         yield Difference(id=row.id, field="zoho", erp=None, expected="a whole document")
         return
-    theirs = spec.header_columns if row.has_later_header else frozenset((_VERSION,))
-    for name in sorted(said.columns.keys() - theirs):
+    # what this document cannot tell the list may have told
+    theirs = spec.header_columns if row.has_later_header else spec.shared_columns.intersection(said.unreadable)
+    for name in sorted(said.columns.keys() - theirs - {_VERSION}):
         if row.columns[name] != said.columns[name]:
             yield Difference(id=row.id, field=name, erp=plain(row.columns[name]), expected=plain(said.columns[name]))
     for table in spec.children:

@@ -78,6 +78,7 @@ def _entity(database: Database, run: Verification, spec: EntitySpec, tally: Mapp
         "totals": sums,
         "unexplained": [] if differing or found["dismissed"] or counts["in_motion"] else differences,
         "children": {table.table: tally["children"].get(table.table) for table in spec.children},
+        "unreadable": tally.get("unreadable", {}).get(spec.name, {}),
         "orphans": tally["orphans"].get(spec.name, {"count": 0, "samples": []}),
     }
 

@@ -1,4 +1,4 @@
-"""What is counted while rows are recomputed: child rows on both sides, and references that lead nowhere."""
+"""What is counted while rows are recomputed: child rows on both sides, what nobody can read, references to nothing."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -26,7 +26,10 @@ class Tally:
         self.figures: dict[str, Any] = deepcopy(dict(figures or {"children": {}, "orphans": {}}))
 
     def add(self, spec: EntitySpec, row: Stored, said: Candidate | None) -> None:
-        """Count a row's children as its document states them and as the mirror has them."""
+        """Count a row's children as its document states them and as the mirror has them, and what cannot be read."""
+        unreadable = self.figures.setdefault("unreadable", {}).setdefault(spec.name, {})
+        for column in said.unreadable if said else ():
+            unreadable[column] = unreadable.get(column, 0) + 1
         for table in spec.children:
             theirs = said.children.get(table.table) if said else None
             ours = row.children[table.table]
@@ -39,12 +42,16 @@ class Tally:
 
     def add_orphans(self, database: Database, spec: EntitySpec, rows: Iterable[Stored]) -> None:
         """Count the references of these documents to records that are not there."""
+        told: dict[str, set[tuple[str, str]]] = {}
         for touch in spec.touches:
+            known = told.setdefault(touch.entity, set())  # what another path of the same document led to
             named: dict[str, list[str]] = {}
             for row in rows:
                 for value in values_at(row.zoho or {}, touch.path):
                     with suppress(InvalidId):  # a line without an item
-                        named.setdefault(parse_id(value), []).append(row.id)
+                        if (referred := parse_id(value), row.id) not in known:
+                            named.setdefault(referred, []).append(row.id)
+            known |= {(referred, holder) for referred, holders in named.items() for holder in holders}
             lost = stored.unknown(database, entity(touch.entity), named)
             if lost:
                 found = self.figures["orphans"].setdefault(spec.name, {"count": 0, "samples": []})

@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from tds_core.database import comparison, drift, excuses, runs, stored, strays, verifications
+from tds_core.database import comparison, drift, excuses, mappings, runs, stored, strays, verifications
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror, count
 from tds_core.database.runs import Lease, Run
@@ -82,6 +82,9 @@ class Verify:
             self._open_tonight()
             run = verifications.current(self._database, at=self._clock())
             if run is None:
+                return {}
+            if waiting := mappings.outdated(self._database, map(entity, run.entities)):
+                _log.info("verification waits", extra={"reason": "rows are written by a new mapping", "of": waiting})
                 return {}
             with runs.run(self._database, "verification") as current:
                 self._counted = self._fetcher.calls

@@ -29,6 +29,7 @@ from tds_core.sync.image_store import ImageStore
 from tds_core.sync.poll import Poll
 from tds_core.sync.publish import EventBridge, Publisher
 from tds_core.sync.queue import DrainWaker
+from tds_core.sync.remap import Remap
 from tds_core.sync.verify import Verify
 from tds_core.sync.walk import Walk
 from tds_core.sync.watch import Watch, counters
@@ -131,7 +132,8 @@ def housekeeping(settings: Settings, *, gauge: Callable[[str, float], None]) -> 
     publisher = Publisher(settings, database=connected, bus=EventBridge(settings), gauge=gauge)
     watch = Watch(settings, database=connected, places=places, queues=counters(settings), gauge=gauge)
     tidy = steps(settings, database=connected, places=places, health=health, watch=watch)
-    return Housekeeping(settings, connected, tidy | {"publish": publisher.run})
+    remap = Remap(connected, mirror(settings, connected))
+    return Housekeeping(settings, connected, tidy | {"remap": remap.run, "publish": publisher.run})
 
 
 def verify(settings: Settings, *, gauge: Callable[[str, float], None]) -> Verify:
@@ -171,7 +173,7 @@ class Backfill:
         self._gauge = gauge
 
     def run(self, event: Mapping[str, Any], left_s: Callable[[], float]) -> dict[str, Any]:
-        """Run the event's mode, for `work_s` at most and never past the function's own time.
+        """Run the event's mode, for `work_s` at most, polls as long as it takes, and none past the function's own time.
 
         Images are handed on before and after it: they need not wait for a long drain, nor for the tick after a walk.
         Raises ConfigurationError for an unknown mode.
@@ -192,7 +194,8 @@ class Backfill:
         match event.get("mode"):
             case "poll":
                 try:
-                    return self.poll.run(force=bool(event.get("force")))
+                    # a round cannot be cut in two, so it may take all of the function's time
+                    return self.poll.run(left_s, force=bool(event.get("force")))
                 finally:
                     silence.tell(silence.measure(self._settings, self._database), self._gauge)
             case "walk":

@@ -23,6 +23,7 @@ from tds_core.zoho.retry import LONGEST_WAIT_S, THROTTLED_WAIT_S
 from tds_core.zoho.transport import Answer
 
 NOT_FOUND_CODE = 1002
+NO_ENDPOINT_CODE = 5
 _UNAUTHORIZED_CODES = {57, 14}
 _ORGANIZATION_CODES = {6041, 4029}
 _INTERNAL_ERROR_CODE = 1000

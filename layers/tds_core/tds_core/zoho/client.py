@@ -109,15 +109,21 @@ class UnifiedZohoClient:
     ) -> ListPage:
         """One page of the entity's list, with `parameters` beside the spec's own; a list without pages comes whole.
 
-        Raises ZohoUnavailable for a page without its rows or page_context: that is never an empty end.
+        Rows that the list shows of deleted records are left out.
+
+        Raises ZohoUnavailable for a page without its rows or page_context, which is never an empty end, and for one
+        without rows that says there are more: behind such a one there is no end.
         """
         paging = {"page": str(page), "per_page": str(per_page)} if spec.paged else {}
         asked = {**spec.list_parameters, **(parameters or {}), **paging}
 
         def read(document: JsonObject, permit: Permit, served_at: datetime) -> ListPage:
             context = _page_context(document, spec, page=page)
+            rows = _rows(document, spec.list_key, spec.path)
+            if context["has_more_page"] and not rows:
+                raise ZohoUnavailable(f"an empty page of {spec.path} that says there are more")
             return ListPage(
-                rows=_rows(document, spec.list_key, spec.path),
+                rows=[row for row in rows if not spec.is_deleted(row)],
                 has_more=context["has_more_page"],
                 observed_at=permit.taken_at,
                 served_at=served_at,
@@ -177,6 +183,32 @@ class UnifiedZohoClient:
         asked = {bulk.ids_parameter: ",".join(wanted)}
         call = Call(
             product=spec.product, path=bulk.path, parameters=asked, priority=priority, permit_wait_s=permit_wait_s
+        )
+        return self._caller.ask(call, read)
+
+    def parts(self, spec: EntitySpec, id: str, *, priority: Priority, permit_wait_s: float = 0.0) -> list[JsonObject]:
+        """The list that a record of the entity's has at an endpoint of its own, whole.
+
+        Raises InvalidDocument for an answer without that list, or one that holds only a part of it: what this endpoint
+        answers is documented nowhere, so that does not say that Zoho is ill. ValueError when the entity has no such
+        endpoint, InvalidId.
+        """
+        parts = spec.parts
+        if parts is None:
+            raise ValueError(f"{spec.name} has no list at an endpoint of its own")
+
+        def read(document: JsonObject, permit: Permit, served_at: datetime) -> list[JsonObject]:
+            context = document.get("page_context")
+            if isinstance(context, dict) and context.get("has_more_page"):
+                raise InvalidDocument(f"an answer of {parts.path} that is not whole")
+            try:
+                return _rows(document, parts.list_key, parts.path)
+            except ZohoUnavailable as exc:
+                raise InvalidDocument(str(exc)) from exc
+
+        asked = {parts.id_parameter: parse_id(id)}
+        call = Call(
+            product=spec.product, path=parts.path, parameters=asked, priority=priority, permit_wait_s=permit_wait_s
         )
         return self._caller.ask(call, read)
 

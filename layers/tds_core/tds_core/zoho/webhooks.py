@@ -20,7 +20,7 @@ from tds_core import lossless_json
 from tds_core.errors import InvalidDocument
 from tds_core.ids import parse_id
 from tds_core.lossless_json import JsonObject
-from tds_core.zoho.routes import Route
+from tds_core.zoho.routes import ROUTES, Route
 
 SIGNATURE_HEADER = "X-Zoho-Webhook-Signature"
 Pairs = Iterable[tuple[str, str]]
@@ -32,6 +32,8 @@ _FORM_FIELDS_LIMIT = 1_000
 _JSON_STARTS = (b"{", b"[", b'"')
 _TRACE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _ORGANIZATION = "organization_id"
+_SHORTEST_ID = 10**9  # an organisation's has ten digits and more, a record's seventeen
+_ENVELOPES = frozenset(route.envelope for route in ROUTES.values())
 
 
 def sign(secret: str, body: bytes, query: Pairs = ()) -> str:
@@ -103,7 +105,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """News for one entity's queue."""
+    """News for one entity's queue; `id` is "" where a deletion names nobody."""
 
     entity: str
     operation: Operation
@@ -147,8 +149,7 @@ def read(webhook: Webhook, route: Route) -> Content:
     """
     outer = _value(webhook)
     value = _inner(outer)
-    envelope = value.get(route.envelope) if isinstance(value, dict) else {}
-    record = envelope if isinstance(envelope, dict) else value
+    record = _record(value, route)
     sources = [source for source in (record, value, outer, dict(webhook.query)) if isinstance(source, dict)]
     bare_id = None if isinstance(value, dict) else value
     return Content(
@@ -163,8 +164,11 @@ def read(webhook: Webhook, route: Route) -> Content:
 def changes(content: Content, route: Route, *, event: str) -> tuple[Change, ...]:
     """What each entity is told; a record whose entity is uncertain is requested in all that it may be.
 
+    Of a deletion nobody knows what Zoho's body holds; one that says nothing at all is told without an id.
     Raises InvalidDocument without an id, InvalidId with a bad one.
     """
+    if content.id is None and event == "deleted" and not content.record.keys() - {_ORGANIZATION}:
+        return tuple(Change(entity=entity, operation="delete", id="", document=None) for entity in route.entities)
     if content.id is None:
         raise InvalidDocument(f"no {route.id_key}")
     record_id = parse_id(content.id)
@@ -175,9 +179,26 @@ def changes(content: Content, route: Route, *, event: str) -> tuple[Change, ...]
     elif len(entities) > 1 or not content.record:
         operation = "request"
     document = content.record if operation == "upsert" else None
-    if isinstance(content.id, int):
-        document = _with_text_ids(document)
+    if document is not None and (isinstance(content.id, int) or _has_number_ids(document)):
+        try:
+            document = _with_text_ids(document)
+        except RecursionError as exc:
+            raise InvalidDocument("nested too deeply") from exc
     return tuple(Change(entity=entity, operation=operation, id=record_id, document=document) for entity in entities)
+
+
+def _has_number_ids(document: JsonObject) -> bool:
+    """Whether an id anywhere in it is a number too long to be anything else; the API itself may write 0 for none."""
+    left: list[Any] = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if any(type(item) is int and item >= _SHORTEST_ID and key.endswith("_id") for key, item in value.items()):
+                return True
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+    return False
 
 
 def _with_text_ids(value: Any) -> Any:
@@ -202,6 +223,25 @@ def _inner(value: Any) -> Any:
     if isinstance(value, dict) and isinstance(text := value.get(_FORM_FIELD), str):
         return lossless_json.loads(text)
     return value
+
+
+def _record(value: Any, route: Route) -> JsonObject:
+    """The record in its envelope, or bare; no source confirms some envelopes' names, so the one with its id will do.
+
+    A name that is another module's envelope will not: that webhook came to the wrong address.
+    """
+    if not isinstance(value, dict):
+        return {}
+    if isinstance(envelope := value.get(route.envelope), dict):
+        return envelope
+    if _present(value, route.id_key):
+        return value
+    holders = [item for name, item in value.items() if name not in _ENVELOPES and _holds(item, route.id_key)]
+    return holders[0] if len(holders) == 1 else value
+
+
+def _holds(value: Any, key: str) -> bool:
+    return isinstance(value, dict) and _present(value, key)
 
 
 def _present(source: Mapping[str, Any], key: str) -> bool:
