@@ -19,11 +19,13 @@ from tds_core.entities.spec import EntitySpec, LookBack, WholeList
 from tds_core.priority import Priority
 from tds_core.sync import poll, verify, walk
 from tds_core.sync.cadence import TABLE, pages, row_of
+from tds_core.sync.image_proof import ImageProof
 from tds_core.zoho.client import ListPage
 from tds_core.zoho.organization import Organization
 from tests import zoho_fakes
 from tests.company import PAYMENTS_OF_A_FORTNIGHT, RECENT_ADJUSTMENTS, ROWS
 from tests.integration.budget_model import Day
+from tests.integration.road import Pictures
 
 BAGHDAD = ZoneInfo("Asia/Baghdad")
 MIDNIGHT = datetime(2026, 6, 2, tzinfo=BAGHDAD).astimezone(UTC)
@@ -122,8 +124,8 @@ class Clockwork:
         }
         self.poll, self.walk = poll.Poll(settings, **parts), walk.Walk(settings, **parts)
         idle: Any = SimpleNamespace(calls=0, wake=lambda: None, tell=lambda _: None, gauge=lambda *_: None)
-        idle.step = lambda run, **_: run
-        self.verify = verify.Verify(settings, **parts, fetcher=idle, waker=idle, alert=idle, images=idle)
+        images = ImageProof(self.database, check=Pictures(), waker=idle)
+        self.verify = verify.Verify(settings, **parts, fetcher=idle, waker=idle, alert=idle, images=images)
         for scan, rows in LISTED.items():
             self.database.execute(
                 "INSERT INTO tds.cursors (scan, walked_at, walked_rows) VALUES (%s, %s, %s)",

@@ -21,7 +21,7 @@ OTHERWISE: dict[str, tuple[Any, ...]] = {
     "itemdetails_maximum": (3,),
     "deletion_body": ("id", "empty"),
 }
-COUNTS = dict.fromkeys(REGISTRY, 12) | {"products": 24}
+COUNTS = dict.fromkeys(REGISTRY, 5) | {"products": 8}
 
 
 def switched() -> list[Any]:
@@ -58,7 +58,7 @@ def test_the_mirror_becomes_zoho_whichever_way_zoho_is(
     business = open_business(Quirks(**{name: value}))
     business.settle()
     business.assert_equal()
-    business.act(20, per_second=100, seed=3, mix={"create": 20, "edit": 40, "pay": 20, "delete": 20})
+    business.act(12, per_second=100, seed=3, mix={"create": 20, "edit": 40, "pay": 20, "delete": 20})
     business.settle()
     business.verify()
     business.assert_equal()
