@@ -227,7 +227,7 @@ def test_a_console_event_is_answered(stack: Stack, tmp_path: Path, name: str) ->
     result = answer["result"]
     match name:
         case "dlq_list":
-            assert set(result) == {"things", "totals"}
+            assert set(result) == {"things", "totals", "time_zone"}
         case _:
             assert set(result["entities"]) == set(REGISTRY)
 
