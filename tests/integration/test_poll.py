@@ -557,7 +557,7 @@ def test_a_long_list_keeps_its_lease_page_by_page(road: Road, zoho: Zoho) -> Non
     [
         pytest.param({"date": "31/12/2026"}, id="date"),
         pytest.param({"total": []}, id="amount"),
-        pytest.param({"created_time": "0001-01-01T00:00:00+05:00"}, id="time"),
+        pytest.param({"last_modified_time": "0001-01-01T00:00:00+05:00"}, id="time"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_requested_and_costs_no_other_row(
