@@ -33,7 +33,7 @@ from tds_core.entities import REGISTRY
 
 CHANGES = 300
 RATE, IN_FLIGHT, REAL_RATE = 6_000, 10, 100
-DAY_LIMIT = 20_000  # a history with its images is more than a day of 10,000 leaves it beside webhooks and polls
+DAY_LIMIT = 40_000  # at any hour of it, a day leaves room for a history, its images, and one more image after both
 PATIENCE_S = 300.0
 _SPOILED_EACH = 3
 _LOOK_S = 0.5

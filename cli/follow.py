@@ -1,7 +1,7 @@
 """Stay with work that the functions do: look about once a second, and wake them where no schedule does."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ _POLL_AGAIN_S = 5.0
 class FollowTimeout(CommandFailed):
     """What is followed did not end in the time given; it goes on by itself."""
 
-    def __init__(self, timeout_s: float) -> None:
-        super().__init__(f"not done within {timeout_s:.0f} s; it goes on by itself", ExitCode.NOT_OK)
+    def __init__(self, timeout_s: float, left: Iterable[str] = ()) -> None:
+        why = "; ".join(["it goes on by itself", *left])
+        super().__init__(f"not done within {timeout_s:.0f} s; {why}", ExitCode.NOT_OK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class Follower:
                 return snapshot
             if modes := alarm.modes(snapshot, self._clock()):
                 self._ask("wake", {"modes": modes})
-            self._pause()
+            self._pause(f"left: {snapshot.left}", *snapshot.waits)
 
     def poll(self) -> PollRun:
         """Start a round of polling and wait for its end.
@@ -84,9 +85,9 @@ class Follower:
                 self._ask("poll", {})
                 asked_s = self._clock()
 
-    def _pause(self) -> None:
+    def _pause(self, *left: str) -> None:
         if self._timeout_s is not None and self._clock() - self._started_s >= self._timeout_s:
-            raise FollowTimeout(self._timeout_s)
+            raise FollowTimeout(self._timeout_s, left)
         self._sleep(_LOOK_S)
 
 

@@ -11,6 +11,7 @@ from cli.times import moment
 _WINDOW_S = 15.0
 _MODES = ("walk", "drain")
 IMAGES = "product_images"
+_USED_UP = "today's calls for"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,12 @@ class Snapshot:
         return self.is_over and not any(part.pending or part.parked for part in self.details)
 
     @property
+    def left(self) -> str:
+        """What is still to come, for people: walks by their list, documents by entity."""
+        walks = [f"the list of {part.scan}" for part in self.lists if part.is_pending]
+        return ", ".join(walks + [f"{part.open:,} of {part.entity}" for part in self.details if part.open])
+
+    @property
     def parked(self) -> dict[str, int]:
         """Documents that were given up for now, by entity."""
         return {part.entity: part.parked for part in self.details if part.parked}
@@ -138,7 +145,7 @@ class Meter:
                 for name, part in figures.items()
             ),
             working=frozenset(status["working"]),
-            waits=waits(status["zoho"], zone=status["time_zone"]),
+            waits=waits(status),
         )
 
     def _rate(self, entity: str) -> float:
@@ -148,12 +155,15 @@ class Meter:
         return max(last[entity] - first.get(entity, 0), 0) / (last_s - first_s)
 
 
-def waits(zoho: Mapping[str, Any], *, zone: str) -> tuple[str, ...]:
-    """What a history waits for by itself, in words."""
-    used_up = "today's calls for the history are used up, it goes on by itself at"
-    found = [
-        f"{day['product']}: {used_up} {moment(day['resets_at'], zone)}" for day in zoho["days"] if day["ends_history"]
-    ]
+def waits(status: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a history and its images wait for by themselves, in words."""
+    zoho, found = status["zoho"], []
+    for day in zoho["days"]:
+        resets_at = moment(day["resets_at"], status["time_zone"])
+        if day["ends_history"]:
+            found.append(f"{day['product']}: {_USED_UP} the history are used up, it goes on by itself at {resets_at}")
+        elif day["ends_images"] and status["backlog"].get(IMAGES, {}).get("requests"):
+            found.append(f"{day['product']}: {_USED_UP} images are used up, they go on by themselves by {resets_at}")
     if zoho["circuit"] == "open":
         found.append("Zoho does not answer: the circuit is open, and is probed by itself")
     return tuple(found)

@@ -42,9 +42,11 @@ class World:
         throttled = ZohoThrottled(code=code, retry_after_s=60) if code else None
         budget.end(permit, outcome="neutral" if code else "success", request="r", quota=quota, throttled=throttled)
 
-    def call(self, budget: Budget, priority: Priority = Priority.POLL, **ending: Any) -> Permit:
+    def call(
+        self, budget: Budget, priority: Priority = Priority.POLL, *, product: Any = "books", **ending: Any
+    ) -> Permit:
         """Take a permit and end its call at once."""
-        permit = take(budget, priority)
+        permit = take(budget, priority, product)
         self.end(budget, permit, **ending)
         return permit
 
@@ -70,9 +72,9 @@ def ask(budget: Budget) -> Permit | PermitDenied:
         return refusal
 
 
-def denied(budget: Budget, priority: Priority = Priority.POLL) -> PermitDenied:
+def denied(budget: Budget, priority: Priority = Priority.POLL, product: Any = "books") -> PermitDenied:
     with pytest.raises(PermitDenied) as caught:
-        take(budget, priority)
+        take(budget, priority, product)
     return caught.value
 
 
@@ -354,6 +356,22 @@ def test_the_status_says_when_the_day_ends_the_history_and_when_it_goes_on(world
     assert ends_history()
     world.clock.advance(15 * 3_600 + 60)
     assert not ends_history()
+
+
+def test_the_status_says_when_images_wait_because_the_rest_of_the_day_is_the_historys(world: World) -> None:
+    budget = world.budget(minute_limit=1_000)
+    for priority in (Priority.BACKFILL, Priority.IMAGES):
+        world.call(budget, priority, product="inventory", quota=quota(100, reset_s=15 * 3_600))
+
+    def ends_images() -> bool:
+        (day,) = status.read(zoho_fakes.settings(day_limit=DAY_LIMIT), world.database).days
+        return day.ends_images
+
+    assert not ends_images()
+    while not ends_images():
+        world.call(budget, Priority.IMAGES, product="inventory")
+    assert denied(budget, Priority.IMAGES, "inventory").limit == "day"
+    budget.give_back(take(budget, Priority.BACKFILL, "inventory"))
 
 
 def test_late_headers_do_not_raise_what_is_left(world: World) -> None:

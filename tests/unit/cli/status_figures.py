@@ -66,6 +66,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "is_closed": False,
         "used": [0] * 8,
         "ends_history": False,
+        "ends_images": False,
     }
     zoho = {
         "minute_used": 12,

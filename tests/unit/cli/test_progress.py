@@ -60,6 +60,15 @@ def test_a_history_that_waits_says_what_for_and_until_when() -> None:
     assert "circuit is open" in line
 
 
+def test_images_that_wait_for_the_day_say_so() -> None:
+    figures = status(backlog={"product_images": requests(1)}, images={"expected": 3, "stored": 2, "linked": 2})
+    assert Meter().read(figures, now_s=0).waits == ()
+    figures["zoho"]["days"][0]["ends_images"] = True
+    (why,) = Meter().read(figures, now_s=0).waits
+    assert "calls for images are used up" in why
+    assert Meter().read(figures | {"backlog": {}}, now_s=0).waits == ()
+
+
 @pytest.mark.parametrize(
     ("working", "idle"),
     [([], ("walk", "drain")), (["walk"], ("drain",)), (["drain"], ("walk",)), (["walk", "drain"], ())],

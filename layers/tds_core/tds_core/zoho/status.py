@@ -30,7 +30,9 @@ _SHARED = """
 _DAYS = """
     SELECT product, whole, remaining, resets_at, closed AND NOT is_over,
         CASE WHEN is_over THEN array_fill(0, ARRAY[8]) ELSE used END,
-        NOT is_over AND (closed OR tds.spare_calls(b, %s, whole, remaining, clock_timestamp()) < 1)
+        NOT is_over AND (closed OR tds.spare_calls(b, %s, whole, remaining, clock_timestamp()) < 1),
+        NOT is_over AND product = 'inventory'  -- images are Inventory's
+            AND (closed OR tds.spare_calls(b, %s, whole, remaining, clock_timestamp()) < 1)
     FROM (
         SELECT b, b.product, b.resets_at, b.closed, b.used, d.whole, d.is_over,
             CASE WHEN d.is_over THEN d.whole
@@ -62,7 +64,8 @@ class Day:
 class DayStatus:
     """One product's day; `used` is our own calls by priority, `remaining` Zoho's own count once it told it.
 
-    When the day `ends_history` what is left of it is held for webhooks and polls, and the history waits for its reset.
+    When the day `ends_history` what is left of it is held for webhooks and polls, and the history waits for its reset;
+    when Inventory's `ends_images`, what is left for both belongs to the history, while there is one, and images wait.
     """
 
     product: str
@@ -72,6 +75,7 @@ class DayStatus:
     is_closed: bool
     used: tuple[int, ...]
     ends_history: bool
+    ends_images: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ def day(settings: Settings, database: Executor) -> Day:
 def read(settings: Settings, database: Executor) -> ZohoStatus:
     """Read it; needs neither credentials nor a client."""
     shared = database.execute(_SHARED)[0]
-    days = database.execute(_DAYS, (Priority.BACKFILL, settings.day_limit))
+    days = database.execute(_DAYS, (Priority.BACKFILL, Priority.IMAGES, settings.day_limit))
     return ZohoStatus(
         minute_used=shared[0],
         minute_limit=settings.minute_limit,
@@ -126,6 +130,7 @@ def read(settings: Settings, database: Executor) -> ZohoStatus:
                 is_closed=day[4],
                 used=tuple(day[5]),
                 ends_history=day[6],
+                ends_images=day[7],
             )
             for day in days
         ),
