@@ -32,7 +32,7 @@ from cli.verification import Stage, follow
 from tds_core.entities import REGISTRY
 
 CHANGES = 300
-RATE, IN_FLIGHT, REAL_RATE = 6_000, 10, 100
+RATE, IN_FLIGHT, REAL_RATE = 12_000, 10, 100
 DAY_LIMIT = 40_000  # at any hour of it, a day leaves room for a history, its images, and one more image after both
 PATIENCE_S = 300.0
 _SPOILED_EACH = 3

@@ -78,6 +78,8 @@ def test_spec_speaks_of_its_own_columns(spec: EntitySpec) -> None:
     columns = set(spec.model.model_fields)
     assert {spec.key, *spec.critical, *spec.compared} <= columns
     assert set(spec.compared) <= spec.header_columns, "list rows are what is compared"
+    assert set(spec.moved) <= spec.header_columns - {"total", *spec.numbers}, "a record's own total is its own"
+    assert bool(spec.moved) == any(touch.entity == spec.name for other in REGISTRY.values() for touch in other.touches)
     assert not spec.header_columns & spec.detail_columns
     assert spec.zoho_key in spec.document_keys
     assert spec.refetch_only is None or (spec.refetch and spec.refetch_only.date_column in columns)

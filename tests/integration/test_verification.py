@@ -452,19 +452,35 @@ def test_a_deletion_is_drift_only_if_nobody_announces_it_even_after_it_was_confi
     assert shown["report"]["ok"] is heal, "without healing it still waits to be deleted"
 
 
+def seen_an_hour_ago(road: Road, table: str) -> None:
+    road.database.execute(
+        f"UPDATE erp.{table} SET observed_at = now() - interval '1 h', detail_observed_at = now() - interval '1 h'"
+    )
+
+
 def test_a_balance_that_a_later_payment_moved_is_explained_by_it(road: Road, zoho: Zoho) -> None:
     fill(road, zoho, "customers", 801, 802)
     customer = document("customers", "801")["contact_id"]
-    for table in ("customers", "payments"):
-        road.database.execute(
-            f"UPDATE erp.{table} SET observed_at = now() - interval '1 h', detail_observed_at = now() - interval '1 h'"
-        )
+    seen_an_hour_ago(road, "customers")
     fill(road, zoho, "payments", 701, customer_id=customer, updated_time=now(-300))
     zoho.put("customers", document("customers", "801", outstanding_receivable_amount=77))
     relist(zoho, "customers")
     report = verify(road, "customers")
     assert kinds(road, report) == [("801", "mismatched", "outstanding_receivable_amount", "dismissed")]
     assert mirrored(road.database, "customers", "outstanding_receivable_amount")["801"] == (77,)
+
+
+def test_a_total_that_no_payment_moves_is_drift_however_late_the_payment_is(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    fill(road, zoho, "payments", 701, invoices=[{"invoice_id": "901", "amount_applied": 1}], updated_time=now(-300))
+    spoil(road, "UPDATE erp.invoices SET total = total + 0.01, balance = balance + 0.01 WHERE invoice_id = '901'")
+    seen_an_hour_ago(road, "invoices")
+    report = verify(road, "invoices")
+    assert kinds(road, report) == [
+        ("901", "mismatched", "balance", "dismissed"),
+        ("901", "mismatched", "total", "confirmed"),
+    ]
+    assert found(report, "invoices") == {"mismatched": 1, "healed": 1}
 
 
 def test_a_balance_that_nothing_moved_is_drift(road: Road, zoho: Zoho) -> None:

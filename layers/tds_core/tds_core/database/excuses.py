@@ -90,7 +90,7 @@ def _touched_query(name: str, touch: Touch) -> sql.Composed:
         """
     ).format(
         how=sql.Literal(f"moved by {source.name}"),
-        moving=sql.Literal(list(entity(touch.entity).moving_columns)),
+        moving=sql.Literal(list(entity(touch.entity).moved)),
         version=sql.Literal(VERSION),
         scan=sql.Literal(entity(touch.entity).scan_name),
         mirror=sql.Identifier("erp", source.table),

@@ -40,6 +40,12 @@ CUSTOMERS = EntitySpec(
     critical=("customer_name", "status", "currency"),
     compared=("status", "outstanding_receivable_amount", "unused_credits_receivable_amount"),
     totals=("outstanding_receivable_amount",),
+    moved=(
+        "outstanding_receivable_amount",
+        "outstanding_receivable_amount_bcy",
+        "unused_credits_receivable_amount",
+        "unused_credits_receivable_amount_bcy",
+    ),
     freshness=timedelta(minutes=15),
     slower=("balances", timedelta(hours=2)),
     walk="balances",  # they move without any version

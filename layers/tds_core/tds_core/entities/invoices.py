@@ -62,6 +62,7 @@ INVOICES = EntitySpec(
     critical=("invoice_number", "customer_id", "invoice_date", "status", "currency", "total", "balance"),
     compared=("total", "balance", "status"),
     totals=("total", "balance"),
+    moved=("balance", "status", "last_payment_date", "write_off_amount"),
     freshness=timedelta(minutes=5),
     volatile=STOCK_OF_LINES | {"reminders_sent"},
     touches=(

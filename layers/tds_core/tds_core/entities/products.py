@@ -93,6 +93,7 @@ PRODUCTS = EntitySpec(
     critical=("name", "status", "rate"),
     compared=("status", "rate", "purchase_rate", "stock_on_hand", "available_stock", "actual_available_stock"),
     totals=("stock_on_hand",),
+    moved=("stock_on_hand", "available_stock", "actual_available_stock"),
     freshness=timedelta(minutes=15),
     cadence="slow_poll",
     slower=("stock per location", timedelta(hours=4)),

@@ -167,7 +167,8 @@ class EntitySpec:
     """One entity of the mirror; `name` is what people and messages call it, and its table and queue unless they differ.
 
     `document_keys` are what a full document must hold, `critical` the columns that must not be NULL, `compared` the
-    amounts, stock and states that reports show of both sides, `totals` those that are added up by currency.
+    amounts, stock and states that reports show of both sides, `totals` those that are added up by currency, `moved` the
+    list's columns that documents which touch this entity move without a version of its own.
     `freshness` is what is promised for changes that no webhook announced, `slower` what else is promised, and for what.
     `cadence` says how often the list is polled. `walk` and `refetch`, for what changes without any version, say how
     often the list is read whole or the documents are fetched anew, `refetch_only` which ones. `walk_sort` is the column
@@ -191,6 +192,7 @@ class EntitySpec:
     compared: tuple[str, ...]
     totals: tuple[str, ...]
     freshness: timedelta
+    moved: tuple[str, ...] = ()
     table: str = ""
     queue: str = ""
     slower: tuple[str, timedelta] | None = None
@@ -261,11 +263,6 @@ class EntitySpec:
     def shared_columns(self) -> frozenset[str]:
         """Columns that list rows and documents both carry."""
         return self.header_columns - self._marked(ListOnly)
-
-    @cached_property
-    def moving_columns(self) -> tuple[str, ...]:
-        """Those of the list's columns that another record may move without a version of this one: amounts and stock."""
-        return tuple(sorted({*self.compared, *self.totals, *self._marked(ListOnly)}))
 
     @cached_property
     def needed_columns(self) -> frozenset[str]:

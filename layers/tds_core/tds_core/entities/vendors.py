@@ -41,6 +41,12 @@ VENDORS = EntitySpec(
     critical=("vendor_name", "status", "currency"),
     compared=("status", "outstanding_payable_amount", "unused_credits_payable_amount"),
     totals=("outstanding_payable_amount",),
+    moved=(
+        "outstanding_payable_amount",
+        "outstanding_payable_amount_bcy",
+        "unused_credits_payable_amount",
+        "unused_credits_payable_amount_bcy",
+    ),
     freshness=timedelta(minutes=15),
     slower=("balances", timedelta(hours=2)),
     walk="balances",  # they move without any version
