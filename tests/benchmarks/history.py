@@ -81,12 +81,12 @@ def _at_the_real_rate(stack: Stack, seconds: int) -> dict[str, Any]:
     wait_for(lambda: not stack.deployment.queued(), "the first webhooks are not applied", timeout_s=180)
     stack.zoho("POST", "/stats/reset")
     stack.zoho("POST", "/activity", {"events": seconds * 2 // 5, "per_second": 0.4, "mix": {"create": 40, "edit": 60}})
-    began = time.monotonic()
+    began, since = time.monotonic(), stack.deployment.ask("status", {})["now"]
     stack.deployment.ask("backfill", {"entities": []})
     time.sleep(seconds)
     stats, fetched = stack.zoho("GET", "/stats"), _fetched(stack)
     passed_s = time.monotonic() - began
-    webhooks = stack.deployment.ask("status", {"since_s": passed_s})["webhooks"]
+    webhooks = stack.deployment.ask("status", {"since": since})["webhooks"]
     return {
         "seconds": round(passed_s),
         "calls": stats["total_calls"],

@@ -167,7 +167,7 @@ def main() -> int:
             judge(stack, refusals=soak.refusals, minutes=(time.monotonic() - started) / 60)
         except (AssertionError, CommandFailed) as exc:
             faults = [f"NOT EQUAL: {exc}"]
-        latency = stack.deployment.ask("status", {"since_s": time.monotonic() - started})["webhooks"]
+        latency = stack.deployment.ask("status", {"since": since.isoformat()})["webhooks"]
         figures = soak.report(stack.zoho("GET", "/stats"), latency, stack.query(_RUNS, [since])[0])
         faults += soak.faults(figures)
     print(json.dumps(figures, indent=2))

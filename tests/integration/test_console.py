@@ -98,10 +98,18 @@ def test_status_counts_live_rows_pending_details_and_exact_totals(console: Conso
 
 def test_status_tells_webhook_latency_from_receipt_to_commit(console: Console, road: Road) -> None:
     Queued("invoices", road.database).handle(record(message("invoices", document("invoices", "901"))))
-    shown = ask(console, "status", since_s=60)
+    since = ask(console, "status")["now"]
+    Queued("invoices", road.database).handle(record(message("invoices", document("invoices", "902"))))
+    shown = ask(console, "status", since=since)
     assert shown["webhooks"]["count"] == 1
     assert 0 <= shown["webhooks"]["seconds"]["p99"] < 10
     assert shown["outcomes"] == {"invoices": {"created": 1}}
+    assert ask(console, "status")["webhooks"]["count"] == 2, "without a time it is the last hour"
+
+
+def test_status_since_something_that_is_no_time_is_refused(console: Console) -> None:
+    told = refused(console, {"command": "status", "arguments": {"since": "yesterday"}})
+    assert "no time" in told["message"]
 
 
 def test_status_names_the_modes_at_work(console: Console, road: Road) -> None:

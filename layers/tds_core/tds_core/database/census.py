@@ -1,5 +1,6 @@
 """Counts, totals and ages of what the mirror holds: the figures that people look at."""
 
+from datetime import datetime
 from typing import Any
 
 from psycopg import sql
@@ -65,29 +66,29 @@ def scan_figures(database: Database) -> dict[str, Any]:
     return {scan: dict(zip(names, map(plain, values), strict=True)) for scan, *values in rows}
 
 
-def webhook_latency(database: Database, *, since_s: float) -> dict[str, Any]:
-    """From the receiver's clock to the commit, in seconds, of the webhooks of the last while."""
+def webhook_latency(database: Database, *, since: datetime) -> dict[str, Any]:
+    """From the receiver's clock to the commit, in seconds, of the webhooks since then."""
     rows = database.execute(
         """
         SELECT count(*), percentile_cont(ARRAY[0.5, 0.9, 0.99, 1]) WITHIN GROUP
             (ORDER BY extract(epoch FROM at - observed_at)::float8)
-        FROM tds.change_log WHERE source = 'webhook' AND at > now() - make_interval(secs => %s)
+        FROM tds.change_log WHERE source = 'webhook' AND at > %s
         """,
-        (since_s,),
+        (since,),
     )
     count, percentiles = rows[0]
     seconds = dict(zip(("p50", "p90", "p99", "max"), percentiles or [], strict=False))
     return {"count": count, "seconds": {name: round(value, 3) for name, value in seconds.items()}}
 
 
-def outcome_figures(database: Database, *, since_s: float) -> dict[str, dict[str, int]]:
-    """How often each outcome occurred per entity in the last while."""
+def outcome_figures(database: Database, *, since: datetime) -> dict[str, dict[str, int]]:
+    """How often each outcome occurred per entity since then."""
     rows = database.execute(
         """
-        SELECT entity, outcome, count(*) FROM tds.change_log WHERE at > now() - make_interval(secs => %s)
+        SELECT entity, outcome, count(*) FROM tds.change_log WHERE at > %s
         GROUP BY entity, outcome ORDER BY entity, outcome
         """,
-        (since_s,),
+        (since,),
     )
     figures: dict[str, dict[str, int]] = {}
     for entity, outcome, count in rows:

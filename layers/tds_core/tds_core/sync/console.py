@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +28,6 @@ from tds_core.sync.trace import trace
 from tds_core.zoho import status as zoho_status
 
 _log = logging.getLogger(__name__)
-_HOUR_S = 3_600.0
 _DAY = timedelta(days=1)
 
 
@@ -94,9 +93,9 @@ class Console:
             raise UnknownCommand(f"{event.get('command')}: {exc}") from exc
         return command(**arguments)
 
-    def status(self, *, since_s: float = _HOUR_S) -> dict[str, Any]:
-        """Everything that people look at; the status page shows the same."""
-        return overview.read(self._settings, self._database, since_s=since_s)
+    def status(self, *, since: str = "") -> dict[str, Any]:
+        """Everything that people look at; latency and outcomes since then (`now` of an answer), or of an hour."""
+        return overview.read(self._settings, self._database, since=_since(since))
 
     def plan(self) -> dict[str, Any]:
         """What a day's calls go to, what is left for the history, and how long that takes; makes no call."""
@@ -182,11 +181,7 @@ class Console:
     def webhooks(self, *, since: str = "") -> dict[str, Any]:
         """What arrived at each address since that time (of an answer of this command), or in the last 24 hours."""
         now = announcements.now(self._database)
-        try:
-            began = parse_instant(since) or now - _DAY
-        except ValueError as exc:
-            raise UnknownCommand(f"webhooks: {since!r} is no time") from exc
-        heard = announcements.heard(self._database, since=began)
+        heard = announcements.heard(self._database, since=_since(since) or now - _DAY)
         told = {one.webhook: plain(one) for one in heard}
         return {"now": now.isoformat(), "heard": told, "time_zone": self._zone()}
 
@@ -235,6 +230,13 @@ class Console:
             "settled": [id for id, error in done.items() if error is None],
             "stays": {id: f"{error.reason}: {error}" for id, error in done.items() if error is not None},
         }
+
+
+def _since(text: str) -> datetime | None:
+    try:
+        return parse_instant(text)
+    except ValueError as exc:
+        raise UnknownCommand(f"since {text!r} is no time") from exc
 
 
 def _numbers(value: Any) -> Any:

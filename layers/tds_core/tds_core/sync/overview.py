@@ -1,7 +1,7 @@
 """The one read model of `tds status`, /status.json and the status page: every figure that people look at."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tds_core.database import announcements, census, checks, images, outbox, sizes, watch
@@ -15,15 +15,16 @@ from tds_core.sync.verdict import Verdict, verdict
 from tds_core.words import words
 from tds_core.zoho.status import Day
 
-_HOUR_S = 3_600.0
+_HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 SHOWN, HOURS, DAYS = 20, 24, 7
 
 
-def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) -> dict[str, Any]:
-    """The figures of now in plain values, times as ISO 8601; `since_s` bounds latency and outcomes."""
+def read(settings: Settings, database: Database, *, since: datetime | None = None) -> dict[str, Any]:
+    """The figures of now in plain values, times as ISO 8601; latency and outcomes since then, or of an hour."""
     look = signals.read(settings, database)
     found, day = look.signals, look.day
+    since = since or found.now - _HOUR
     cursors = census.scan_figures(database)
     figures = {
         "now": found.now,
@@ -42,11 +43,11 @@ def read(settings: Settings, database: Database, *, since_s: float = _HOUR_S) ->
         "dead": watch.dead(database, limit=SHOWN),
         "verification": checks.newest(database),
         "drift": checks.differences(database, limit=SHOWN),
-        "webhooks": census.webhook_latency(database, since_s=since_s),
+        "webhooks": census.webhook_latency(database, since=since),
         "webhooks_24h": announcements.heard(database, since=found.now - _DAY),
         "hours": checks.hours(database, number=HOURS),
         "silence": look.silence,
-        "outcomes": census.outcome_figures(database, since_s=since_s),
+        "outcomes": census.outcome_figures(database, since=since),
         "outbox": outbox.figures(database),
         "working": census.working(database),
         "runs": census.recent_runs(database),
