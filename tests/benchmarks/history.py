@@ -23,7 +23,7 @@ from cli.local.zoho_simulator.server import Details
 from cli.reckoning import least_calls
 from tds_core.entities import REGISTRY
 from tds_core.entities.spec import EntitySpec
-from tds_core.zoho.client import VERSIONS
+from tds_core.zoho.caller import VERSIONS
 from tests.stack.running import Stack, deployed, wait_for
 
 PER_MINUTE, IN_FLIGHT, LATENCY_S = 100, 10, 0.25

@@ -13,18 +13,17 @@ from typing import Any
 import pytest
 from moto import mock_aws
 from playwright.sync_api import Browser, Page, sync_playwright
-from psycopg.conninfo import make_conninfo
 
 from tds_core.database.connection import Database
 from tds_core.page.actions import Actions
 from tds_core.page.site import Site
 from tds_core.sync.console import Console
-from tests.integration.conftest import connect, conninfo, database, owner_conninfo, postgres
+from tests.integration.conftest import aws_credentials, connect, conninfo, database, owner_conninfo, postgres, reader
 from tests.integration.graveyard import Graveyard
 from tests.integration.well import be_well
 from tests.page_server import OPERATOR, VIEWER, PageServer, logins, serving
 
-__all__ = ["connect", "conninfo", "database", "owner_conninfo", "postgres"]
+__all__ = ["aws_credentials", "connect", "conninfo", "database", "owner_conninfo", "postgres", "reader"]
 
 Open = Callable[..., Page]
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -49,22 +48,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def grave(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graveyard]:
+def grave(database: Database, aws_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Graveyard]:
     """Queues in memory beside a mirror in which all is well."""
-    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "t", "SECRET_ACCESS_KEY": "t"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setattr("tds_core.sync.dead_queue.WAIT_S", 0)
     with mock_aws():
         be_well(database)
         yield Graveyard.make(database)
-
-
-@pytest.fixture
-def reader(owner_conninfo: str) -> Iterator[Database]:
-    """The database as the page reads it."""
-    opened = Database(lambda: make_conninfo(owner_conninfo, user="tds_reader"), application_name="test")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -17,16 +17,6 @@ NAME = "purchase_orders"
 TRACKS = ("last_modified_time", "observed_at", "detail_version", "detail_observed_at", "detail_observed_by")
 
 
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
-
-
 def remap(road: Road, **bounds: int) -> dict[str, int]:
     return Remap(road.database, road.mirror, **bounds).run()
 

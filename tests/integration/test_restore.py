@@ -103,12 +103,12 @@ def test_polls_and_walks_bring_an_older_database_to_what_zoho_shows(backup: Conn
     assert rows["901"][0] == "edited"
 
     assert "902" in rows, "no poll tells of a deletion"
-    verifications.request(restored.database, ["invoices"], cause="manual", heal=True)
+    run = verifications.request(restored.database, ["invoices"], cause="manual", heal=True)
     for _ in range(4):
         restored.verify.run(lambda: 30.0)
         restored.work()
         restored.hurry()
-    shown = verifications.read(restored.database)
+    shown = verifications.read(restored.database, run)  # at night another run follows
     assert shown is not None and shown["report"]["ok"] is True
     assert shown["report"]["entities"]["invoices"]["extra"] == 1
     assert sorted(mirrored(restored.database, "invoices")) == ["901", "903", "904"]

@@ -10,18 +10,8 @@ from tds_core.database.candidates import from_list_row
 from tds_core.entities import REGISTRY
 from tds_core.priority import Priority
 from tds_core.sync.console import Console
-from tests.integration.road import Connect, Queued, Road, Waker, Zoho, document, later, message, record, row
+from tests.integration.road import Queued, Road, Waker, Zoho, document, later, message, record, row
 from tests.integration.test_console import ask, refused
-
-
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
 
 
 @pytest.fixture

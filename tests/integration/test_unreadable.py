@@ -16,16 +16,6 @@ ID = "901"
 ODD = "260815000000108002"
 
 
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
-
-
 def fetch(road: Road, zoho: Zoho, name: str, **changes: Any) -> Json:
     whole = document(name, ID, **changes)
     zoho.put(name, whole)

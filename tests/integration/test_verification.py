@@ -37,16 +37,6 @@ from tests.zoho_fakes import error
 Report = dict[str, Any]
 
 
-@pytest.fixture
-def zoho() -> Zoho:
-    return Zoho()
-
-
-@pytest.fixture
-def road(connect: Connect, zoho: Zoho) -> Road:
-    return Road(connect, zoho.http)
-
-
 def fill(road: Road, zoho: Zoho, entity: str, *ids: int, **changes: Any) -> None:
     """Let these records exist at Zoho, in its list and in the mirror, and nothing be in motion."""
     zoho.put(entity, *(document(entity, str(one), **changes) for one in ids))

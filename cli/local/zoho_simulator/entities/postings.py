@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,7 +19,7 @@ UNPOSTED = frozenset({"draft", "void", "pending_approval", "approved", "rejected
 
 
 @dataclass(slots=True, kw_only=True)
-class Posting(Trade):
+class Posting(Trade, ABC):
     """A document that moves stock (`brings` 1, or takes it with -1) and one `account` of its contact."""
 
     brings: ClassVar[int]
@@ -30,9 +31,9 @@ class Posting(Trade):
         return self.status not in UNPOSTED
 
     @property
+    @abstractmethod
     def settled(self) -> Decimal:
         """What payments, credits or refunds have taken of it."""
-        raise NotImplementedError
 
     @property
     def balance(self) -> Decimal:
@@ -60,9 +61,9 @@ class Debt(Posting):
             return "overdue"
         return "partially_paid" if self.settled > 0 else ""
 
+    @abstractmethod
     def settle(self, today: str) -> None:
         """Take the status that its payments and its due date mean."""
-        raise NotImplementedError
 
     def days_left(self, today: date) -> int | None:
         """Days until it is due, less than 0 when it is overdue; None when nothing is to be paid."""

@@ -10,9 +10,9 @@ from tds_core.database.connection import Database
 from tds_core.database.verifications import Verification
 from tds_core.entities import entity, scans
 from tds_core.errors import DatabaseUnavailable, PermitDenied, TokenUnavailable, ZohoThrottled
+from tds_core.plain import exact
 from tds_core.priority import Priority
 from tds_core.settings import Settings
-from tds_core.sync import recompute
 from tds_core.sync.fetch import Fetch, Fetcher
 
 # nobody may ask Zoho now: the run waits
@@ -90,6 +90,6 @@ def _shown(fetch: Fetch) -> dict[str, Any] | None:
     if fetch.candidate is None or not fetch.candidate.columns:
         return None
     version = fetch.candidate.observation.version
-    columns = {name: recompute.plain(value) for name, value in fetch.candidate.columns.items()}
+    columns = {name: exact(value) for name, value in fetch.candidate.columns.items()}
     comparable = fetch.candidate.observation.comparable and version is not None
     return columns | ({"last_modified_time": version.isoformat()} if comparable and version else {})

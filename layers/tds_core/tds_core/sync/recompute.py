@@ -9,9 +9,7 @@ from tds_core.database.ordering import Clock, Moment
 from tds_core.database.stored import Stored
 from tds_core.entities.spec import ChildTable, EntitySpec
 from tds_core.errors import PermanentError
-from tds_core.plain import exact as plain
-
-__all__ = ["differences", "expected", "plain"]
+from tds_core.plain import exact
 
 _VERSION = "last_modified_time"
 
@@ -42,7 +40,7 @@ def differences(spec: EntitySpec, row: Stored, said: Candidate | None) -> Iterat
     theirs = spec.header_columns if row.has_later_header else spec.shared_columns.intersection(said.unreadable)
     for name in sorted(said.columns.keys() - theirs - {_VERSION}):
         if row.columns[name] != said.columns[name]:
-            yield Difference(id=row.id, field=name, erp=plain(row.columns[name]), expected=plain(said.columns[name]))
+            yield Difference(id=row.id, field=name, erp=exact(row.columns[name]), expected=exact(said.columns[name]))
     for table in spec.children:
         if table.table in said.children:
             yield from _child_differences(row, table, said.children[table.table])
@@ -59,7 +57,7 @@ def _child_differences(row: Stored, table: ChildTable, said: list[dict[str, Any]
     for key in sorted(theirs.keys() | ours.keys()):
         if ours.get(key) != theirs.get(key):
             yield Difference(
-                id=row.id, field=f"{table.table}.{key}", erp=plain(ours.get(key)), expected=plain(theirs.get(key))
+                id=row.id, field=f"{table.table}.{key}", erp=exact(ours.get(key)), expected=exact(theirs.get(key))
             )
 
 

@@ -22,7 +22,6 @@ from tds_core.settings import Settings
 from tds_core.zoho import answers, transport
 from tds_core.zoho.auth import Tokens, ZohoCredentials
 from tds_core.zoho.budget import Budget, Executor, Permit
-from tds_core.zoho.caller import VERSIONS as VERSIONS
 from tds_core.zoho.caller import Call, Caller
 from tds_core.zoho.organization import Organization, remember
 from tds_core.zoho.retry import RetryPolicy
