@@ -5,6 +5,7 @@ import pytest
 
 from tds_core.database import backlog, deletions, runs, verifications
 from tds_core.database.connection import Database
+from tds_core.entities import REGISTRY
 from tds_core.errors import ScopeMissing
 from tds_core.priority import Priority
 from tds_core.sync.deletion import DeletionGuard
@@ -394,7 +395,41 @@ def test_an_approval_is_for_what_was_held_back_and_for_a_day(road: Road, zoho: Z
     lose(road, zoho, "906", "907")
     assert len(tombstones(road.database)) == 6
     road.database.execute("UPDATE tds.deletion_approvals SET approved_at = now() - interval '25 hours'")
-    assert deletions.allowed(road.database, "invoices") == 0
+    assert deletions.allowed(road.database, REGISTRY["invoices"], "907", []) == 0
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["nobody-answers", "some-went"])
+def test_what_is_approved_twice_may_go_once(road: Road, zoho: Zoho, goes_on: bool) -> None:
+    fill(road, zoho, *range(901, 931))
+    lose(road, zoho, *(str(901 + n) for n in range(11)))
+    assert deletions.approve(road.database, "invoices", by="somebody") == 6
+    if goes_on:
+        road.database.execute("UPDATE tds.backlog SET not_before = now() + interval '1 hour' WHERE id > '908'")
+        assert road.work() == {"invoices.deleted": 3}
+    assert deletions.approve(road.database, "invoices", by="somebody") == (3 if goes_on else 6)
+    lose(road, zoho, *(str(912 + n) for n in range(8)))
+    assert len(tombstones(road.database)) == 11
+
+
+def test_an_approval_counts_what_is_being_asked_for(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(901, 921))
+    lose(road, zoho, *(str(901 + n) for n in range(8)))
+    deletions.approve(road.database, "invoices", by="somebody")
+    assert backlog.lease(road.database, sizes={"invoices": 2}, duration_s=60) is not None
+    assert deletions.approve(road.database, "invoices", by="somebody") == 3
+
+
+def test_a_day_of_approved_deletions_that_passes_frees_no_others(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, *range(901, 931))
+    lose(road, zoho, *(str(901 + n) for n in range(8)))
+    deletions.approve(road.database, "invoices", by="somebody")
+    assert road.work()["invoices.deleted"] == 3
+    lose(road, zoho, *(str(909 + n) for n in range(7)))
+    deletions.approve(road.database, "invoices", by="somebody")
+    assert road.work()["invoices.deleted"] == 7
+    road.database.execute("UPDATE erp.invoices SET deleted_at = deleted_at - interval '1 day' WHERE invoice_id < '909'")
+    lose(road, zoho, "916", "917")
+    assert len(tombstones(road.database)) == 15
 
 
 def test_an_approved_deletion_still_needs_a_live_witness(road: Road, zoho: Zoho) -> None:

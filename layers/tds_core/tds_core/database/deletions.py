@@ -107,36 +107,42 @@ def done(database: Database, *, limit: int) -> list[dict[str, Any]]:
     return [dict(zip(("entity", "id", "deleted_at", "evidence"), row, strict=True)) for row in rows]
 
 
-def allowed(database: Database, entity: str) -> int:
-    """How many deletions of a day a person has approved beyond the limit."""
-    rows = database.execute(
+def allowed(database: Database, spec: EntitySpec, document_id: str, confirmed: Collection[str]) -> int:
+    """How many deletions beyond the limit a person has approved within a day that no other record has used since.
+
+    A record that is `confirmed` to go has used one, too.
+    """
+    query = sql.SQL(
         """
-        SELECT allowed FROM tds.deletion_approvals WHERE entity = %s AND approved_at > now() - interval '24 hours'
-        """,
-        (entity,),
-    )
-    return int(rows[0][0]) if rows else 0
+        SELECT a.allowed - (
+            SELECT count(*) FROM {mirror} AS m
+            WHERE (m.deleted_at > a.approved_at OR m.deleted_at IS NULL AND m.{key} = ANY(%s)) AND m.{key} <> %s
+        ) FROM tds.deletion_approvals AS a WHERE a.entity = %s AND a.approved_at > now() - interval '24 hours'
+        """
+    ).format(mirror=sql.Identifier("erp", spec.table), key=sql.Identifier(spec.key))
+    rows = database.execute(query, (list(confirmed), document_id, spec.name))
+    return max(int(rows[0][0]), 0) if rows else 0
 
 
 def approve(database: Database, entity: str, *, by: str) -> int:
     """Let what is held back of an entity now be deleted within a day, and have it asked for at once; returns how many.
 
-    Each one still needs Zoho's word and a live witness; an approval only widens the brake.
+    Each one still needs Zoho's word and a live witness; an approval only widens the brake. It takes the place of an
+    earlier one, so what was approved before and has not gone yet counts once.
     """
     with database.transaction() as connection:
         freed = connection.execute(
             """
             UPDATE tds.backlog SET not_before = now(), attempts = 0, parked_at = NULL
-            WHERE entity = %s AND reason LIKE %s AND (leased_until IS NULL OR leased_until < now()) RETURNING id
+            WHERE entity = %s AND reason LIKE %s RETURNING id
             """,
             (entity, f"{_UNCONFIRMED}%"),
         ).fetchall()
         connection.execute(
             """
-            INSERT INTO tds.deletion_approvals AS a (entity, allowed, approved_by) VALUES (%s, %s, %s)
-            ON CONFLICT (entity) DO UPDATE SET approved_at = now(), approved_by = excluded.approved_by,
-                allowed = excluded.allowed
-                    + CASE WHEN a.approved_at > now() - interval '24 hours' THEN a.allowed ELSE 0 END
+            INSERT INTO tds.deletion_approvals (entity, allowed, approved_by) VALUES (%s, %s, %s)
+            ON CONFLICT (entity) DO UPDATE
+            SET approved_at = now(), approved_by = excluded.approved_by, allowed = excluded.allowed
             """,
             (entity, len(freed), by),
         )

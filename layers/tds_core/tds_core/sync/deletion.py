@@ -90,9 +90,7 @@ class DeletionGuard:
             return
         gone, rows = deletions.lost(self._database, spec, document_id, lately.keys())
         limit = max(self._settings.deletion_floor, int(rows * self._settings.deletion_share))
-        if gone >= limit:
-            limit += deletions.allowed(self._database, spec.name)
-        if gone >= limit:
+        if gone >= limit and not deletions.allowed(self._database, spec, document_id, lately.keys()):
             raise DeletionUnconfirmed(
                 f"{gone} of {rows} {spec.name} went within 24 hours, the limit is {limit}: tds deletions"
             )
