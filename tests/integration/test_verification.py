@@ -415,6 +415,56 @@ def test_a_webhook_that_comes_while_it_is_compared_explains_the_difference(
     assert (report["ok"], found(report, "invoices")) == (True, {})
 
 
+LATE = {
+    "duplicate": document("invoices", "901"),
+    "older": document("invoices", "901", last_modified_time=later(-9)),
+}
+
+
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+@pytest.mark.parametrize("heal", [True, False], ids=["heal", "look"])
+def test_a_late_webhook_that_says_nothing_new_explains_no_difference(
+    road: Road, zoho: Zoho, connect: Connect, heal: bool, late: Json
+) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    zoho.put("invoices", document("invoices", "901", total=5, last_modified_time=later(9)))
+    relist(zoho, "invoices")
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        Queued("invoices", connect()).handle(record(message("invoices", late)))
+        return zoho.usual(request)
+
+    zoho.answer("/invoices/901", answered, zoho.usual)
+    report = verify(road, "invoices", heal=heal, drains=heal)
+    assert found(report, "invoices") == {"mismatched": 1, ("healed" if heal else "remaining"): 1}
+    assert report["ok"] is heal
+    assert (mirrored(road.database, "invoices", "total")["901"] == (5,)) is heal
+
+
+@pytest.mark.parametrize("heal", [True, False], ids=["heal", "look"])
+def test_a_webhook_that_comes_after_the_fetch_that_confirmed_it_explains_the_difference(
+    connect: Connect, zoho: Zoho, heal: bool
+) -> None:
+    road = Road(connect, zoho.http, announced_within_s=30)
+    fill(road, zoho, "invoices", 901, 902)
+    changed = document("invoices", "901", total=5, last_modified_time=later(9))
+    zoho.put("invoices", changed)
+    zoho.forget("invoices", "902")
+    relist(zoho, "invoices")
+    number = verifications.request(road.database, ["invoices"], cause="manual", heal=heal)
+    for _ in range(5):
+        road.verify.run(lambda: 30.0)
+        road.work()
+    shown = verifications.read(road.database, number)
+    assert shown is not None and (shown["phase"], shown["ended_at"]) == ("report", None)
+    Queued("invoices", connect()).handle(record(message("invoices", changed)))
+    road.database.execute("UPDATE tds.drift SET suspected_at = suspected_at - interval '30 s'")
+    road.verify.run(lambda: 30.0)
+    shown = verifications.read(road.database, number)
+    assert shown is not None
+    assert found(shown["report"], "invoices") == {"extra": 1, ("healed" if heal else "remaining"): 1}
+
+
 @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "never"])
 @pytest.mark.parametrize("heal", [True, False], ids=["heal", "look"])
 def test_a_deletion_is_drift_only_if_nobody_announces_it_even_after_it_was_confirmed(

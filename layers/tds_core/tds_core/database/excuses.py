@@ -5,16 +5,25 @@ from functools import lru_cache
 
 from psycopg import Connection, sql
 
-from tds_core.database.comparison import VERSION, mirrored_columns, typed
+from tds_core.database.comparison import VERSION, compared_columns, mirrored_columns, typed
 from tds_core.database.connection import Database
+from tds_core.database.ordering import Outcome
 from tds_core.entities import REGISTRY, entity
 from tds_core.entities.spec import EntitySpec, Touch
+
+_NEWS = [
+    str(one)
+    for one in (
+        *(Outcome.CREATED, Outcome.UPDATED, Outcome.DELETED, Outcome.RESTORED),
+        *(Outcome.TIE, Outcome.REQUESTED),
+    )
+]
 
 
 def announced(connection: Connection, run_id: int, spec: EntitySpec, *, margin_s: float) -> None:
     """Dismiss what a webhook, or a poll's newer version, told of since it was suspected."""
     parameters = {"run": run_id, "entity": spec.name, "margin": timedelta(seconds=margin_s)}
-    connection.execute(_ANNOUNCED, parameters)
+    connection.execute(_announced_query(spec.name), parameters)
 
 
 def touched(connection: Connection, run_id: int, spec: EntitySpec, *, margin_s: float) -> None:
@@ -45,21 +54,50 @@ def may_come(database: Database, run_id: int, *, within_s: float) -> bool:
     return bool(database.execute(query, (run_id, timedelta(seconds=within_s)))[0][0])
 
 
-# Somebody told of the record since: it was changed or deleted, not wrong.
-_ANNOUNCED = """
-    UPDATE tds.drift AS d SET status = 'dismissed', how = 'announced meanwhile'
-    WHERE d.run_id = %(run)s AND d.entity = %(entity)s AND d.status = 'confirmed'
-        AND (d.healed_at IS NOT NULL OR d.how = 'confirmed, not to be healed')
-        AND d.kind IN ('missing', 'extra', 'mismatched', 'unannounced')
-        AND EXISTS (
-            SELECT FROM tds.change_log AS c
-            WHERE c.entity = d.entity AND c.id = d.id AND c.source IN ('webhook', 'poll')
-                -- what was applied before the comparison is no reason to differ from it
-                AND c.at > d.suspected_at
-                -- a balance that a list shows anew is no news of the record's own
-                AND (c.source = 'webhook' OR c.version > d.suspected_at - %(margin)s)
-        )
-"""
+@lru_cache
+def _announced_query(name: str) -> sql.Composed:
+    """Somebody told of the record since: it was changed or deleted, not wrong.
+
+    Only what was news counts: it wrote or requested the record, or told of a state that healing had fetched before it.
+    What is not healed must have become another in the mirror by it, or wait to be fetched.
+    """
+    spec = entity(name)
+    return sql.SQL(
+        """
+        UPDATE tds.drift AS d SET status = 'dismissed', how = 'announced meanwhile'
+        FROM tds.drift AS o
+        LEFT JOIN {mirror} AS m ON m.{key} = o.id AND m.deleted_at IS NULL
+        LEFT JOIN tds.verification_seen AS s ON s.run_id = o.run_id AND s.entity = o.entity AND s.id = o.id
+        LEFT JOIN tds.backlog AS b ON b.entity = o.entity AND b.id = o.id
+        WHERE o.run_id = %(run)s AND o.entity = %(entity)s AND o.status = 'confirmed'
+            AND o.kind IN ('missing', 'extra', 'mismatched', 'unannounced')
+            AND (o.healed_at IS NOT NULL OR o.how = 'confirmed, not to be healed' AND (b.id IS NOT NULL OR CASE o.kind
+                WHEN 'missing' THEN m.{key} IS NOT NULL
+                WHEN 'extra' THEN m.{key} IS NULL
+                ELSE m.{key} IS NULL OR {now} -> o.field <> o.erp_value
+            END))
+            AND EXISTS (
+                SELECT FROM tds.change_log AS c
+                WHERE c.entity = o.entity AND c.id = o.id AND c.source IN ('webhook', 'poll')
+                    -- what was applied before the comparison is no reason to differ from it
+                    AND c.at > o.suspected_at
+                    -- a balance that a list shows anew is no news of the record's own
+                    AND (c.source = 'webhook' OR c.version > o.suspected_at - %(margin)s)
+                    AND (c.outcome = ANY({news}) OR o.healed_at IS NOT NULL AND CASE o.kind
+                        WHEN 'extra' THEN c.outcome = 'ignored'
+                        ELSE c.outcome = 'unchanged'
+                            AND coalesce(c.version > (s.erp ->> {version})::timestamptz, s.erp IS NULL)
+                    END)
+            )
+            AND d.run_id = o.run_id AND d.entity = o.entity AND d.id = o.id AND d.kind = o.kind AND d.field = o.field
+        """
+    ).format(
+        mirror=sql.Identifier("erp", spec.table),
+        key=sql.Identifier(spec.key),
+        now=typed(spec, compared_columns(spec), "m"),
+        news=sql.Literal(_NEWS),
+        version=sql.Literal(VERSION),
+    )
 
 
 @lru_cache
