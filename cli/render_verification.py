@@ -103,6 +103,11 @@ def _reasons(made: Mapping[str, Any]) -> list[str]:
     said += [
         f"sums of {name} differ without a record that does" for name, part in parts.items() if part.get("unexplained")
     ]
+    said += [
+        f"the list of {name} does not tell {column} of {count:,} records"
+        for name, part in parts.items()
+        for column, count in part.get("untold", {}).items()
+    ]
     if (images := made.get("images")) and not images["ok"]:
         said.append("not all images are as they have to be")
     return said

@@ -42,8 +42,9 @@ def last_line(*, ok: bool = False, images: dict[str, Any] | None = None, **parts
             "not equal: 1 records differ; 1 documents wait to be fetched",
         ),
         ({"bills": {"unexplained": [{}]}}, "not equal: sums of bills differ without a record that does"),
+        ({"bills": {"untold": {"balance": 2}}}, "not equal: the list of bills does not tell balance of 2 records"),
     ],
-    ids=["pending", "remaining", "unread", "both", "sums"],
+    ids=["pending", "remaining", "unread", "both", "sums", "untold"],
 )
 def test_what_is_not_equal_says_why(parts: dict[str, Any], told: str) -> None:
     assert last_line(**parts) == told

@@ -21,10 +21,21 @@ def counts(database: Database, run_id: int, spec: EntitySpec) -> dict[str, int]:
     return dict(zip(("zoho", "erp", "in_motion"), rows[0], strict=True))
 
 
-def totals(database: Database, run_id: int, spec: EntitySpec) -> list[dict[str, Any]]:
+# neither in motion nor suspected: whatever the list shows of such a record is what the mirror holds
+_QUIET = sql.SQL(
+    """
+    NOT s.in_motion AND NOT EXISTS (
+        SELECT FROM tds.drift AS d
+        WHERE d.run_id = s.run_id AND d.entity = s.entity AND d.id = s.id AND d.kind <> 'unannounced')
+    """
+)
+
+
+def totals(database: Database, run_id: int, spec: EntitySpec, *, quiet: bool = False) -> list[dict[str, Any]]:
     """Both sides' sums by currency and status: {"currency", "status", "column", "zoho", "erp"}, exact as text.
 
-    Where Zoho's list names no currency the mirror's counts for both.
+    Of all records, or only of the `quiet` ones, whose sums nothing excuses. Where Zoho's list names no currency the
+    mirror's counts for both.
     """
     columns = sql.SQL(", ").join(map(sql.Literal, spec.totals))
     query = sql.SQL(
@@ -34,7 +45,7 @@ def totals(database: Database, run_id: int, spec: EntitySpec) -> list[dict[str, 
                 coalesce(erp ->> 'currency', '') AS erp_currency,
                 coalesce(zoho ->> 'status', erp ->> 'status', '') AS zoho_status,
                 coalesce(erp ->> 'status', '') AS erp_status, zoho, erp
-            FROM tds.verification_seen WHERE run_id = %s AND entity = %s
+            FROM tds.verification_seen AS s WHERE run_id = %s AND entity = %s AND {of}
         ), sides AS (
             SELECT zoho_currency AS currency, zoho_status AS status, zoho AS zoho, NULL::jsonb AS erp FROM told
             WHERE zoho IS NOT NULL
@@ -43,11 +54,25 @@ def totals(database: Database, run_id: int, spec: EntitySpec) -> list[dict[str, 
         )
         SELECT s.currency, s.status, c.name, coalesce(sum((s.zoho ->> c.name)::numeric), 0)::text,
             coalesce(sum((s.erp ->> c.name)::numeric), 0)::text
-        FROM sides AS s CROSS JOIN unnest(ARRAY[{}]::text[]) AS c (name) GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        FROM sides AS s CROSS JOIN unnest(ARRAY[{columns}]::text[]) AS c (name)
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         """
-    ).format(columns)
+    ).format(columns=columns, of=_QUIET if quiet else sql.SQL("true"))
     names = ("currency", "status", "column", "zoho", "erp")
     return [dict(zip(names, row, strict=True)) for row in database.execute(query, (run_id, spec.name))]
+
+
+def untold(database: Database, run_id: int, spec: EntitySpec) -> dict[str, int]:
+    """How many quiet records' list rows do not tell a column that people rely on and the mirror knows, by column."""
+    query = sql.SQL(
+        """
+        SELECT c.name, count(*) FROM tds.verification_seen AS s CROSS JOIN unnest(%s::text[]) AS c (name)
+        WHERE s.run_id = %s AND s.entity = %s AND s.zoho IS NOT NULL AND NOT s.zoho ? c.name
+            AND s.erp ->> c.name IS NOT NULL AND {quiet}
+        GROUP BY 1 ORDER BY 1
+        """
+    ).format(quiet=_QUIET)
+    return dict(database.execute(query, (sorted({*spec.compared, *spec.totals}), run_id, spec.name)))
 
 
 def drift(database: Database, run_id: int, spec: EntitySpec) -> dict[str, int]:

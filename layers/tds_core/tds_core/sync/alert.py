@@ -66,6 +66,13 @@ def findings(report: Mapping[str, Any], *, ratio: float, units: float) -> Iterat
                 text=f"{name}: the list could not be verified: {part['error']}.",
                 advice="Mend what the error names; the next run reads the list again.",
             )
+        if part["untold"]:
+            shown = ", ".join(f"{column} of {count}" for column, count in part["untold"].items())
+            yield Finding(
+                severity="critical",
+                text=f"{name}: the list does not tell {shown} records, so these were not compared.",
+                advice="See the list's rows in Zoho: a column was dropped or is written otherwise now.",
+            )
         if part["orphans"]["count"]:
             samples = ", ".join(f"{one['id']} -> {one['refers_to']}" for one in part["orphans"]["samples"][:_IDS])
             yield Finding(

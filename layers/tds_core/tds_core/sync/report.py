@@ -24,7 +24,7 @@ _STALE = 2
 def make(settings: Settings, database: Database, run: Verification) -> dict[str, Any]:
     """Read it all; `ok` only if nothing is missing, extra, mismatched, pending or unhealed and every list was read.
 
-    That holds of images, too; and sums that differ need a record that differed, or one that was in motion.
+    That holds of images, too; and the sums of what neither differed nor was in motion must be equal, and told.
     """
     day = status.day(settings, database)
     cadence = Cadence.of(settings, day_limit=day.limit, zone=day.zone)
@@ -40,7 +40,7 @@ def make(settings: Settings, database: Database, run: Verification) -> dict[str,
             "error": failed.get(spec.scan_name),
         }
     images = image_proof.part(run)
-    faults = ("remaining", "details_pending", "error", "unexplained")
+    faults = ("remaining", "details_pending", "error", "unexplained", "untold")
     is_ok = not any(part[fault] for part in entities.values() for fault in faults)
     alarming = [name for name, part in entities.items() if part["mismatch_ratio"] > settings.drift_alarm_ratio]
     return {
@@ -67,16 +67,16 @@ def _entity(database: Database, run: Verification, spec: EntitySpec, tally: Mapp
     found = reckoning.drift(database, run.run_id, spec)
     figures = census.entity_figures(database, spec)
     differing = found.pop("differing")
-    sums = reckoning.totals(database, run.run_id, spec) if spec.totals else []
-    differences = [one for one in sums if Decimal(one["zoho"]) != Decimal(one["erp"])]
+    quiet = reckoning.totals(database, run.run_id, spec, quiet=True)
     return {
         **counts,
         **found,
         "mismatch_ratio": round(differing / max(counts["zoho"] + found["extra"], counts["erp"], 1), 6),
         "details_pending": figures["details_pending"],
         "nulls": figures["nulls"],
-        "totals": sums,
-        "unexplained": [] if differing or found["dismissed"] or counts["in_motion"] else differences,
+        "totals": reckoning.totals(database, run.run_id, spec),
+        "unexplained": [one for one in quiet if Decimal(one["zoho"]) != Decimal(one["erp"])],
+        "untold": reckoning.untold(database, run.run_id, spec),
         "children": {table.table: tally["children"].get(table.table) for table in spec.children},
         "unreadable": tally.get("unreadable", {}).get(spec.name, {}),
         "orphans": tally["orphans"].get(spec.name, {"count": 0, "samples": []}),
