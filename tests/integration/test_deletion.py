@@ -208,6 +208,30 @@ def test_a_slip_of_zoho_costs_one_call_and_no_record(road: Road, zoho: Zoho) -> 
     assert (tombstones(road.database), road.backlog("invoices")) == ([], {})
 
 
+def test_a_slip_counts_no_more_once_the_record_was_seen_though_it_is_asked_for_again(
+    road: Road, zoho: Zoho, connect: Connect
+) -> None:
+    fill(road, zoho, 901, 902)
+    doubted(road, zoho)
+    zoho.put("invoices", document("invoices", GONE, last_payment_date=""))
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        with connect().transaction() as connection:
+            backlog.request(connection, "invoices", [GONE], priority=Priority.RIPPLE, cause="test")
+            connection.execute("UPDATE tds.backlog SET not_before = now() + interval '1 hour'")
+        return zoho.usual(request)
+
+    zoho.answer("/invoices/901", meanwhile, zoho.usual)
+    road.hurry()
+    assert road.work() == {"invoices.unchanged": 1}
+    waiting = road.backlog("invoices")[GONE]
+    assert (waiting["reason"], waiting["attempts"], waiting["held"]) == (None, 0, False)
+    zoho.forget("invoices", GONE)
+    road.hurry()
+    assert road.work() == {}
+    unharmed(road)
+
+
 def test_an_announcement_of_before_the_record_was_seen_again_speaks_for_nothing(road: Road, zoho: Zoho) -> None:
     fill(road, zoho, 901, 902)
     announce(road, GONE)

@@ -137,7 +137,8 @@ def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) ->
 def finish(connection: Connection, held: Lease, began: Mapping[str, datetime]) -> None:
     """Remove what was fetched, unless it was requested again after its fetch began; then only free it.
 
-    A force that this lease did not know of was not obeyed, so it stays, and its row with it.
+    A force that this lease did not know of was not obeyed, so it stays, and its row with it. Zoho answered: whatever
+    was said of the row before counts no more.
     """
     ids = list(began)
     values = _of(held, ids) | {"times": list(began.values()), "forced": [held.forced.get(one) for one in ids]}
@@ -152,7 +153,8 @@ def finish(connection: Connection, held: Lease, began: Mapping[str, datetime]) -
     )
     connection.execute(
         """
-        UPDATE tds.backlog AS b SET lease = NULL, leased_until = NULL, forced_at = nullif(b.forced_at, f.forced_at)
+        UPDATE tds.backlog AS b SET lease = NULL, leased_until = NULL, forced_at = nullif(b.forced_at, f.forced_at),
+            reason = NULL, attempts = 0, lags = 0
         FROM unnest(%(ids)s::text[], %(forced)s::timestamptz[]) AS f (id, forced_at)
         WHERE b.entity = %(entity)s AND b.id = f.id AND b.lease = %(token)s
         """,
