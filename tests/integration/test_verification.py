@@ -690,6 +690,25 @@ def test_a_document_that_was_edited_without_a_version_is_found_and_healed_within
     assert sorted(path for path in {*zoho.paths("/invoices/")}) == [f"/invoices/{one}" for one in ids]
 
 
+def test_the_stated_cycle_holds_where_lists_have_their_turn_every_other_night(connect: Connect, zoho: Zoho) -> None:
+    share = 2 / 1_000_000
+    road = Road(connect, zoho.http, verification_share=share, deep_walk_nights=2)
+    for number in range(901, 906):
+        fill(road, zoho, "invoices", number)
+    fill(road, zoho, "bills", 801)
+    walked(road, "invoices", "bills")
+    alone = verify(road, "bills")["oldest_documents"]
+    assert (alone["documents"], alone["cycle_days"]) == (6, 6), "the calls are not the bills' alone"
+    wanted = {*(f"/invoices/{one}" for one in range(901, 906)), "/bills/801"}
+    zoho.calls.clear()
+    nights = 0
+    while wanted - {*zoho.paths("/")}:
+        tick(road, NIGHT + timedelta(days=nights))
+        nights += 1
+        assert nights <= alone["cycle_days"]
+    assert nights > len(wanted) / 2, "this is what would be stated if all lists had their turn each night"
+
+
 def test_a_document_that_changed_with_its_version_is_no_silent_change(road: Road, zoho: Zoho) -> None:
     fill(road, zoho, "invoices", 901, 902)
     walked(road, "invoices")

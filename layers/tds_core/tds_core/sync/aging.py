@@ -7,7 +7,7 @@ from typing import Any
 
 from tds_core.database import stored
 from tds_core.database.connection import Database
-from tds_core.entities import entity
+from tds_core.entities import REGISTRY, entity
 from tds_core.entities.spec import EntitySpec
 from tds_core.settings import Settings
 
@@ -36,17 +36,18 @@ def choose(database: Database, names: Iterable[str], *, limit: int) -> dict[str,
     return chosen
 
 
-def cycle(database: Database, names: Iterable[str], *, calls_a_day: int) -> dict[str, Any]:
+def cycle(database: Database, *, calls_a_day: int, nights: int) -> dict[str, Any]:
     """How many documents the check has, the days of one cycle, and the age in days of the oldest sight.
 
-    Lines are equal as of their last fetch: this is how long ago that may be.
+    Lines are equal as of their last fetch: this is how long ago that may be. A list's documents have their turn once in
+    so many `nights`, and share that night's calls with those of the other lists: in the worst case with all of them.
     """
-    ages = [stored.age(database, entity(name)) for name in names if is_aging(entity(name))]
+    ages = [stored.age(database, spec) for spec in REGISTRY.values() if is_aging(spec)]
     documents = sum(count for count, _ in ages)
     oldest = max((days for _, days in ages if days is not None), default=None)
     return {
         "documents": documents,
         "calls_a_day": calls_a_day,
-        "cycle_days": ceil(documents / calls_a_day) if calls_a_day else None,
+        "cycle_days": ceil(documents / calls_a_day) * nights if calls_a_day else None,
         "oldest_days": None if oldest is None else round(oldest, 1),
     }

@@ -55,7 +55,9 @@ def make(settings: Settings, database: Database, run: Verification) -> dict[str,
         "stock_differences": reckoning.largest_stock_differences(
             database, run.run_id, units=settings.stock_alarm_units
         ),
-        "oldest_documents": aging.cycle(database, run.entities, calls_a_day=aging.calls_a_day(settings, day.limit)),
+        "oldest_documents": aging.cycle(
+            database, calls_a_day=aging.calls_a_day(settings, day.limit), nights=cadence.row.nights
+        ),
         "zoho_calls": run.zoho_calls + run.place.get("requested_calls", 0) + (images or {}).get("healed", 0),
         "started_at": run.started_at.isoformat(),
         "seconds": round((now - run.started_at).total_seconds(), 1),
