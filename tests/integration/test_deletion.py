@@ -289,6 +289,22 @@ def test_the_brake_is_released_after_a_day(road: Road, zoho: Zoho, connect: Conn
     assert Road(connect, zoho.http).work()["invoices.deleted"] == 1
 
 
+def test_the_brake_holds_for_contacts_that_are_said_to_have_changed_their_type(road: Road, zoho: Zoho) -> None:
+    ids = [str(901 + n) for n in range(20)]
+    fill(road, zoho, *map(int, ids), entity="customers")
+    zoho.put("customers", *(document("customers", one, contact_type="vendor") for one in ids))
+    road.request("customers", *ids)
+    assert road.work() == {"customers.deleted": 5, "vendors.created": 5}
+    assert len(mirrored(road.database, "customers")) == 15
+    held = deletions.withheld(road.database)
+    assert len(held) == 15
+    assert all("5 of 20 customers went within 24 hours" in one["reason"] for one in held)
+    zoho.put("customers", *(document("customers", one) for one in ids))
+    road.hurry()
+    road.work()
+    assert (len(mirrored(road.database, "customers")), deletions.withheld(road.database)) == (15, [])
+
+
 def test_the_brake_of_one_entity_does_not_hold_another(road: Road, zoho: Zoho) -> None:
     fill(road, zoho, *range(901, 921))
     fill(road, zoho, 701, 702, entity="payments")

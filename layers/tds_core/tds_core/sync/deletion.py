@@ -72,6 +72,12 @@ class DeletionGuard:
             self._confirmed.setdefault(spec.name, {})[document_id] = self._clock()
             return said | {"witness": self._witness[spec.name], "asked_for": priority.name.lower()}
 
+    def let_go(self, spec: EntitySpec, document_id: str) -> None:
+        """Count a live record that Zoho showed to be another entity's; raises DeletionUnconfirmed beyond the limit."""
+        with self._lock:
+            self._brake(spec, document_id)
+            self._confirmed.setdefault(spec.name, {})[document_id] = self._clock()
+
     def is_live(self, spec: EntitySpec, document_id: str) -> bool:
         """Whether the mirror has this record; raises DatabaseUnavailable."""
         query = sql.SQL("SELECT 1 FROM {mirror} WHERE {key} = %s AND deleted_at IS NULL")
