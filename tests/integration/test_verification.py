@@ -248,6 +248,20 @@ def test_what_is_in_motion_or_was_told_late_makes_no_sum_unexplained(road: Road,
     assert report["ok"] is True
 
 
+def test_a_document_version_that_its_document_does_not_state_is_found_and_one_of_the_future_healed(
+    road: Road, zoho: Zoho
+) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    before = mirrored(road.database, "invoices", "detail_version")
+    spoil(road, "UPDATE erp.invoices SET detail_version = '2099-01-01' WHERE invoice_id = '901'")
+    looked = verify(road, "invoices", heal=False)
+    assert kinds(road, looked) == [("901", "local", "detail_version", "confirmed")]
+    assert looked["ok"] is False
+    assert found(verify(road, "invoices"), "invoices") == {"mismatched": 1, "healed": 1}
+    assert mirrored(road.database, "invoices", "detail_version") == before
+    assert kinds(road, verify(road, "invoices")) == []
+
+
 def test_what_the_demo_spoils_is_found_and_healed(road: Road, zoho: Zoho, conninfo: str) -> None:
     entities = [name for name, spec in REGISTRY.items() if not spec.rows_are_documents]
     for number, entity in enumerate(entities, 1):

@@ -1,9 +1,12 @@
 """The ordering rule, clause by clause, on plain values."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tds_core.database.ordering import (
     SKEW,
@@ -422,3 +425,21 @@ def test_healing_writes_even_where_the_hashes_are_equal() -> None:
 @pytest.mark.parametrize("seen", [document(fetched(0), force=True), document(fetched(9), OLD, force=True)])
 def test_healing_is_no_leave_to_write_what_is_older(seen: Observation) -> None:
     assert writes(decide(HELD, seen)) == (False, False)
+
+
+@given(
+    ahead=st.timedeltas(-timedelta(days=1), timedelta(days=9_999)),
+    behind=st.timedeltas(timedelta(0), timedelta(days=9_999)),
+    force=...,
+)
+def test_healing_undoes_a_version_of_the_future_and_nothing_else_goes_back(
+    ahead: timedelta, behind: timedelta, force: bool
+) -> None:
+    """However far ahead the stored version stands, and however old the state that Zoho shows."""
+    stored = replace(HELD, document=replace(HELD.document, version=fetched(1).at + ahead))
+    seen = document(fetched(1), fetched(1).at - behind, "b", force=force)
+    decision = decide(stored, seen)
+    is_older = behind > -ahead
+    assert decision.write_document is (not is_older or (force and ahead > timedelta(hours=1)))
+    if decision.write_document:
+        assert advance(stored, seen, decision).document.version == seen.version

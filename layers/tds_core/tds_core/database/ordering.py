@@ -16,6 +16,8 @@ from enum import StrEnum
 from typing import Any
 
 SKEW = timedelta(seconds=5)
+# Zoho's clock is never ahead of ours by so much
+_ZOHO_AHEAD = timedelta(hours=1)
 
 
 class Kind(StrEnum):
@@ -193,7 +195,7 @@ def _decide_document(record: Record, seen: Observation) -> Decision:
     stored, fetched = record.document, seen.observed.clock is Clock.FETCH
     header_later = seen.comparable and _is_older(seen.version, record.header.version)
     lagging = fetched and header_later and seen.observed.is_after(record.header.observed)
-    if stored.observed is None or _is_newer(seen.version, stored.version):
+    if stored.observed is None or _is_newer(seen.version, stored.version) or _is_impossible(stored, seen):
         return _write(record, seen, lagging=lagging)
     if _is_older(seen.version, stored.version):
         return Decision(outcome=Outcome.STALE, lagging=fetched and seen.observed.is_after(stored.observed))
@@ -205,6 +207,12 @@ def _decide_document(record: Record, seen: Observation) -> Decision:
     if not fetched and stored.observed.clock is Clock.FETCH and stored.observed.is_after(seen.observed):
         return Decision(outcome=Outcome.STALE)
     return Decision(outcome=Outcome.TIE, request=True)
+
+
+def _is_impossible(stored: Track, seen: Observation) -> bool:
+    """Whether healing meets a version that Zoho cannot have given yet: it would call every true state older."""
+    later = seen.force and seen.observed.clock is Clock.FETCH and seen.observed.is_after(stored.observed)
+    return later and _is_newer(stored.version, seen.observed.at + _ZOHO_AHEAD)
 
 
 def _confirm(record: Record, seen: Observation, *, lagging: bool) -> Decision:

@@ -26,7 +26,7 @@ def expected(spec: EntitySpec, row: Stored) -> Candidate | None:
 
 
 def differences(spec: EntitySpec, row: Stored, said: Candidate | None) -> Iterator[Difference]:
-    """Every column, child row and hash that is not what the row's own document says.
+    """Every column, child row, version and hash that is not what the row's own document says.
 
     Columns that the list shows, too, are left to it where it was seen later. A document that waits to be fetched anew
     may be behind, so nothing is said of it.
@@ -44,6 +44,14 @@ def differences(spec: EntitySpec, row: Stored, said: Candidate | None) -> Iterat
     for table in spec.children:
         if table.table in said.children:
             yield from _child_differences(row, table, said.children[table.table])
+    # a document that states no version keeps that of the one before it
+    if said.observation.version is not None and row.detail_version != said.observation.version:
+        yield Difference(
+            id=row.id,
+            field="detail_version",
+            erp=exact(row.detail_version),
+            expected=exact(said.observation.version),
+        )
     if row.content_hash != said.observation.hash:
         yield Difference(
             id=row.id, field="content_hash", erp=_hex(row.content_hash), expected=_hex(said.observation.hash)
