@@ -83,6 +83,7 @@ def lose_request(road: ImageRoad) -> None:
 
 
 def lose_removal(road: ImageRoad) -> None:
+    road.lack("2")
     road.database.execute("UPDATE erp.products SET image_document_id = NULL WHERE product_id = '2'")
     road.database.execute("DELETE FROM tds.backlog")
 
@@ -90,6 +91,7 @@ def lose_removal(road: ImageRoad) -> None:
 def leave_an_object(road: ImageRoad) -> None:
     road.s3.put_object(Bucket=BUCKET, Key="product-images/2.jpg", Body=PICTURE)
     lose_row(road)
+    road.lack("2")
     road.database.execute("DELETE FROM erp.products WHERE product_id = '2'")
 
 

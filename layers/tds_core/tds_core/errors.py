@@ -9,6 +9,7 @@ TdsError
 │   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
 │   ├── DeletionDoubted         Zoho says for the first time that a record is gone, and nothing else does
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
+│   ├── ImageUnlisted           Zoho's list names no image of a product, but Zoho serves one
 │   ├── QueueUnavailable        SQS or S3 did not store or give what it was asked to
 │   ├── OutOfTime               a run's time was up before its work was done; the next one goes on
 │   ├── BusUnavailable          EventBridge did not say that it has the events
@@ -90,6 +91,10 @@ class DeletionDoubted(RetriableError):
 
 class DeletionUnconfirmed(RetriableError):
     """Zoho says a record is gone, but no live record answered, or too many went at once."""
+
+
+class ImageUnlisted(RetriableError):
+    """Zoho's list names no image of a product, but Zoho serves one: which of the two is right is not known."""
 
 
 class QueueUnavailable(RetriableError):
