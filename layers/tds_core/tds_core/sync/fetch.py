@@ -10,7 +10,7 @@ from tds_core.database.candidates import Candidate, from_document, gone
 from tds_core.database.ordering import Clock, Moment
 from tds_core.entities import scans
 from tds_core.entities.spec import BulkDetail, EntitySpec
-from tds_core.errors import DocumentNotFound, InvalidDocument, InvalidId, TdsError, ZohoRejected
+from tds_core.errors import DocumentNotFound, InvalidDocument, InvalidId, TdsError, ZohoRejected, foreseen
 from tds_core.ids import parse_id
 from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
@@ -192,8 +192,8 @@ class Fetcher:
             if not spec.is_own(document):
                 return self._moved(spec, document_id, _owner(spec, document), began_at)
             candidate = from_document(spec, document, moment=moment, source="fetch")
-        except TdsError as exc:
-            return Fetch(id=document_id, began_at=began_at, error=exc)
+        except Exception as exc:  # whatever it is, it must not cost the other documents
+            return Fetch(id=document_id, began_at=began_at, error=foreseen(exc))
         return Fetch(id=document_id, began_at=began_at, candidate=candidate)
 
     def _moved(self, spec: EntitySpec, document_id: str, owner: str, began_at: datetime) -> Fetch:
