@@ -56,8 +56,16 @@ class Fetcher:
     ) -> list[Fetch]:
         """Fetch ids of one entity, in bulk where Zoho can; what a bulk answer lacks is asked for singly.
 
-        Never raises a TdsError: it becomes the error of the ids concerned.
+        Never raises: an error becomes that of the ids concerned.
         """
+        try:
+            return self._fetch(spec, ids, priority, wait_s)
+        except Exception as exc:  # whatever it is, it must not cost the other ids their fetches
+            return [Fetch(id=document_id, error=foreseen(exc)) for document_id in ids]
+
+    def _fetch(
+        self, spec: EntitySpec, ids: Sequence[str], priority: Priority, wait_s: Callable[[], float]
+    ) -> list[Fetch]:
         if spec.rows_are_documents:
             return self._fetch_listed(spec, ids, priority, wait_s)
         missing = list(ids)
