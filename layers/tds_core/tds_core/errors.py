@@ -25,6 +25,7 @@ TdsError
 │   ├── InvalidImage            an answer that is no picture, or none that is taken
 │   ├── NoDeadLetter            nothing dead has this id, or has it any more
 │   ├── DocumentNotFound        Zoho says code 1002: does not exist
+│   ├── Unforeseen              an error of nobody's kind, at a place where one thing must not cost its neighbours
 │   └── ZohoRejected            any other 4xx answer; `code` is Zoho's own
 └── ConfigurationError      a person has to act; functions fail at their start
     ├── CredentialsRejected     invalid client, revoked refresh token or wrong data centre
@@ -34,8 +35,10 @@ TdsError
     └── AwsRefused              AWS did not answer a question about the deployment: a right, a name or the network
 """
 
+import traceback
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 
 class TdsError(Exception):
@@ -115,6 +118,18 @@ class BusUnavailable(RetriableError):
 
 class PermanentError(TdsError):
     """The same input fails again."""
+
+
+class Unforeseen(PermanentError):
+    """An error of nobody's kind: a defect, told by its kind and place, since its text may hold what nobody may read."""
+
+
+def foreseen(exc: Exception) -> TdsError:
+    """The error itself if it is one of this tree, else Unforeseen; for the edges where one must not cost the others."""
+    if isinstance(exc, TdsError):
+        return exc
+    place = traceback.extract_tb(exc.__traceback__)[-1]
+    return Unforeseen(f"{type(exc).__name__} in {Path(place.filename).name}:{place.lineno}")
 
 
 class WrongUsage(PermanentError):
