@@ -5,7 +5,6 @@ import pytest
 
 from tds_core.database import backlog, deletions, runs, verifications
 from tds_core.database.connection import Database
-from tds_core.entities import REGISTRY
 from tds_core.errors import ScopeMissing
 from tds_core.priority import Priority
 from tds_core.sync.deletion import DeletionGuard
@@ -435,7 +434,7 @@ def test_an_approval_is_for_what_was_held_back_and_for_a_day(road: Road, zoho: Z
     lose(road, zoho, "906", "907")
     assert len(tombstones(road.database)) == 6
     road.database.execute("UPDATE tds.deletion_approvals SET approved_at = now() - interval '25 hours'")
-    assert deletions.allowed(road.database, REGISTRY["invoices"], "907", []) == 0
+    assert deletions.approved(road.database, "invoices") == (0, None)
 
 
 @pytest.mark.parametrize("goes_on", [False, True], ids=["nobody-answers", "some-went"])

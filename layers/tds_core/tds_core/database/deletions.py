@@ -1,6 +1,7 @@
 """Deletions: what speaks for one beside Zoho's word, and how people see, trace and approve them."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from psycopg import sql
@@ -58,6 +59,19 @@ def is_of_lists_only(database: Database, spec: EntitySpec, document_id: str) -> 
     return bool(database.execute(query, (spec.name, document_id))[0][0])
 
 
+def lost_since(
+    database: Database, spec: EntitySpec, document_id: str, confirmed: Collection[str], *, since: datetime | None
+) -> int:
+    """How many other records went since then or are `confirmed` to go."""
+    query = sql.SQL(
+        """
+        SELECT count(*) FROM {mirror} AS m
+        WHERE (m.deleted_at > %s OR m.deleted_at IS NULL AND m.{key} = ANY(%s)) AND m.{key} <> %s
+        """
+    ).format(mirror=sql.Identifier("erp", spec.table), key=sql.Identifier(spec.key))
+    return int(database.execute(query, (since, list(confirmed), document_id))[0][0])
+
+
 def lost(database: Database, spec: EntitySpec, document_id: str, confirmed: Collection[str]) -> tuple[int, int]:
     """How many other records went within a day or are `confirmed` to go, and how many rows there are.
 
@@ -107,21 +121,19 @@ def done(database: Database, *, limit: int) -> list[dict[str, Any]]:
     return [dict(zip(("entity", "id", "deleted_at", "evidence"), row, strict=True)) for row in rows]
 
 
-def allowed(database: Database, spec: EntitySpec, document_id: str, confirmed: Collection[str]) -> int:
-    """How many deletions beyond the limit a person has approved within a day that no other record has used since.
+def approved(database: Database, entity: str) -> tuple[int, datetime | None]:
+    """How many deletions of what a person has approved within a day beyond the limit, and when; 0 without that.
 
-    A record that is `confirmed` to go has used one, too.
+    What goes after it uses it up.
     """
-    query = sql.SQL(
+    rows = database.execute(
         """
-        SELECT a.allowed - (
-            SELECT count(*) FROM {mirror} AS m
-            WHERE (m.deleted_at > a.approved_at OR m.deleted_at IS NULL AND m.{key} = ANY(%s)) AND m.{key} <> %s
-        ) FROM tds.deletion_approvals AS a WHERE a.entity = %s AND a.approved_at > now() - interval '24 hours'
-        """
-    ).format(mirror=sql.Identifier("erp", spec.table), key=sql.Identifier(spec.key))
-    rows = database.execute(query, (list(confirmed), document_id, spec.name))
-    return max(int(rows[0][0]), 0) if rows else 0
+        SELECT allowed, approved_at FROM tds.deletion_approvals
+        WHERE entity = %s AND approved_at > now() - interval '24 hours'
+        """,
+        (entity,),
+    )
+    return rows[0] if rows else (0, None)
 
 
 def approve(database: Database, entity: str, *, by: str) -> int:

@@ -96,10 +96,15 @@ class DeletionGuard:
             return
         gone, rows = deletions.lost(self._database, spec, document_id, lately.keys())
         limit = max(self._settings.deletion_floor, int(rows * self._settings.deletion_share))
-        if gone >= limit and not deletions.allowed(self._database, spec, document_id, lately.keys()):
+        if gone >= limit and not self._is_approved(spec, document_id, lately.keys()):
             raise DeletionUnconfirmed(
                 f"{gone} of {rows} {spec.name} went within 24 hours, the limit is {limit}: tds deletions"
             )
+
+    def _is_approved(self, spec: EntitySpec, document_id: str, lately: Collection[str]) -> bool:
+        """Whether a person let more of them go than went since."""
+        allowed, since = deletions.approved(self._database, spec.name)
+        return allowed > deletions.lost_since(self._database, spec, document_id, lately, since=since)
 
     def _ask_witness(
         self,
