@@ -12,7 +12,6 @@ from tds_core.database.connection import Database
 from tds_core.database.reckoning import IS_REAL
 from tds_core.entities import REGISTRY
 
-_IMAGES_OF = next(name for name, spec in REGISTRY.items() if "image_document_id" in spec.model.model_fields)
 _FOUND = sql.SQL("SELECT {} FROM tds.drift AS d JOIN unnest(%s::text[], %s::bigint[]) AS n (entity, run_id)").format
 _NEWEST = sql.SQL("USING (entity, run_id) WHERE {}").format(IS_REAL)
 
@@ -34,24 +33,21 @@ def compared(database: Database) -> dict[str, Compared]:
     """The newest comparison of every entity and of the images (`product_images`), whatever else its run covered."""
     rows = database.execute(
         """
-        SELECT n.name, good.run_id, good.ended_at, good.part, last.error
-        FROM unnest(%s::text[], %s::text[]) AS n (name, owner)
-        CROSS JOIN LATERAL (
-            SELECT CASE n.name WHEN n.owner THEN ARRAY['entities', n.name] ELSE ARRAY['images'] END AS path
-        ) AS p
+        SELECT n.name, v.run_id, v.ended_at,
+            CASE n.name WHEN %(images)s THEN v.report -> 'images' ELSE v.report -> 'entities' -> n.name END,
+            last.error
+        FROM unnest(%(names)s::text[]) AS n (name)
         LEFT JOIN LATERAL (
-            SELECT v.report #> p.path ->> 'error' AS error FROM tds.verifications AS v
-            WHERE v.ended_at IS NOT NULL AND n.owner = ANY(v.entities) AND v.report #>> p.path IS NOT NULL
-            ORDER BY v.ended_at DESC, v.run_id DESC LIMIT 1
+            SELECT compared ->> n.name AS error FROM tds.verifications
+            WHERE ended_at IS NOT NULL AND compared ? n.name ORDER BY ended_at DESC, run_id DESC LIMIT 1
         ) AS last ON true
         LEFT JOIN LATERAL (
-            SELECT v.run_id, v.ended_at, v.report #> p.path AS part FROM tds.verifications AS v
-            WHERE v.ended_at IS NOT NULL AND n.owner = ANY(v.entities) AND v.report #>> p.path IS NOT NULL
-                AND v.report #> p.path ->> 'error' IS NULL
-            ORDER BY v.ended_at DESC, v.run_id DESC LIMIT 1
+            SELECT run_id FROM tds.verifications
+            WHERE ended_at IS NOT NULL AND compared -> n.name = 'null' ORDER BY ended_at DESC, run_id DESC LIMIT 1
         ) AS good ON true
+        LEFT JOIN tds.verifications AS v ON v.run_id = good.run_id
         """,
-        ([*REGISTRY, images.ENTITY], [*REGISTRY, _IMAGES_OF]),
+        {"names": [*REGISTRY, images.ENTITY], "images": images.ENTITY},
     )
     return {
         name: Compared(run_id=run_id, ended_at=ended_at, part=part, error=error)
