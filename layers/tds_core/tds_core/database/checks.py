@@ -62,7 +62,7 @@ def is_running(database: Database) -> bool:
 
 
 def remaining(database: Database, newest: Mapping[str, Compared]) -> dict[str, int]:
-    """How many records of each entity differ since its newest comparison, or could not be decided; only those with any."""
+    """How many records of each entity still differ by its newest comparison, or could not be decided, if any."""
     query = sql.SQL("{} {} AND healed_at IS NULL GROUP BY entity").format(
         _FOUND(sql.SQL("entity, count(DISTINCT id)::int")), _NEWEST
     )
