@@ -121,7 +121,8 @@ def test_the_page_tells_how_many_images_the_last_comparison_reached(grave: Grave
     assert "reachable" not in site.handle(get("/status"))["body"], "it compared none"
     grave.database.execute(
         """
-        UPDATE tds.verifications SET report = (report::jsonb || '{"images": {"ok": false, "reachable": 1620}}')::json
+        UPDATE tds.verifications SET report = (report::jsonb
+            || '{"images": {"ok": false, "reachable": 1620, "remaining": 1, "pending": 0}}')::json
         """
     )
     assert 'class="off">1,620 reachable' in site.handle(get("/status"))["body"]
