@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tds_core.database import probe, runs, sizes
+from tds_core.database import census, probe, runs, sizes
+from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, scans
+from tds_core.entities.spec import EntitySpec
 from tds_core.priority import Priority
 from tds_core.sync.console import Console
 from tds_core.sync.dead_letters import DeadLetters
@@ -94,6 +96,28 @@ def test_status_counts_live_rows_pending_details_and_exact_totals(console: Conso
     assert ask(console, "status")["backlog"]["invoices"]["requests"] == 1
     [run] = ask(console, "status")["runs"]
     assert (run["mode"], run["zoho_calls"], run["error"]) == ("drain", 5, None)
+
+
+def test_a_document_that_arrives_while_status_is_read_is_still_to_be_fetched_if_it_is_pending(
+    console: Console, road: Road, zoho: Zoho, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoho.put("invoices", document("invoices", "901"))
+    road.request("invoices", "901")
+    road.work()
+    road.request("invoices", "901")
+    figures = census.entity_figures
+
+    def then_it_arrives(database: Database, spec: EntitySpec) -> dict[str, Any]:
+        told = figures(database, spec)
+        if spec.name == "invoices":
+            road.work()
+        return told
+
+    monkeypatch.setattr(census, "entity_figures", then_it_arrives)
+    shown = ask(console, "status")
+    assert shown["entities"]["invoices"]["details_pending"] == 1
+    assert shown["backlog"]["invoices"]["requests"] == 1, "nothing pending and nothing open would be the end of a wait"
+    assert "invoices" not in ask(console, "status")["backlog"]
 
 
 def test_status_tells_webhook_latency_from_receipt_to_commit(console: Console, road: Road) -> None:
