@@ -22,6 +22,7 @@ MAX_ATTEMPTS = 6
 MAX_LAGS = 3
 _BACKOFF_LIMIT = timedelta(hours=6)
 _PARKED_RETRY = timedelta(days=1)
+_DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +180,20 @@ def postpone(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s
             "parked": _PARKED_RETRY,
             "reason": reason,
         },
+    )
+
+
+def park(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s: float, reason: str) -> None:
+    """Give it up for now, without more attempts: each look after it comes twice as late as the one before it."""
+    connection.execute(
+        """
+        UPDATE tds.backlog SET
+            attempts = attempts + 1, lease = NULL, leased_until = NULL, reason = %(reason)s,
+            parked_at = coalesce(parked_at, now()),
+            not_before = now() + %(delay)s * power(2, least(attempts, %(doublings)s))
+        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
+        """,
+        _of(held, ids) | {"delay": timedelta(seconds=delay_s), "doublings": _DOUBLINGS, "reason": reason},
     )
 
 
