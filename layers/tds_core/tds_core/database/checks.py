@@ -98,12 +98,12 @@ def _runs(newest: Mapping[str, Compared]) -> tuple[list[str], list[int | None]]:
 
 
 def hours(database: Database, *, number: int) -> list[dict[str, Any]]:
-    """The last hours, the oldest first: webhooks applied, how long they took from receipt to row, and all changes."""
+    """The last hours, the oldest first: webhooks, how long those applied at once took from receipt to row, changes."""
     rows = database.execute(
         """
         SELECT h.at, count(c.at) FILTER (WHERE c.source = 'webhook'),
             percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM c.at - c.observed_at)::float8)
-                FILTER (WHERE c.source = 'webhook'),
+                FILTER (WHERE c.source = 'webhook' AND c.outcome NOT IN ('requested', 'tie', 'rejected')),
             count(c.at) FILTER (WHERE c.outcome IN ('created', 'updated', 'deleted', 'restored'))
         FROM generate_series(1, %(number)s) AS n,
             LATERAL (SELECT date_trunc('hour', now()) - make_interval(hours => %(number)s - n)) AS h (at)
