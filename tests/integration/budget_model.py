@@ -9,6 +9,7 @@ from tds_core.priority import Priority
 WINDOW = timedelta(seconds=62)
 SPREAD = timedelta(seconds=10)  # in which a history may take one permit of four a minute
 QUARTER = timedelta(seconds=0.25)
+NEVER = datetime.min.replace(tzinfo=UTC)
 HELD = timedelta(seconds=60)
 DAY = timedelta(hours=24)
 
@@ -62,7 +63,7 @@ class Window:
 
     taken: list[datetime] = field(default_factory=list)
     held: dict[int, datetime] = field(default_factory=dict)
-    urgent_until: datetime = datetime.min.replace(tzinfo=UTC)
+    urgent_until: datetime = NEVER
 
     def in_window(self, now: datetime, *, window: timedelta = WINDOW, slack: timedelta = timedelta(0)) -> int:
         """Permits of the last 62 seconds, or of another time."""

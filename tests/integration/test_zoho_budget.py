@@ -203,12 +203,12 @@ def saturate(world: World, budget: Budget, *, for_s: float, webhooks: list[float
     while turns[0][0] < for_s:
         at, worker, priority = heapq.heappop(turns)
         world.clock.set(began + timedelta(seconds=at))
-        try:
-            world.call(budget, priority)
-        except PermitDenied as refusal:
-            assert refusal.limit == "minute"
-            heapq.heappush(turns, (at + refusal.wait_s, worker, priority))
+        permit = ask(budget, priority)
+        if isinstance(permit, PermitDenied):
+            assert permit.limit == "minute"
+            heapq.heappush(turns, (at + permit.wait_s, worker, priority))
             continue
+        world.end(budget, permit)
         calls.append(at)
         if priority is Priority.WEBHOOK:
             waits.append(at - next(came))

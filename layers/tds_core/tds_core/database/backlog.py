@@ -83,10 +83,13 @@ def request(
     )
 
 
-def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) -> Lease | None:
+def lease(
+    database: Database, *, sizes: Mapping[str, int], duration_s: float, down_to: Priority = Priority.IMAGES
+) -> Lease | None:
     """Take the most urgent due ids of one entity, at most `sizes[entity]`: within a priority the newest request first.
 
     Of a history the entities come in the order of `sizes`: what all others name before tens of thousands of documents.
+    What is less urgent than `down_to` is left alone.
     Committed before any call to Zoho is made. None when nothing is due.
     """
     token = uuid4()
@@ -97,7 +100,7 @@ def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) ->
             FROM unnest(%(entities)s::text[], %(sizes)s::int[]) WITH ORDINALITY AS s (entity, size, place)
             CROSS JOIN LATERAL (
                 SELECT b.priority, b.requested_at FROM tds.backlog AS b
-                WHERE b.entity = s.entity AND b.not_before <= now()
+                WHERE b.entity = s.entity AND b.priority <= %(down_to)s AND b.not_before <= now()
                     AND (b.leased_until IS NULL OR b.leased_until < now())
                 ORDER BY b.priority, b.requested_at DESC, b.id DESC LIMIT 1
             ) AS first
@@ -118,6 +121,7 @@ def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) ->
             "entities": list(sizes),
             "sizes": list(sizes.values()),
             "history": int(Priority.BACKFILL),
+            "down_to": int(down_to),
             "token": token,
             "duration": timedelta(seconds=duration_s),
         },
