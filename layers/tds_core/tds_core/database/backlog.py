@@ -268,18 +268,19 @@ def request_anew(connection: Connection, spec: EntitySpec, *, priority: Priority
         request(connection, spec.name, [row[0] for row in rows], priority=priority, cause="age")
 
 
-def due_in_s(database: Database, *, patience_s: float = 0) -> float | None:
+def due_in_s(database: Database, *, patience_s: float = 0, down_to: Priority = Priority.IMAGES) -> float | None:
     """Seconds until something of a known entity is due that nobody holds; None if that is too long to wait for.
 
-    Only what a webhook asked for is waited for. Rows of entities that are not known a newer version left behind.
+    What is less urgent than `down_to` does not count, and only what a webhook asked for is waited for. Rows of
+    entities that are not known a newer version left behind.
     """
     rows = database.execute(
         """
         SELECT extract(epoch FROM min(greatest(not_before - now(), interval '0')))::float8 FROM tds.backlog
-        WHERE entity = ANY(%s) AND (leased_until IS NULL OR leased_until < now())
+        WHERE entity = ANY(%s) AND priority <= %s AND (leased_until IS NULL OR leased_until < now())
             AND not_before <= now() + CASE WHEN priority = %s THEN %s ELSE interval '0' END
         """,
-        (list(REGISTRY), Priority.WEBHOOK, timedelta(seconds=patience_s)),
+        (list(REGISTRY), down_to, Priority.WEBHOOK, timedelta(seconds=patience_s)),
     )
     wait_s: float | None = rows[0][0]
     return wait_s

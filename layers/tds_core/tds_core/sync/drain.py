@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from psycopg import Connection
 
-from tds_core.database import backlog, runs
+from tds_core.database import backlog, passes, runs
 from tds_core.database.backlog import Lease
 from tds_core.database.candidates import Result
 from tds_core.database.connection import Database
@@ -93,7 +93,11 @@ class Drain:
         return outcomes
 
     def _due_in_s(self) -> float | None:
-        return backlog.due_in_s(self._database, patience_s=self._patience_s)
+        return backlog.due_in_s(self._database, patience_s=self._patience_s, down_to=self._reach())
+
+    def _reach(self) -> Priority:
+        """The last priority whose ids are fetched now: a history's documents wait until its lists are read."""
+        return Priority.HEAL if passes.reads_history(self._database) else Priority.BACKFILL
 
     def _await_due(self, remaining_s: Callable[[], float]) -> None:
         """Wait until something is due, or nothing is worth it any more."""
@@ -108,10 +112,10 @@ class Drain:
         errors: list[TdsError] = []
         before = self._fetcher.calls
 
-        def begin(pool: ThreadPoolExecutor, down_to: Priority = Priority.IMAGES) -> Work | None:
+        def begin(pool: ThreadPoolExecutor, down_to: Priority | None = None) -> Work | None:
             if any(map(_is_stop, errors)) or remaining_s() <= _TAIL_S or not held.beat():
                 return None
-            return self._begin(pool, remaining_s, down_to)
+            return self._begin(pool, remaining_s, self._reach() if down_to is None else down_to)
 
         def complete(work: Work) -> None:
             if error := self._complete(work, current):
@@ -119,7 +123,7 @@ class Drain:
 
         threads = self._settings.in_flight_limit
         with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(threads) as overtaking:
-            work = self._begin(pool, remaining_s)
+            work = self._begin(pool, remaining_s, self._reach())
             while work is not None:
                 following = begin(pool)
                 while work.held.priority and wait(work.calls, timeout=_LOOK_S).not_done:
@@ -130,9 +134,7 @@ class Drain:
         current.zoho_calls = self._fetcher.calls - before
         return next(filter(_is_stop, reversed(errors)), errors[-1] if errors else None)
 
-    def _begin(
-        self, pool: ThreadPoolExecutor, remaining_s: Callable[[], float], down_to: Priority = Priority.IMAGES
-    ) -> Work | None:
+    def _begin(self, pool: ThreadPoolExecutor, remaining_s: Callable[[], float], down_to: Priority) -> Work | None:
         """Lease the most urgent ids and start their calls."""
         single = 2 * self._settings.in_flight_limit
         sizes = {name: n if (n := spec.fetched_together) > 1 else single for name, spec in REGISTRY.items()}
