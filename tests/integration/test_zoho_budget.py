@@ -522,6 +522,35 @@ def test_a_deployments_own_limit_is_kept_though_zoho_gives_more(world: World) ->
     assert denied(budget, Priority.WEBHOOK).limit == "day"
 
 
+def test_a_deployments_own_limit_holds_for_all_products_together(world: World) -> None:
+    budget = world.budget(day_limit=4, minute_limit=100)
+    for product in ("books", "inventory"):
+        world.call(budget, Priority.WEBHOOK, product=product, quota=quota(9_999, limit=10_000))
+        world.call(budget, Priority.WEBHOOK, product=product, quota=quota(9_998, limit=10_000))
+    for product in ("books", "inventory"):
+        assert denied(budget, Priority.WEBHOOK, product).limit == "day"
+    days = status.read(zoho_fakes.settings(day_limit=4), world.database).days
+    assert [(day.product, day.remaining, sum(day.used)) for day in days] == [("books", 0, 2), ("inventory", 0, 2)]
+    world.clock.advance(3_600)
+    world.call(budget, Priority.WEBHOOK, product="inventory")
+
+
+def test_the_shares_of_the_day_are_of_all_products_calls_together(world: World) -> None:
+    """Books' history leaves Inventory's images theirs, and what Inventory's webhooks used is not held in Books."""
+    budget = world.budget(minute_limit=10_000, day_limit=1_000)
+    for _ in range(150):
+        world.call(budget, Priority.WEBHOOK, product="inventory")
+    world.call(budget, Priority.IMAGES, product="inventory")
+    calls = 0
+    while isinstance(permit := ask(budget, Priority.BACKFILL), Permit):
+        world.end(budget, permit)
+        calls += 1
+    assert calls == 280
+    for _ in range(69):
+        world.call(budget, Priority.IMAGES, product="inventory")
+    assert denied(budget, Priority.IMAGES, "inventory").limit == "day"
+
+
 def test_products_are_counted_apart(world: World) -> None:
     budget = world.budget()
     world.call(budget, code=45)

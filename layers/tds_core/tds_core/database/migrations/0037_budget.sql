@@ -1,7 +1,32 @@
--- A history shares the minute with what webhooks need: it spreads its calls, and lets them go first.
+-- A history shares the minute with what webhooks need: it spreads its calls, and lets them go first. And our own limit
+-- of the day is one for all products.
 
 -- urgent_until: somebody more urgent than a history was denied by the minute and comes back before this.
 ALTER TABLE tds.circuit ADD COLUMN urgent_until timestamptz NOT NULL DEFAULT '-infinity';
+
+-- The day of a product with the calls of all products, as our own limit and the shares count them.
+CREATE FUNCTION tds.day_of_all(today tds.api_budget, at timestamptz) RETURNS tds.api_budget LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT array_agg(p.used ORDER BY p.place), array_agg(p.asked_at ORDER BY p.place)
+    INTO today.used, today.asked_at
+    FROM (
+        SELECT u.place, coalesce(sum(u.used) FILTER (WHERE b.resets_at > at), 0)::int AS used,
+            max(u.asked_at) AS asked_at
+        FROM tds.api_budget b CROSS JOIN unnest(b.used, b.asked_at) WITH ORDINALITY AS u (used, asked_at, place)
+        GROUP BY u.place
+    ) AS p;
+    RETURN today;
+END $$;
+
+-- Calls that are left to everybody of a product's day: what Zoho told, and of our own limit what all products left.
+CREATE FUNCTION tds.left_of_day(
+    today tds.api_budget, all_products tds.api_budget, day_limit int
+) RETURNS int LANGUAGE sql AS $$
+    SELECT least(
+        today.remaining,
+        today.day_limit - (SELECT sum(u) FROM unnest(today.used) u),
+        left_of_day.day_limit - (SELECT sum(u) FROM unnest(all_products.used) u))::int
+$$;
 
 -- As before, but history and images (6 and up) take no permit while the last 10 s hold a sixth of the minute's limit,
 -- whoever took it: so permits run out evenly, and one does within seconds. And it is not theirs while somebody more
@@ -15,6 +40,7 @@ DECLARE
     at timestamptz;
     gate tds.circuit;
     today tds.api_budget;
+    all_products tds.api_budget;
     in_flight int;
     in_minute bigint;
     oldest bigint;
@@ -44,7 +70,8 @@ BEGIN
     today := tds.current_day(for_product, at, configured_zone);
     -- the smaller of what Zoho gives the organisation and what this deployment may take of it
     whole_day := least(today.day_limit, take_permit.day_limit);
-    remaining := least(today.remaining, whole_day - (SELECT sum(u) FROM unnest(today.used) u)) - in_flight;
+    all_products := tds.day_of_all(today, at);
+    remaining := tds.left_of_day(today, all_products, take_permit.day_limit) - in_flight;
     IF for_priority >= 6 AND today.asked_at[for_priority + 1] < at - interval '1 minute' THEN
         UPDATE tds.api_budget b SET asked_at[for_priority + 1] = at WHERE b.product = for_product;
     END IF;
@@ -59,9 +86,9 @@ BEGIN
             wait_s := extract(epoch FROM least(today.resets_at, today.probe_at) - at);
             RETURN;
         END IF;
-    ELSIF tds.spare_calls(today, for_priority, whole_day, remaining, at) < 1 THEN
+    ELSIF tds.spare_calls(all_products, for_priority, whole_day, remaining, at) < 1 THEN
         denied := 'day';
-        wait_s := CASE WHEN tds.spare_calls(today, for_priority, whole_day, remaining + in_flight, at) >= 1
+        wait_s := CASE WHEN tds.spare_calls(all_products, for_priority, whole_day, remaining + in_flight, at) >= 1
             THEN 0.2  -- only the calls in flight stand in the way
             ELSE least(extract(epoch FROM today.resets_at - at), 900) END;
         RETURN;
