@@ -21,7 +21,7 @@ def status(figures: Mapping[str, Any]) -> Group:
         Text(counts),
         Text(f"served at {figures['image_base_url']}/product-images/ITEM_ID.jpg"),
         *_reasons("tried again soon", figures["troubles"]),
-        *_reasons("given up for now, tried again daily", figures["parked"]),
+        *_reasons("given up for now, tried again by itself", figures["parked"]),
     )
 
 
@@ -35,9 +35,15 @@ def report(found: Mapping[str, Any]) -> Group:
     return Group(
         Text(counts + (f"; {others}" if others else "")),
         *_reasons("wrong", found["faults"]),
-        *_reasons("given up for now, tried again daily", found["parked"]),
+        *_unserved(len(found["unserved"])),
+        *_reasons("given up for now, tried again by itself", found["parked"]),
         verdict,
     )
+
+
+def _unserved(count: int) -> Iterable[Text]:
+    if count:
+        yield Text(f"{count:,} of them are right everywhere but on the web: see to its name, certificate and rights")
 
 
 def _reasons(title: str, reasons: Mapping[str, str]) -> Iterable[Table | Text]:

@@ -38,7 +38,7 @@ def show(as_json: AsJson = False, stack: Stack = "", region: Region = "") -> Non
 @app.command()
 @output.command
 def approve(
-    entity: Annotated[str, typer.Argument(help="As `tds status` names it: invoices, payments, ...")],
+    entity: Annotated[str, typer.Argument(help="invoices, payments, ... as `tds status` has them, or product_images.")],
     as_json: AsJson = False,
     stack: Stack = "",
     region: Region = "",

@@ -53,7 +53,9 @@ def sync(
 @app.command()
 @output.command
 def verify(
-    heal: Annotated[bool, typer.Option("--heal", help="Fetch anew what is wrong.")] = False,
+    heal: Annotated[
+        bool, typer.Option("--heal", help="Fetch anew what is wrong; where only the web is, have its cache forget it.")
+    ] = False,
     as_json: AsJson = False,
     stack: Stack = "",
     region: Region = "",

@@ -140,6 +140,7 @@ def expected() -> dict[str, Rights]:
             *((SECRET, name) for name in ("DatabaseSecret", "ZohoSecretArn")),
             *(("sns:Publish", topic) for topic in ("CriticalAlarms", "WarningAlarms")),
             *((INVOKE, "Backfill"), (SEND, "FailedRunsQueue"), ("s3:ListBucket", "ImageBucket")),
+            ("cloudfront:CreateInvalidation", DISTRIBUTION),
         },
         "HousekeepingTickRole": {(INVOKE, "Housekeeping"), (SEND, "FailedRunsQueue")},
         "HousekeepingRole": {
@@ -152,6 +153,7 @@ def expected() -> dict[str, Rights]:
         "ConsoleRole": {
             *((INVOKE, function) for function in ("Backfill", "Verification", "WebhookReceiver")),
             *((SECRET, "DatabaseSecret"), ("s3:ListBucket", "ImageBucket")),
+            ("cloudfront:CreateInvalidation", DISTRIBUTION),
             (SECRET, "OperatorSecret"),
             *(("scheduler:GetSchedule", role.removesuffix("Role")) for role in SCHEDULES),
             *(("sns:GetTopicAttributes", topic) for topic in ("CriticalAlarms", "WarningAlarms")),

@@ -63,7 +63,7 @@ OWN = {
     "queue_urls": {"webhook_receiver", "console", "housekeeping"},
     "image_queue_url": {"backfill"},
     "image_bucket": {"image_sync", "console", "verification"},
-    "image_distribution_id": {"image_sync"},
+    "image_distribution_id": {"image_sync", "console", "verification"},
     "image_base_url": {"console", "verification"},
     "verification_margin_s": {"verification"},
     "announced_within_s": {"verification"},
@@ -259,7 +259,8 @@ def test_a_functions_environment_fits_into_four_kilobytes(function: str) -> None
     queues = [*looped, *(name for name in own if name.startswith("TDS_QUEUE_NAME_"))]
     arn = len("arn:aws:sns:eu-central-1:123456789012:tds-core-staging-CriticalAlarms-ABCDEFGHIJKL,")
     joined = {name: arn * len(variables[name]["Fn::Join"][1]) for name in own if "Fn::Join" in variables[name]}
-    longest = {name: joined.get(name, len(address)) for name in set(own) - set(queues)}
+    written = {name: len(variables[name]) for name in own if isinstance(variables[name], str)}
+    longest = {name: (joined | written).get(name, len(address)) for name in set(own) - set(queues)}
     longest |= dict.fromkeys(queues, len(address.rpartition("/")[2]))
     assert sum(map(len, shared)) + 8 * len(shared) + sum(len(name) + size for name, size in longest.items()) < 4_096
 

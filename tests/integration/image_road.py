@@ -16,6 +16,7 @@ from tds_core.sync.image_feed import ImageFeed
 from tds_core.sync.image_store import ImageStore
 from tds_core.sync.image_sync import ImageSync
 from tests.integration.road import Connect, MemoryQueue, Road, Zoho, record, row
+from tests.zoho_fakes import error
 
 BUCKET = "images"
 LONG_S = 100.0
@@ -68,6 +69,11 @@ class ImageRoad:
         if isinstance(answer, bytes):
             answer = httpx.Response(200, content=answer, headers={"Content-Type": "image/jpeg"})
         self.zoho.answer(f"/items/{product_id}/image", answer)
+
+    def lack(self, *product_ids: str) -> None:
+        """Let Zoho say that these items have no image."""
+        for product_id in product_ids:
+            self.serve(product_id, error(1002, status=404))
 
     def work(self, *, remaining_s: float = LONG_S) -> None:
         """Feed what is due and have all of it worked off."""

@@ -289,3 +289,14 @@ def test_status_tells_how_many_events_wait_and_how_long(console: Console, road: 
     road.database.execute("UPDATE tds.outbox SET at = at - interval '1 minute'")
     shown = ask(console, "status")["outbox"]
     assert shown["waiting"] == 1 and 60 <= shown["age_s"] < 90
+
+
+def test_pictures_that_are_held_back_may_be_approved_like_records(console: Console, waker: Waker, road: Road) -> None:
+    road.database.execute(
+        "INSERT INTO tds.backlog (entity, id, priority, cause, reason, parked_at) "
+        "VALUES ('product_images', '1', 7, 'product', 'DeletionUnconfirmed: too many', now())"
+    )
+    assert [one["entity"] for one in ask(console, "deletions")["withheld"]] == ["product_images"]
+    assert ask(console, "approve_deletions", name="product_images", by="somebody") == {"approved": 1}
+    assert waker.wakes == 1
+    assert refused(console, {"command": "approve_deletions", "arguments": {"name": "pictures", "by": "somebody"}})

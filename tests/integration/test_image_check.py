@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import boto3
 import httpx
 import pytest
 
@@ -11,6 +12,7 @@ from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.image_check import ImageCheck, ImageReport
 from tds_core.sync.image_commands import ImageCommands
+from tds_core.sync.image_store import ImageStore
 from tests.integration.image_road import BUCKET, ImageRoad, bucket
 from tests.integration.road import Connect, Waker
 from tests.pictures import HTML, encoded, halves
@@ -83,6 +85,7 @@ def lose_request(road: ImageRoad) -> None:
 
 
 def lose_removal(road: ImageRoad) -> None:
+    road.lack("2")
     road.database.execute("UPDATE erp.products SET image_document_id = NULL WHERE product_id = '2'")
     road.database.execute("DELETE FROM tds.backlog")
 
@@ -90,6 +93,7 @@ def lose_removal(road: ImageRoad) -> None:
 def leave_an_object(road: ImageRoad) -> None:
     road.s3.put_object(Bucket=BUCKET, Key="product-images/2.jpg", Body=PICTURE)
     lose_row(road)
+    road.lack("2")
     road.database.execute("DELETE FROM erp.products WHERE product_id = '2'")
 
 
@@ -136,6 +140,55 @@ def test_what_the_public_address_does_not_serve_is_told(road: ImageRoad, kind: s
     report = check(road, p2=answer)
     assert (report.stored, report.linked, report.reachable) == (3, 3, 2)
     assert fault in report.faults["2"]
+
+
+@pytest.mark.parametrize("kind", UNREACHABLE)
+def test_what_only_the_web_does_not_serve_costs_no_call_and_the_edge_is_told(
+    road: ImageRoad, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    told: list[list[str]] = []
+    monkeypatch.setattr(road.store, "invalidate", told.append)
+    lose_link(road)
+    answer, _ = UNREACHABLE[kind]
+    calls = len(road.downloads)
+    report = check(road, heal=True, p1=answer, p3=answer)
+    assert report.faults.keys() == {"1", "2", "3"} and sorted(report.unserved) == ["1", "3"] and not report.is_ok
+    assert report.healed == 1 and road.waiting().keys() == {"2"}
+    road.work()
+    assert road.downloads[calls:] == ["2"]
+    assert [sorted(ids) for ids in told[:1]] == [["1", "3"]]
+
+
+def test_the_edge_is_told_by_healing_only(road: ImageRoad, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[list[str]] = []
+    monkeypatch.setattr(road.store, "invalidate", told.append)
+    assert check(road, p1=httpx.Response(503)).unserved == ["1"]
+    assert told == []
+
+
+@pytest.mark.parametrize(("count", "paths"), [(1, 2), (50, 100), (51, 1), (1_621, 1)])
+def test_many_pictures_are_one_path_to_the_edge(road: ImageRoad, count: int, paths: int) -> None:
+    edge = boto3.client("cloudfront")
+    origin = {"Id": "bucket", "DomainName": "b.s3.amazonaws.com", "S3OriginConfig": {"OriginAccessIdentity": ""}}
+    behaviour = {
+        "TargetOriginId": "bucket",
+        "ViewerProtocolPolicy": "redirect-to-https",
+        "CachePolicyId": "658327ea-f89d-4fab-a63d-7e88639e58f6",
+    }
+    made = edge.create_distribution(
+        DistributionConfig={
+            "CallerReference": "r",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": behaviour,
+        }
+    )["Distribution"]["Id"]
+    ImageStore(replace(road.settings, image_distribution_id=made)).invalidate(str(one) for one in range(count))
+    (listed,) = edge.list_invalidations(DistributionId=made)["InvalidationList"]["Items"]
+    batch = edge.get_invalidation(DistributionId=made, Id=listed["Id"])["Invalidation"]["InvalidationBatch"]
+    assert batch["Paths"]["Quantity"] == len(batch["Paths"]["Items"]) == paths
+    assert batch["Paths"]["Items"][0] == ("/product-images/*" if paths == 1 else "/product-images/0.jpg")
 
 
 def test_what_is_on_its_way_is_no_fault_but_not_ok(road: ImageRoad) -> None:

@@ -38,9 +38,12 @@ class Proof:
 
     def __init__(self, road: ImageRoad, *entities: str, heal: bool) -> None:
         self.road, self.waker = road, Waker()
+        self.is_dark = False
         settings = replace(road.settings, image_base_url="https://images.test")
 
         def serve(request: httpx.Request) -> httpx.Response:
+            if self.is_dark:
+                raise httpx.ConnectError("no such name")
             body = road.object(request.url.path.lstrip("/"))
             return httpx.Response(200, content=body, headers={"Content-Type": "image/jpeg"})
 
@@ -102,6 +105,15 @@ def test_a_missing_image_is_healed_and_looked_at_again_before_the_report(road: I
     assert proof.step() == "report"
     found = {name: proof.part[name] for name in ("ok", "expected", "stored", "healed", "remaining", "faults")}
     assert found == {"ok": True, "expected": 2, "stored": 1, "healed": 1, "remaining": 0, "faults": {}}
+
+
+def test_a_web_without_its_name_is_told_and_asks_zoho_for_nothing(road: ImageRoad) -> None:
+    proof = Proof(road, heal=True)
+    proof.is_dark = True
+    assert proof.step() == "report"
+    assert road.waiting() == {}
+    assert (proof.part["ok"], proof.part["healed"], proof.part["remaining"]) == (False, 0, 2)
+    assert proof.part["faults"]["1"] == "no answer at its address: ConnectError"
 
 
 def test_what_could_not_be_healed_is_told_with_its_reason(road: ImageRoad) -> None:

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from PIL import Image
 
-from tds_core.database import images
+from tds_core.database import deletions, images
 from tds_core.errors import QueueUnavailable
 from tds_core.priority import Priority
 from tds_core.sync import image_feed, image_store
@@ -94,13 +94,118 @@ def test_another_image_replaces_the_first(stored: ImageRoad) -> None:
     assert stored.object("originals/1") == BLUE
 
 
-def test_an_image_that_is_removed_in_zoho_is_removed_without_a_call(stored: ImageRoad) -> None:
+NONE = {"the code of what does not exist": error(1002, status=404), "a 404 alone": httpx.Response(404, content=b"")}
+
+
+@pytest.mark.parametrize("kind", NONE)
+def test_an_image_that_is_removed_in_zoho_is_removed_once_zoho_has_none(stored: ImageRoad, kind: str) -> None:
+    stored.serve("1", NONE[kind])
     stored.list_products(_1="")
     stored.work()
     held = stored.holding("1")
     assert (held.image_url, held.stored, stored.stored_keys()) == (None, None, set())
-    assert stored.downloads == ["1"]
+    assert stored.downloads == ["1", "1"]
     assert stored.waiting() == {}
+
+
+def test_a_list_without_images_takes_no_picture_away_that_zoho_still_serves(stored: ImageRoad) -> None:
+    stored.list_products(_1="")
+    stored.work()
+    assert stored.stored_keys() == KEYS and stored.holding("1").image_url == "/product-images/1.jpg"
+    waiting = stored.waiting()["1"]
+    assert waiting["parked"] and waiting["reason"].startswith("ImageUnlisted") and 3_000 < waiting["wait_s"] <= 3_600
+    stored.list_products(_1="100")
+    stored.work()
+    assert stored.holding("1").is_settled and stored.waiting() == {}
+    assert stored.downloads == ["1", "1"], "one question, and none once the list is right again"
+
+
+def test_where_zoho_contradicts_itself_it_is_asked_half_as_often_each_time(stored: ImageRoad) -> None:
+    stored.list_products(_1="")
+    waits = []
+    for _ in range(12):
+        stored.later()
+        stored.work()
+        stored.work()
+        waits.append(round(stored.waiting()["1"]["wait_s"] / 3_600))
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_024]
+    assert len(stored.downloads) == 13 and stored.stored_keys() == KEYS
+    stored.lack("1")
+    stored.later()
+    stored.work()
+    assert (stored.stored_keys(), stored.waiting()) == (set(), {})
+
+
+def test_an_endpoint_that_is_not_there_says_nothing_of_an_image(stored: ImageRoad) -> None:
+    stored.serve("1", error(5, status=404))
+    stored.list_products(_1="")
+    stored.work()
+    assert stored.stored_keys() == KEYS and stored.waiting()["1"]["reason"].startswith("ZohoRejected")
+
+
+def test_a_product_that_the_mirror_lost_keeps_its_picture_while_zoho_has_it(stored: ImageRoad) -> None:
+    stored.database.execute("DELETE FROM erp.products")
+    images.request(stored.database, ["1"], priority=Priority.HEAL, cause="verification")
+    stored.work()
+    assert stored.stored_keys() == KEYS
+    stored.list_products(_1="100")
+    stored.work()
+    assert stored.holding("1").is_settled and stored.waiting() == {}
+
+
+@pytest.fixture
+def many(road: ImageRoad) -> ImageRoad:
+    """Eight products with stored images, more than a day may lose."""
+    for product_id in EIGHT:
+        road.serve(product_id, RED)
+    road.list_products(**{f"_{one}": f"{one}00" for one in EIGHT})
+    road.work()
+    return road
+
+
+EIGHT = tuple("12345678")
+
+
+def left(road: ImageRoad) -> list[str]:
+    return sorted(one for one in EIGHT if road.holding(one).stored)
+
+
+def test_no_more_pictures_go_in_a_day_than_records_may(many: ImageRoad) -> None:
+    many.lack(*EIGHT)
+    many.list_products(**dict.fromkeys((f"_{one}" for one in EIGHT), ""))
+    many.work()
+    assert len(left(many)) == 3 == len(many.stored_keys()) / 3
+    assert [one["reason"] for one in many.waiting().values()] == [
+        "DeletionUnconfirmed: 5 of 8 images went within 24 hours, the limit is 5: tds deletions"
+    ] * 3
+    calls = len(many.downloads)
+    many.later()
+    many.work()
+    assert len(many.downloads) == calls, "what may not go is not asked for"
+    many.database.execute("UPDATE tds.change_log SET at = at - interval '25 hours'")
+    many.later()
+    many.work()
+    assert (left(many), many.waiting()) == ([], {})
+
+
+def test_pictures_that_are_held_back_are_listed_and_go_when_a_person_approves_it(many: ImageRoad) -> None:
+    many.lack(*EIGHT)
+    many.list_products(**dict.fromkeys((f"_{one}" for one in EIGHT), ""))
+    many.work()
+    assert [one["id"] for one in deletions.withheld(many.database)] == left(many)
+    assert deletions.approve(many.database, images.ENTITY, by="somebody") == 3
+    many.work()
+    assert (left(many), many.waiting()) == ([], {})
+
+
+def test_the_pictures_of_deleted_products_go_without_a_call_and_use_nothing_up(many: ImageRoad) -> None:
+    many.lack(*EIGHT)
+    many.database.execute("UPDATE erp.products SET deleted_at = now() WHERE product_id < '7'")
+    many.work()
+    assert left(many) == ["7", "8"] and len(many.downloads) == 8
+    many.list_products(_7="", _8="8")
+    many.work()
+    assert left(many) == ["8"]
 
 
 def test_a_deleted_products_image_goes_and_comes_back_with_it(stored: ImageRoad) -> None:
@@ -378,6 +483,7 @@ def test_the_edge_is_told_of_replaced_and_removed_images_only(
     stored.serve("2", RED)
     stored.list_products(_1="101", _2="200")
     stored.work()
+    stored.lack("2")
     stored.list_products(_1="101", _2="")
     stored.work()
     assert told == [["1"], ["2"]]

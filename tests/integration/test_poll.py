@@ -57,6 +57,16 @@ def test_the_next_cursor_is_zohos_date_of_the_first_page_minus_the_overlap(road:
     assert cursor(road, "invoices") == DATE - OVERLAP
 
 
+def test_a_server_whose_clock_is_ahead_lets_nothing_be_passed_over(road: Road, zoho: Zoho) -> None:
+    zoho.date = "Sat, 14 Mar 2122 13:00:00 GMT"
+    start_at(road, "invoices", DATE - timedelta(days=1))
+    zoho.listing("invoices", [row("invoices", "901")])
+    road.poll.run()
+    ((now,),) = road.database.execute("SELECT clock_timestamp()")
+    reached = cursor(road, "invoices")
+    assert reached is not None and reached <= now - OVERLAP
+
+
 def test_a_failing_page_leaves_the_cursor_where_it_was_and_keeps_what_was_read(road: Road, zoho: Zoho) -> None:
     since = datetime(2026, 3, 14, 8, 0, tzinfo=UTC)
     start_at(road, "invoices", since)

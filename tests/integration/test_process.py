@@ -1,6 +1,7 @@
 """The processor on a real PostgreSQL: whatever stands on a queue, nothing is lost and nobody's neighbours suffer."""
 
 import random
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,11 @@ import psycopg
 import pytest
 
 from tds_core import lossless_json
+from tds_core.database.candidates import Candidate, from_document
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
+from tds_core.entities.spec import EntitySpec
+from tds_core.sync import process
 from tds_core.zoho.routes import ROUTES
 from tds_core.zoho.webhooks import Webhook, changes, read
 from tests.integration.road import (
@@ -388,6 +392,8 @@ POISON: dict[str, Callable[[Json], str]] = {
     "a-time-before-time": lambda whole: _body(whole | {"last_modified_time": "0001-01-01T00:00:00+05:00"}),
     "lines-without-bottom": lambda whole: _body(whole | {"line_items": "NESTED"}).replace('"NESTED"', NESTED),
     "postgresql-refuses-a-number": lambda whole: _body(whole | {"strange": "HUGE"}).replace('"HUGE"', "1e999999"),
+    "a-number-beyond-all-bounds": lambda whole: _body(whole | {"strange": "HUGE"}).replace('"HUGE"', "1e1000000"),
+    "a-time-after-time": lambda whole: _body(whole | {"last_modified_time": "9999-12-31T23:59:59+00:00"}),
     "postgresql-refuses-an-index-entry": lambda whole: _body(whole | {"invoice_number": _noise(6_000)}),
 }
 
@@ -399,6 +405,22 @@ def _noise(length: int) -> str:
 
 def _body(whole: Json) -> str:
     return lossless_json.dumps(message("invoices", whole, trace_id="trace-poison"))
+
+
+def test_an_error_that_nobody_foresaw_costs_its_message_alone(
+    invoices: Queued, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(spec: EntitySpec, whole: Json, **parts: Any) -> Candidate:
+        if whole["invoice_id"] == "902":
+            raise LookupError("what stood there")
+        return from_document(spec, whole, **parts)
+
+    monkeypatch.setattr(process, "from_document", odd)
+    assert invoices.handle(*(record(message("invoices", document("invoices", one))) for one in ("901", "902"))) == []
+    assert list(mirrored(database, "invoices")) == ["901"]
+    [(_, attributes)] = invoices.queue.buried
+    assert re.fullmatch(r"Unforeseen: LookupError in test_process\.py:\d+", attributes["reason"])
+    assert list(backlog_of(database, "invoices")) == ["902"]
 
 
 @pytest.mark.parametrize("poison", POISON.values(), ids=POISON)

@@ -105,6 +105,7 @@ def test_an_image_is_replaced_survives_errors_and_goes(company: Stack) -> None:
     assert "HTML" in waiting["parked"][product_id]
     assert get(company, path).content == picture
 
+    company.zoho("DELETE", "/faults")
     company.edit("products", product_id, {"image_document_id": ""}, webhook=False)
     walk(company)
     assert get(company, path).status_code == 404

@@ -62,8 +62,20 @@ def test_order_of_keys_and_what_is_skipped_do_not_count() -> None:
     assert digest(some) != digest(same)
 
 
-def test_a_huge_exponent_is_not_written_out() -> None:
-    assert len(digest({"a": Decimal("1e999999")})) == 16
+@pytest.mark.parametrize("huge", ["1e999999", "1e1000000", "1e-1000000", "1e999999999999999999"])
+def test_a_huge_exponent_is_not_written_out(huge: str) -> None:
+    assert len(digest({"a": Decimal(huge)})) == 16
+
+
+def test_every_digit_counts() -> None:
+    long = "0.1234567890123456789012345678901234567890"
+    assert digest(Decimal(long + "1")) != digest(Decimal(long + "2"))
+    assert digest(Decimal(long)) == digest(Decimal(long + "0"))
+
+
+def test_a_number_beyond_all_exponents_is_no_json() -> None:
+    with pytest.raises(InvalidDocument):
+        loads('{"a": 1e9999999999999999999}')
 
 
 @given(VALUES, VALUES)

@@ -145,6 +145,7 @@ def test_a_message_of_exactly_the_limit_travels_whole(endpoint: Endpoint) -> Non
         (b"{}", "InvalidDocument"),
         (b'{"invoice_id": "x"}', "InvalidId"),
         (b"", "InvalidDocument"),
+        (b'{"invoice_id": 1, "total": 1e9999999999999999999}', "InvalidDocument"),
         (b'{"organization_id": "x", "invoice_id": 1}', "InvalidId"),
     ],
 )

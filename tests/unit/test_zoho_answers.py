@@ -65,8 +65,14 @@ def test_a_success_is_its_document_without_loss() -> None:
 
 @pytest.mark.parametrize(
     ("headers", "pause_s", "wait_s"),
-    [({}, None, 60), ({}, 3.0, 3), ({"Retry_After": "7"}, 3.0, 7), ({"Retry_After": "Wed, 21 Oct"}, None, 60)],
-    ids=["its minute", "configured", "Zoho's own word", "a date"],
+    [
+        ({}, None, 60),
+        ({}, 3.0, 3),
+        ({"Retry_After": "7"}, 3.0, 7),
+        ({"Retry_After": "Wed, 21 Oct"}, None, 60),
+        ({"Retry_After": "nan"}, None, 60),
+    ],
+    ids=["its minute", "configured", "Zoho's own word", "a date", "no number"],
 )
 def test_code_44_waits_as_long_as_it_is_told(headers: dict[str, str], pause_s: float | None, wait_s: float) -> None:
     with pytest.raises(ZohoThrottled) as caught:

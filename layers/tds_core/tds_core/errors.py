@@ -9,6 +9,7 @@ TdsError
 │   ├── TokenUnavailable        no access token right now: mint limit, or another worker is minting
 │   ├── DeletionDoubted         Zoho says for the first time that a record is gone, and nothing else does
 │   ├── DeletionUnconfirmed     Zoho says a record is gone, but that is not proved yet
+│   ├── ImageUnlisted           Zoho's list names no image of a product, but Zoho serves one
 │   ├── QueueUnavailable        SQS or S3 did not store or give what it was asked to
 │   ├── OutOfTime               a run's time was up before its work was done; the next one goes on
 │   ├── BusUnavailable          EventBridge did not say that it has the events
@@ -24,6 +25,7 @@ TdsError
 │   ├── InvalidImage            an answer that is no picture, or none that is taken
 │   ├── NoDeadLetter            nothing dead has this id, or has it any more
 │   ├── DocumentNotFound        Zoho says code 1002: does not exist
+│   ├── Unforeseen              an error of nobody's kind, at a place where one thing must not cost its neighbours
 │   └── ZohoRejected            any other 4xx answer; `code` is Zoho's own
 └── ConfigurationError      a person has to act; functions fail at their start
     ├── CredentialsRejected     invalid client, revoked refresh token or wrong data centre
@@ -33,8 +35,10 @@ TdsError
     └── AwsRefused              AWS did not answer a question about the deployment: a right, a name or the network
 """
 
+import traceback
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 
 class TdsError(Exception):
@@ -92,6 +96,10 @@ class DeletionUnconfirmed(RetriableError):
     """Zoho says a record is gone, but no live record answered, or too many went at once."""
 
 
+class ImageUnlisted(RetriableError):
+    """Zoho's list names no image of a product, but Zoho serves one: which of the two is right is not known."""
+
+
 class QueueUnavailable(RetriableError):
     """SQS or S3 did not confirm that it stored the message, or did not give it."""
 
@@ -110,6 +118,18 @@ class BusUnavailable(RetriableError):
 
 class PermanentError(TdsError):
     """The same input fails again."""
+
+
+class Unforeseen(PermanentError):
+    """An error of nobody's kind: a defect, told by its kind and place, since its text may hold what nobody may read."""
+
+
+def foreseen(exc: Exception) -> TdsError:
+    """The error itself if it is one of this tree, else Unforeseen; for the edges where one must not cost the others."""
+    if isinstance(exc, TdsError):
+        return exc
+    place = traceback.extract_tb(exc.__traceback__)[-1]
+    return Unforeseen(f"{type(exc).__name__} in {Path(place.filename).name}:{place.lineno}")
 
 
 class WrongUsage(PermanentError):

@@ -6,7 +6,7 @@ NUL and lone surrogates, which PostgreSQL's jsonb refuses, become U+FFFD.
 
 import json
 import re
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -22,6 +22,7 @@ _SCRUB = {0: REPLACEMENT} | dict.fromkeys(range(0xD800, 0xE000), REPLACEMENT)
 _ONE_SPELLING = frozenset({str, int, bool, type(None)})
 _MOST_KEYS = 10_000  # remembered; a document may have keys of anybody's making
 _LONGEST_INTEGER = 40  # digits; 1e999999999 must not be written out
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _canonical_encoder = msgspec.json.Encoder(decimal_format="number", order="sorted")
@@ -36,7 +37,7 @@ def loads(data: bytes | str) -> Any:
     if "\\u" not in text or not _UNSTORABLE.search(text):
         try:
             return _decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError, ArithmeticError):
             pass  # the standard library is more lenient, with raw line breaks in strings for example
     try:
         return scrub(json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant, strict=False))
@@ -122,7 +123,7 @@ def is_storable(value: Any) -> bool:
 def _plain(number: Decimal) -> Decimal | int:
     if abs(number.adjusted()) < _LONGEST_INTEGER and number == number.to_integral_value():
         return int(number)
-    return number.normalize()
+    return number.normalize(_EXACT)
 
 
 def _refuse_constant(name: str) -> Any:

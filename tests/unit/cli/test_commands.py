@@ -416,7 +416,7 @@ IMAGES_OK: dict[str, Any] = {
     "pending": 0,
     "unchecked": 0,
 }
-IMAGES_OK |= {"healed": 0, "faults": {}, "parked": {}}
+IMAGES_OK |= {"healed": 0, "faults": {}, "unserved": [], "parked": {}}
 
 
 def test_images_that_are_as_they_have_to_be_are_told_to_scripts_and_people(use: Use) -> None:
@@ -429,8 +429,9 @@ def test_images_that_are_as_they_have_to_be_are_told_to_scripts_and_people(use: 
 
 def test_images_that_are_wrong_are_named_and_fail_the_command(use: Use) -> None:
     faults = {str(number): "HTTP 404 at its address" for number in range(700, 730)}
-    use(images_verify=IMAGES_OK | {"ok": False, "faults": faults})
+    use(images_verify=IMAGES_OK | {"ok": False, "faults": faults, "unserved": ["700", "701"]})
     result = tds("images", "verify")
+    assert "2 of them are right everywhere but on the web" in result.stdout
     assert result.exit_code == 1
     assert "wrong: 30" in result.stdout and "700" in result.stdout and "10 more" in result.stdout
 

@@ -22,6 +22,7 @@ MAX_ATTEMPTS = 6
 MAX_LAGS = 3
 _BACKOFF_LIMIT = timedelta(hours=6)
 _PARKED_RETRY = timedelta(days=1)
+_DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +187,20 @@ def postpone(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s
     )
 
 
+def park(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s: float, reason: str) -> None:
+    """Give it up for now, without more attempts: each look after it comes twice as late as the one before it."""
+    connection.execute(
+        """
+        UPDATE tds.backlog SET
+            attempts = attempts + 1, lease = NULL, leased_until = NULL, reason = %(reason)s,
+            parked_at = coalesce(parked_at, now()),
+            not_before = now() + %(delay)s * power(2, least(attempts, %(doublings)s))
+        WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
+        """,
+        _of(held, ids) | {"delay": timedelta(seconds=delay_s), "doublings": _DOUBLINGS, "reason": reason},
+    )
+
+
 def await_replica(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s: float) -> None:
     """Ask again soon for what Zoho showed in an older state than the mirror holds; park it after three times."""
     connection.execute(
@@ -271,8 +286,7 @@ def request_anew(connection: Connection, spec: EntitySpec, *, priority: Priority
 def due_in_s(database: Database, *, patience_s: float = 0, down_to: Priority = Priority.IMAGES) -> float | None:
     """Seconds until something of a known entity is due that nobody holds; None if that is too long to wait for.
 
-    What is less urgent than `down_to` does not count, and only what a webhook asked for is waited for. Rows of
-    entities that are not known a newer version left behind.
+    Nothing less urgent than `down_to` counts, and only a webhook's is waited for. Unknown entities are a newer version's.
     """
     rows = database.execute(
         """

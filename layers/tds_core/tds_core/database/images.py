@@ -12,6 +12,7 @@ from tds_core.database.connection import Database
 from tds_core.priority import Priority
 
 ENTITY = "product_images"
+_SOURCE = "image_sync"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +34,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """One id at `seen_at`: the live product's image in Zoho ("" for none), what is stored, and the link."""
+    """One id at `seen_at`: the live product's image in Zoho ("" for none), what is stored, and the link.
+
+    `is_deleted` says that the product has a tombstone; one that the mirror does not know has none.
+    """
 
     id: str
     seen_at: datetime
     wanted: str
+    is_deleted: bool
     stored: Stored | None
     image_url: str | None
 
@@ -45,6 +50,11 @@ class Holding:
     def is_settled(self) -> bool:
         """Whether what is stored and linked is what Zoho shows."""
         return self.is_stored and self.image_url == (url(self.id) if self.wanted else None)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is stored or linked."""
+        return self.stored is None and self.image_url is None
 
     @property
     def is_stored(self) -> bool:
@@ -72,7 +82,8 @@ def holdings(database: Database, ids: Sequence[str] | None = None) -> dict[str, 
     rows = database.execute(
         """
         SELECT k.product_id, clock_timestamp(),
-            coalesce(CASE WHEN p.deleted_at IS NULL THEN p.image_document_id END, ''), p.image_url,
+            coalesce(CASE WHEN p.deleted_at IS NULL THEN p.image_document_id END, ''), p.deleted_at IS NOT NULL,
+            p.image_url,
             i.image_document_id, i.sha256, i.source_type, i.source_bytes, i.bytes, i.thumbnail_bytes, i.width, i.height
         FROM (
             SELECT unnest(%(ids)s::text[])
@@ -90,10 +101,11 @@ def holdings(database: Database, ids: Sequence[str] | None = None) -> dict[str, 
             id=product_id,
             seen_at=seen_at,
             wanted=wanted,
+            is_deleted=is_deleted,
             image_url=image_url,
             stored=Stored(**dict(zip(names, stored, strict=True))) if stored[0] is not None else None,
         )
-        for product_id, seen_at, wanted, image_url, *stored in rows
+        for product_id, seen_at, wanted, is_deleted, image_url, *stored in rows
     }
 
 
@@ -118,9 +130,9 @@ def tell(connection: Connection, product_id: str, *, outcome: str, reason: str |
     connection.execute(
         """
         INSERT INTO tds.change_log (entity, id, outcome, kind, source, observed_at, reason)
-        VALUES (%s, %s, %s, 'image', 'image_sync', now(), %s)
+        VALUES (%s, %s, %s, 'image', %s, now(), %s)
         """,
-        (ENTITY, product_id, outcome, reason),
+        (ENTITY, product_id, outcome, _SOURCE, reason),
     )
 
 
@@ -137,6 +149,22 @@ def live(database: Database, ids: Sequence[str]) -> set[str]:
     """Those of these ids that are live products."""
     query = "SELECT product_id FROM erp.products WHERE product_id = ANY(%s) AND deleted_at IS NULL"
     return {product_id for (product_id,) in database.execute(query, (list(ids),))}
+
+
+def lost(database: Database) -> tuple[int, int]:
+    """How many pictures went within a day, those of deleted products apart, and how many are stored."""
+    rows = database.execute(
+        """
+        SELECT (
+            SELECT count(DISTINCT c.id) FROM tds.change_log AS c LEFT JOIN erp.products AS p ON p.product_id = c.id
+            WHERE c.source = %s AND c.at > now() - interval '24 hours' AND c.entity = %s AND c.outcome = 'deleted'
+                AND p.deleted_at IS NULL
+        ), (SELECT count(*) FROM erp.product_images)
+        """,
+        (_SOURCE, ENTITY),
+    )
+    gone, stored = rows[0]
+    return gone, stored
 
 
 def waiting(database: Database) -> dict[str, Waiting]:

@@ -22,10 +22,12 @@ from tds_core.database.connection import REFUSED, Database
 from tds_core.database.ordering import Decision, Kind, Outcome, Record, advance, decide
 from tds_core.entities.mapping import Remapping
 from tds_core.entities.spec import EntitySpec
+from tds_core.errors import InvalidDocument
 from tds_core.priority import Priority
 
 _log = logging.getLogger(__name__)
-_POISON = (psycopg.DataError, psycopg.IntegrityError, *REFUSED)
+# what one record can be the cause of: refused by the database, or beyond what times, numbers and nesting may be
+_POISON = (psycopg.DataError, psycopg.IntegrityError, *REFUSED, InvalidDocument, ArithmeticError)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,9 +138,9 @@ class Mirror:
         ]
 
     def _reject(
-        self, spec: EntitySpec, candidates: Sequence[Candidate], exc: psycopg.Error, completion: Completion | None
+        self, spec: EntitySpec, candidates: Sequence[Candidate], exc: Exception, completion: Completion | None
     ) -> list[Result]:
-        reason = f"{type(exc).__name__} {exc.sqlstate}"
+        reason = f"{type(exc).__name__} {getattr(exc, 'sqlstate', '')}".strip()
         _log.error("candidate rejected", extra={"entity": spec.name, "id": candidates[0].id, "reason": reason})
         results = [Result(candidate=candidate, outcome=Outcome.REJECTED, reason=reason) for candidate in candidates]
 

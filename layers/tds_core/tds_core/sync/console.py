@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tds_core.database import announcements, backlog, deletions, probe, reckoning, runs, verifications
+from tds_core.database import announcements, backlog, deletions, images, probe, reckoning, runs, verifications
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, entity
 from tds_core.entities.model import parse_instant
@@ -169,8 +169,9 @@ class Console:
         return dict(plain({"withheld": withheld, "done": done, "time_zone": self._zone()}))
 
     def approve_deletions(self, *, name: str, by: str) -> dict[str, Any]:
-        """Let what is held back of an entity be deleted, if Zoho says so again and a live record answers."""
-        approved = deletions.approve(self._database, entity(name).name, by=by)
+        """Let what is held back of an entity, or of images, be deleted, if it is proved again."""
+        name = images.ENTITY if name == images.ENTITY else entity(name).name
+        approved = deletions.approve(self._database, name, by=by)
         self._waker.wake()
         return {"approved": approved}
 

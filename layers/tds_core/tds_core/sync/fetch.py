@@ -10,7 +10,7 @@ from tds_core.database.candidates import Candidate, from_document, gone
 from tds_core.database.ordering import Clock, Moment
 from tds_core.entities import scans
 from tds_core.entities.spec import BulkDetail, EntitySpec
-from tds_core.errors import DocumentNotFound, InvalidDocument, InvalidId, TdsError, ZohoRejected
+from tds_core.errors import DocumentNotFound, InvalidDocument, InvalidId, TdsError, ZohoRejected, foreseen
 from tds_core.ids import parse_id
 from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
@@ -56,8 +56,16 @@ class Fetcher:
     ) -> list[Fetch]:
         """Fetch ids of one entity, in bulk where Zoho can; what a bulk answer lacks is asked for singly.
 
-        Never raises a TdsError: it becomes the error of the ids concerned.
+        Never raises: an error becomes that of the ids concerned.
         """
+        try:
+            return self._fetch(spec, ids, priority, wait_s)
+        except Exception as exc:  # whatever it is, it must not cost the other ids their fetches
+            return [Fetch(id=document_id, error=foreseen(exc)) for document_id in ids]
+
+    def _fetch(
+        self, spec: EntitySpec, ids: Sequence[str], priority: Priority, wait_s: Callable[[], float]
+    ) -> list[Fetch]:
         if spec.rows_are_documents:
             return self._fetch_listed(spec, ids, priority, wait_s)
         missing = list(ids)
@@ -192,8 +200,8 @@ class Fetcher:
             if not spec.is_own(document):
                 return self._moved(spec, document_id, _owner(spec, document), began_at)
             candidate = from_document(spec, document, moment=moment, source="fetch")
-        except TdsError as exc:
-            return Fetch(id=document_id, began_at=began_at, error=exc)
+        except Exception as exc:  # whatever it is, it must not cost the other documents
+            return Fetch(id=document_id, began_at=began_at, error=foreseen(exc))
         return Fetch(id=document_id, began_at=began_at, candidate=candidate)
 
     def _moved(self, spec: EntitySpec, document_id: str, owner: str, began_at: datetime) -> Fetch:

@@ -1,7 +1,11 @@
-"""Hold the images on four sides against each other: Zoho's list, the bucket, the database and the public web."""
+"""Hold the images on four sides against each other: Zoho's list, the bucket, the database and the public web.
+
+What differs between the first three is fetched from Zoho. What only the public address does not serve is no matter of
+Zoho's: the edge is told to forget it, and a name, certificate or policy that is wrong has to be mended by people.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -26,13 +30,17 @@ class Bucket(Protocol):
     def objects(self) -> Objects:
         """Everything that is served; raises QueueUnavailable."""
 
+    def invalidate(self, product_ids: Iterable[str]) -> None:
+        """Have the edge forget these products' pictures; never raises."""
+
 
 @dataclass(slots=True, kw_only=True)
 class ImageReport:
     """What was found: `expected` images that Zoho shows, and how many of them are on each of the other sides.
 
-    `faults` are ids with what is wrong, `pending` ids are on their way and no fault, `parked` were given up for now
-    with their reason, `unchecked` ones were not asked for on the web in time. `healed` says how many were requested.
+    `faults` are ids with what is wrong, `unserved` those of them that are right everywhere but on the web. `pending`
+    ids are on their way and no fault, `parked` were given up for now with their reason, `unchecked` ones were not asked
+    for on the web in time. `healed` says how many were requested.
     """
 
     expected: int = 0
@@ -43,7 +51,13 @@ class ImageReport:
     pending: int = 0
     healed: int = 0
     faults: dict[str, str] = field(default_factory=dict)
+    unserved: list[str] = field(default_factory=list)
     parked: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def to_fetch(self) -> list[str]:
+        """The faults that another fetch may mend."""
+        return sorted(self.faults.keys() - set(self.unserved))
 
     @property
     def is_ok(self) -> bool:
@@ -71,7 +85,7 @@ class ImageCheck:
         self._clock = clock
 
     def run(self, *, heal: bool, for_s: float) -> ImageReport:
-        """Compare everything, ask the web for `for_s` seconds at most, and request what is wrong if `heal`.
+        """Compare everything, ask the web for `for_s` seconds at most, and mend what is wrong if `heal`.
 
         Raises QueueUnavailable when the bucket cannot be read, DatabaseUnavailable.
         """
@@ -94,11 +108,14 @@ class ImageCheck:
             report.unchecked += "unchecked" in sides
             if fault and held.id not in waiting:
                 report.faults[held.id] = fault
+                if "linked" in sides:
+                    report.unserved.append(held.id)
         report.parked = {one.id: one.reason or "" for one in waiting.values() if one.is_parked}
         report.pending = len(waiting) - len(report.parked)
         if heal:
-            images.request(self._database, sorted(report.faults), priority=Priority.HEAL, cause="verification")
-            report.healed = len(report.faults)
+            images.request(self._database, report.to_fetch, priority=Priority.HEAL, cause="verification")
+            report.healed = len(report.to_fetch)
+            self._bucket.invalidate(report.unserved)
         return report
 
     def _look(self, held: Holding, objects: Objects, until: float) -> tuple[set[str], str]:

@@ -61,7 +61,7 @@ class ImageCommands:
         return {"requested": len(wanted)}
 
     def verify(self, *, heal: bool = False) -> dict[str, Any]:
-        """Compare Zoho's list, the bucket, the database and the public web; `heal` requests what is wrong."""
+        """Compare Zoho's list, the bucket, the database and the public web; `heal` mends what is wrong."""
         check = ImageCheck(self._settings, database=self._database, bucket=ImageStore(self._settings))
         report = check.run(heal=heal, for_s=_CHECK_S)
         if report.healed:

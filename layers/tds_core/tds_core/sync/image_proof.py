@@ -27,7 +27,7 @@ class Check(Protocol):
     """Holds the images' four sides against each other."""
 
     def run(self, *, heal: bool, for_s: float) -> ImageReport:
-        """Compare, for so many seconds at most, and request what is wrong if `heal`."""
+        """Compare, for so many seconds at most, and mend what is wrong if `heal`."""
 
 
 class ImageProof:
@@ -88,7 +88,7 @@ def part(run: Verification) -> dict[str, Any] | None:
 
 def _told(report: ImageReport, before: Mapping[str, Any], late: Collection[str]) -> dict[str, Any]:
     wrong = report.faults | report.parked
-    healing = before.get("healing", sorted(report.faults) if report.healed else [])
+    healing = before.get("healing", report.to_fetch if report.healed else [])
     return {
         **{name: before.get(name, getattr(report, name)) for name in _SIDES},
         "pending": report.pending,

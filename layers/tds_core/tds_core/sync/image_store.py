@@ -20,6 +20,7 @@ _JPEG = "image/jpeg"
 # it is told otherwise
 _CACHE = "public, max-age=300, s-maxage=86400"
 _KEY = re.compile(rf"{SERVED}(?P<thumbnail>thumb/)?(?P<id>\d{{1,25}})\.jpg")
+_PATHS = 100  # each is paid for beyond 1,000 a month, one for all is one
 _FAILURES = (BotoCoreError, ClientError)
 
 _log = logging.getLogger(__name__)
@@ -89,6 +90,8 @@ class ImageStore:
         paths = [f"/{key(one)}" for one in product_ids for key in (image_key, thumbnail_key)]
         if not paths or self._edge is None:
             return
+        if len(paths) > _PATHS:
+            paths = [f"/{SERVED}*"]
         batch = {"CallerReference": str(uuid4()), "Paths": {"Quantity": len(paths), "Items": paths}}
         try:
             self._edge.create_invalidation(DistributionId=self._distribution, InvalidationBatch=batch)

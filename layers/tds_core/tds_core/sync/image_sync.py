@@ -20,6 +20,7 @@ from tds_core.database.connection import Database
 from tds_core.database.images import ENTITY, Holding, Stored
 from tds_core.errors import (
     DatabaseUnavailable,
+    ImageUnlisted,
     PermanentError,
     PermitDenied,
     RetriableError,
@@ -30,6 +31,7 @@ from tds_core.errors import (
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import image_feed
+from tds_core.sync.image_removal import RemovalGuard
 from tds_core.sync.image_store import ImageStore
 from tds_core.sync.images import LIMIT_BYTES, Picture, digest, placeholder, render
 from tds_core.zoho.client import UnifiedZohoClient
@@ -38,6 +40,7 @@ _log = logging.getLogger(__name__)
 _TAIL_S = 50.0  # one call may take its whole deadline
 _PERMIT_WAIT_S = 20.0
 _TOKEN_WAIT_S = 60.0
+_DOUBT_S = 3_600.0  # where Zoho contradicts itself it is soon right, or never without a person
 _WORKERS = 4
 
 
@@ -63,6 +66,7 @@ class ImageSync:
         self._client = client
         self._store = store
         self._queue = queue
+        self._guard = RemovalGuard(settings, database=database, client=client)
         self._decoder = threading.Lock()
         self._is_prepared = False
 
@@ -140,20 +144,17 @@ class ImageSync:
     def _settle(self, held: Lease, before: Holding, remaining_s: Callable[[], float]) -> str:
         """Make what is stored what Zoho shows; an errand more urgent than images usually are heals, whatever is stored.
 
-        Raises what a fetch raises, InvalidImage, QueueUnavailable.
+        Raises what a fetch raises, InvalidImage, QueueUnavailable, and why a picture may not be taken away.
         """
         is_forced, stored = held.priority < Priority.IMAGES, before.stored
+        wait_s = min(remaining_s() - _TAIL_S, _PERMIT_WAIT_S)
         if not before.wanted:
-            self._store.remove(before.id)
-            return self._note(held, before, None, outcome="deleted")
+            with self._guard.removal(before, priority=held.priority, wait_s=wait_s):
+                self._store.remove(before.id)
+                return self._note(held, before, None, outcome="unchanged" if before.is_empty else "deleted")
         if before.is_stored and not is_forced:
             return self._note(held, before, stored, outcome="unchanged")
-        body = self._client.image(
-            before.id,
-            limit_bytes=LIMIT_BYTES,
-            priority=held.priority,
-            permit_wait_s=min(remaining_s() - _TAIL_S, _PERMIT_WAIT_S),
-        ).body
+        body = self._client.image(before.id, limit_bytes=LIMIT_BYTES, priority=held.priority, permit_wait_s=wait_s).body
         sha256 = digest(body)
         if stored and stored.sha256 == sha256 and not is_forced:
             return self._note(held, before, replace(stored, image_document_id=before.wanted), outcome="unchanged")
@@ -183,7 +184,10 @@ class ImageSync:
         reason = f"{exc.reason}: {exc}"
         _log.warning("image failed", extra={"id": product_id, "reason": reason})
         with self._database.transaction() as connection:
-            backlog.postpone(connection, held, [product_id], delay_s=self._backoff_s, reason=reason)
+            if isinstance(exc, ImageUnlisted):
+                backlog.park(connection, held, [product_id], delay_s=_DOUBT_S, reason=reason)
+            else:
+                backlog.postpone(connection, held, [product_id], delay_s=self._backoff_s, reason=reason)
             images.tell(connection, product_id, outcome="rejected", reason=reason)
         return "rejected"
 

@@ -124,7 +124,8 @@ class Poll:
             if not held.beat():
                 return False
         if first is not None:
-            reached = first.served_at - self._overlap if seen.is_sure else seen.since
+            # a server whose clock is ahead must not let the next round begin behind what it has not shown yet
+            reached = min(first.served_at, first.observed_at) - self._overlap if seen.is_sure else seen.since
             runs.store_poll(self._database, cursor.scan, changed_since=reached, polled_at=cursor.now)
         return True
 

@@ -17,7 +17,7 @@ from tds_core.database.ordering import Clock, Moment, Outcome
 from tds_core.entities import REGISTRY, scans
 from tds_core.entities.model import parse_instant
 from tds_core.entities.spec import EntitySpec
-from tds_core.errors import InvalidDocument, InvalidId, PermanentError, RetriableError, TdsError
+from tds_core.errors import InvalidDocument, InvalidId, RetriableError, TdsError, foreseen
 from tds_core.ids import parse_id
 from tds_core.lossless_json import JsonObject
 from tds_core.priority import Priority
@@ -110,8 +110,8 @@ class Processor:
                 batch.carried.setdefault(spec.name, []).extend((candidate, record) for candidate in candidates)
                 if not candidates:
                     self._seek(spec, record, batch)
-            except PermanentError as exc:
-                self._bury(record, exc, batch)
+            except Exception as exc:  # whatever it is, it must not cost the other messages
+                self._bury(record, foreseen(exc), batch)
         outcomes = {name: self._apply(self._specs[name], carried, batch) for name, carried in batch.carried.items()}
         if batch.requested:
             self._waker.wake()
@@ -211,7 +211,7 @@ def fields_of(body: str) -> JsonObject:
     """What stands in a message that may be anything."""
     try:
         fields = lossless_json.loads(body)
-    except PermanentError:
+    except InvalidDocument:
         return {}
     return fields if isinstance(fields, dict) else {}
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from tds_core import lossless_json
-from tds_core.errors import ConfigurationError, InvalidDocument, InvalidId, QueueUnavailable, TdsError
+from tds_core.errors import ConfigurationError, QueueUnavailable, TdsError, foreseen
 from tds_core.lossless_json import JsonObject
 from tds_core.settings import Settings
 from tds_core.zoho import webhooks
@@ -98,8 +98,8 @@ class Receiver:
             changes = understand(webhook, route, organization_id=self._settings.zoho_organization_id)
             limit = self._settings.message_limit_bytes
             messages = [fitted(change, webhook, observed_at, limit_bytes=limit) for change in changes or ()]
-        except (InvalidDocument, InvalidId) as exc:
-            self._keep(webhook, observed_at, cause=exc)
+        except Exception as exc:  # whatever it is, what Zoho sent is kept
+            self._keep(webhook, observed_at, cause=foreseen(exc))
             return HTTPStatus.ACCEPTED, True
         if changes is None:
             return HTTPStatus.FORBIDDEN, False

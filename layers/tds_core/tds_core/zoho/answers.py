@@ -4,6 +4,7 @@ Zoho states its outcome in `code`, 0 for success, sometimes under HTTP 200; so t
 """
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -76,9 +77,9 @@ def served_at(headers: httpx.Headers, *, otherwise: datetime) -> datetime:
     """When Zoho answered, by its own clock: the Date header."""
     try:
         moment = parsedate_to_datetime(headers["Date"])
-    except (KeyError, ValueError):
+        return moment.astimezone(UTC) if moment.tzinfo else otherwise
+    except (KeyError, ValueError, OverflowError):
         return otherwise
-    return moment.astimezone(UTC) if moment.tzinfo else otherwise
 
 
 def _object(answer: Answer) -> JsonObject | None:
@@ -100,7 +101,8 @@ def _throttled(code: int | None, headers: httpx.Headers, pause_s: float | None) 
     if code not in THROTTLED_WAIT_S:
         code = 44
     try:
-        wait_s = min(max(float(headers["Retry-After"]), 0.0), LONGEST_WAIT_S)
-    except (KeyError, ValueError):
+        told = Decimal(headers["Retry-After"])
+        wait_s = float(min(max(told, Decimal(0)), Decimal(LONGEST_WAIT_S)))
+    except (KeyError, ArithmeticError):
         wait_s = pause_s if code == 44 and pause_s is not None else THROTTLED_WAIT_S[code]
     return ZohoThrottled(code=code, retry_after_s=wait_s)
