@@ -286,7 +286,7 @@ def request_anew(connection: Connection, spec: EntitySpec, *, priority: Priority
 def due_in_s(database: Database, *, patience_s: float = 0, down_to: Priority = Priority.IMAGES) -> float | None:
     """Seconds until something of a known entity is due that nobody holds; None if that is too long to wait for.
 
-    Nothing less urgent than `down_to` counts, and only a webhook's is waited for. Unknown entities are a newer version's.
+    Nothing less urgent than `down_to` counts, only a webhook's is waited for. Unknown entities are a newer version's.
     """
     rows = database.execute(
         """
