@@ -12,7 +12,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from cli import webhooks
 from tds_core.settings import Settings
-from tds_core.sync import alert, health, image_feed, image_store, publish, silence, watch
+from tds_core.sync import alert, health, image_feed, image_store, process, publish, silence, watch
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
@@ -238,6 +238,15 @@ def test_an_outage_never_makes_dead_letters_and_a_killer_always_does() -> None:
     outage = lives_s / parameters["VisibilityLimitS"]["Default"]
     killed = lives_s / parameters["QueueVisibilityS"]["Default"]
     assert outage < queue["RedrivePolicy"]["maxReceiveCount"] < killed
+
+
+def test_the_longest_message_fits_with_its_attributes_into_every_queue_it_may_go_through() -> None:
+    names = ("reason", "entity", "ids", "first_seen", "trace_id", "redrives")
+    longest = "\N{DROMEDARY CAMEL}" * 10_000
+    attributes = sum(len((name + "String" + process.sendable(longest)).encode()) for name in names)
+    limit = template()["Parameters"]["MessageLimitBytes"]["MaxValue"]
+    for queue in ("${Entity}Queue", "${Entity}DeadLetterQueue"):
+        assert limit + attributes <= resources()[queue]["Properties"]["MaximumMessageSize"]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -1,13 +1,15 @@
 """What the budget must do, told again without SQL: lists of permits and plain arithmetic."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from tds_core.priority import Priority
 
 WINDOW = timedelta(seconds=62)
+SPREAD = timedelta(seconds=10)  # in which a history may take one permit of four a minute
 QUARTER = timedelta(seconds=0.25)
+NEVER = datetime.min.replace(tzinfo=UTC)
 HELD = timedelta(seconds=60)
 DAY = timedelta(hours=24)
 
@@ -57,14 +59,19 @@ class Day:
 
 @dataclass
 class Window:
-    """Permits that count against the minute, and those in flight by who holds them."""
+    """Permits that count against the minute, those in flight by who holds them, and until when a history yields."""
 
     taken: list[datetime] = field(default_factory=list)
     held: dict[int, datetime] = field(default_factory=dict)
+    urgent_until: datetime = NEVER
 
-    def in_window(self, now: datetime, *, slack: timedelta = timedelta(0)) -> int:
-        """Permits of the last 62 seconds."""
-        return sum(now - at <= WINDOW + slack for at in self.taken)
+    def in_window(self, now: datetime, *, window: timedelta = WINDOW, slack: timedelta = timedelta(0)) -> int:
+        """Permits of the last 62 seconds, or of another time."""
+        return sum(now - at <= window + slack for at in self.taken)
+
+    def holds_a_history_back(self, now: datetime) -> bool:
+        """Whether others took enough just now, or wait."""
+        return self.in_window(now, window=SPREAD) > 0 or now < self.urgent_until
 
     def in_flight(self, now: datetime) -> int:
         """Permits that were neither ended nor have run out."""

@@ -42,6 +42,30 @@ def test_ids_are_fetched_by_priority_whatever_their_entity(connect: Connect, zoh
     assert zoho.paths() == ["/invoices/902", "/customerpayments/701", "/contacts/801", "/invoices/901"]
 
 
+def test_what_a_webhook_asks_for_overtakes_a_history_that_waits(connect: Connect, zoho: Zoho) -> None:
+    road, other = Road(connect, zoho.http, in_flight_limit=2), Road(connect, zoho.http)
+    overtaken = threading.Event()
+    in_time: list[bool] = []
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        other.request("invoices", "950")
+        in_time.append(overtaken.wait(10))
+        return zoho.usual(request)
+
+    def urgent(request: httpx.Request) -> httpx.Response:
+        overtaken.set()
+        return zoho.usual(request)
+
+    history = range(901, 904)
+    invoices(zoho, 950, *history)
+    zoho.answer("/invoices/901", slow)
+    zoho.answer("/invoices/950", urgent)
+    road.request("invoices", *map(str, history), priority=Priority.BACKFILL)
+    assert road.work() == {"invoices.created": 4}
+    assert in_time == [True]
+    assert road.backlog("invoices") == {}
+
+
 def test_history_is_fetched_newest_request_first(connect: Connect, zoho: Zoho) -> None:
     road = Road(connect, zoho.http, in_flight_limit=1)
     invoices(zoho, 901, 902, 903)

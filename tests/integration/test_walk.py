@@ -252,6 +252,76 @@ def test_a_failing_walk_is_told_of_its_list_until_its_end_is_reached(road: Road,
     assert census.scan_figures(road.database)["invoices"]["walk_error"] is None
 
 
+# -- a history's lists before its documents
+
+
+def history(road: Road, zoho: Zoho) -> None:
+    """Two pages of invoices and one of payments, of which the walk has read one page."""
+    for entity in ("invoices", "payments"):
+        zoho.put(entity, *(document(entity, one) for one in ("901", "902")))
+    zoho.listing("invoices", [row("invoices", "901")], [row("invoices", "902")])
+    zoho.listing("payments", [row("payments", "901")])
+    for scan in ("invoices", "payments"):
+        runs.request_walk(road.database, scan)
+    left = iter([30.0, 30.0])
+    road.walk.run(lambda: next(left, 0.0))
+    zoho.calls.clear()
+
+
+def due(road: Road) -> dict[str, int]:
+    told = census.backlog_figures(road.database)
+    return {entity: told[entity]["due"] for entity in ("invoices", "payments") if entity in told}
+
+
+def test_a_historys_documents_wait_for_its_last_page_and_what_is_urgent_does_not(road: Road, zoho: Zoho) -> None:
+    history(road, zoho)
+    road.request("payments", "902")
+    assert due(road) == {"invoices": 0, "payments": 1}
+    road.work()
+    assert zoho.paths() == ["/customerpayments/902"]
+    assert due(road)["invoices"] == 0
+    walk(road)
+    assert due(road) == {"invoices": 2, "payments": 1}
+    zoho.calls.clear()
+    road.work()
+    assert sorted(zoho.paths()) == ["/customerpayments/901", "/invoices/901", "/invoices/902"]
+    assert not any(due(road).values())
+
+
+def test_a_list_that_fails_keeps_no_document_of_a_history_waiting_until_it_goes_on(road: Road, zoho: Zoho) -> None:
+    history(road, zoho)
+    zoho.answer("/invoices", error(1000, status=500))
+    with pytest.raises(ZohoUnavailable):
+        walk(road)
+    assert due(road) == {"invoices": 1, "payments": 1}
+    road.work()
+    assert not any(due(road).values())
+    zoho.script.clear()
+    zoho.listing("invoices", [row("invoices", "901")], [row("invoices", "902")], [row("invoices", "903")])
+    left = iter([30.0, 30.0])
+    road.walk.run(lambda: next(left, 0.0))
+    assert due(road) == {"invoices": 0}
+
+
+def test_a_nights_walk_keeps_no_document_of_a_history_waiting(road: Road, zoho: Zoho) -> None:
+    history(road, zoho)
+    road.database.execute("UPDATE tds.cursors SET walk_priority = 3 WHERE walk_page IS NOT NULL")
+    road.database.execute("UPDATE tds.cursors SET walk_requested_at = NULL WHERE walk_page IS NULL")
+    assert due(road) == {"invoices": 1}
+    road.work()
+    assert zoho.paths() == ["/invoices/901"]
+
+
+def test_a_list_that_waits_for_the_minute_at_the_end_of_a_run_has_not_failed(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http, minute_limit=1)
+    history(road, zoho)
+    walk(road)
+    assert zoho.calls == []
+    assert census.scan_figures(road.database)["invoices"]["walk_error"] is None
+    road.work()
+    assert zoho.calls == []
+
+
 # -- rows that move between pages
 
 

@@ -1,5 +1,6 @@
 """The call budget: limits that hold in every interleaving, shares of the day, headers, a closed day's probe."""
 
+import heapq
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from tds_core.priority import Priority
 from tds_core.zoho import status
 from tds_core.zoho.budget import Budget, Permit, Quota
 from tests import zoho_fakes
-from tests.integration.budget_model import DAY, QUARTER, Day, Window
+from tests.integration.budget_model import DAY, QUARTER, SPREAD, Day, Window
 from tests.integration.zoho_clock import START, PostgresClock
 
 MINUTE, IN_FLIGHT, DAY_LIMIT = 4, 3, 100
@@ -64,10 +65,10 @@ def take(budget: Budget, priority: Priority = Priority.POLL, product: Any = "boo
     return budget.take(product, priority, until=time.monotonic() - 1)
 
 
-def ask(budget: Budget) -> Permit | PermitDenied:
+def ask(budget: Budget, priority: Priority = Priority.POLL) -> Permit | PermitDenied:
     """A permit, or why there is none."""
     try:
-        return take(budget)
+        return take(budget, priority)
     except PermitDenied as refusal:
         return refusal
 
@@ -82,7 +83,8 @@ def quota(remaining: int, *, limit: int = DAY_LIMIT, reset_s: float = 3_600) -> 
     return Quota(limit=limit, remaining=remaining, reset_s=reset_s)
 
 
-# One worker's step: it takes, ends, returns, or is killed holding a permit; between steps time passes.
+# One worker's step: it takes, ends, returns, or is killed holding a permit; between steps time passes. Workers 4 and 5
+# are a history's.
 WORKERS = st.integers(0, 5)
 PAUSES = st.sampled_from([0.0] * 6 + [0.1, 0.2, 1.9, 7.3, 30.0, 59.8, 60.3, 61.6])
 DEEDS = st.sampled_from(["take"] * 4 + ["end"] * 4 + ["return", "kill"])
@@ -103,15 +105,20 @@ def test_no_interleaving_exceeds_the_minute_or_the_calls_in_flight(
         world.clock.advance(pause)
         now = world.clock.now
         if step == "take" and worker not in holding:
-            permit = ask(budget)
+            priority = Priority.BACKFILL if worker >= 4 else Priority.POLL
+            permit = ask(budget, priority)
             if isinstance(permit, PermitDenied):
                 if permit.limit == "minute":
-                    assert model.in_window(now, slack=QUARTER) >= MINUTE
+                    is_full = model.in_window(now, slack=QUARTER) >= MINUTE
+                    assert is_full or (priority is Priority.BACKFILL and model.holds_a_history_back(now))
+                    if is_full and priority is Priority.POLL:
+                        model.urgent_until = now + timedelta(seconds=permit.wait_s + 1)
                 else:
                     assert permit.limit == "in_flight"
                     assert model.in_flight(now) >= IN_FLIGHT
                 continue
             assert permit.taken_at == now
+            assert priority is Priority.POLL or not model.in_window(now, window=SPREAD - QUARTER)
             holding[worker] = permit
             model.taken.append(now)
             model.held[worker] = now
@@ -181,6 +188,94 @@ def test_the_shares_of_the_day_are_kept(world: World, steps: list[tuple[Priority
                     model.remaining = (
                         min(model.remaining, header.remaining) if model.remaining is not None else header.remaining
                     )
+
+
+def saturate(world: World, budget: Budget, *, for_s: float, webhooks: list[float]) -> tuple[list[float], list[float]]:
+    """Five workers of a history call one after the other, half a second each, while webhooks come at these seconds.
+
+    Returns when calls were made, all of them, and how long each webhook waited, in seconds.
+    """
+    began = world.clock.now
+    turns = [(0.0, n, Priority.BACKFILL) for n in range(5)] + [(at, -1, Priority.WEBHOOK) for at in webhooks]
+    came = iter(sorted(webhooks))
+    heapq.heapify(turns)
+    calls, waits = [], []
+    while turns[0][0] < for_s:
+        at, worker, priority = heapq.heappop(turns)
+        world.clock.set(began + timedelta(seconds=at))
+        permit = ask(budget, priority)
+        if isinstance(permit, PermitDenied):
+            assert permit.limit == "minute"
+            heapq.heappush(turns, (at + permit.wait_s, worker, priority))
+            continue
+        world.end(budget, permit)
+        calls.append(at)
+        if priority is Priority.WEBHOOK:
+            waits.append(at - next(came))
+        else:
+            heapq.heappush(turns, (at + 0.5, worker, priority))
+    return calls, waits
+
+
+def test_a_webhook_waits_seconds_while_a_history_takes_what_it_may(world: World) -> None:
+    budget = world.budget(minute_limit=100, day_limit=100_000)
+    webhooks = [70.0, 93.0, 117.3, 171.0, 171.1, 240.9, 288.0, 333.3]
+    calls, waits = saturate(world, budget, for_s=372, webhooks=webhooks)
+    assert len(waits) == len(webhooks)
+    assert max(waits) <= 12.5
+    assert len(calls) >= 0.95 * 6.2 * 100
+    assert max(sum(at <= one <= at + 60 for one in calls) for at in calls) <= 100
+
+
+def test_a_history_takes_a_sixth_of_the_minute_in_ten_seconds_and_others_take_what_they_need(world: World) -> None:
+    budget = world.budget(minute_limit=10, day_limit=100_000)
+    for _ in range(2):
+        world.call(budget, Priority.BACKFILL)
+    refusal = denied(budget, Priority.IMAGES)
+    assert refusal.limit == "minute"
+    world.call(budget, Priority.RIPPLE)
+    world.clock.advance(refusal.wait_s)
+    world.call(budget, Priority.BACKFILL)
+    for _ in range(3):
+        world.call(budget, Priority.POLL)
+    refusal = denied(budget, Priority.BACKFILL)
+    assert 9.5 <= refusal.wait_s <= 10
+    world.clock.advance(refusal.wait_s)
+    world.call(budget, Priority.BACKFILL)
+
+
+def test_the_permit_that_runs_out_next_is_of_who_is_urgent(world: World) -> None:
+    budget = world.budget(minute_limit=1, day_limit=100_000)
+    world.call(budget, Priority.BACKFILL)
+    world.clock.advance(30)
+    first, second = denied(budget, Priority.WEBHOOK), denied(budget, Priority.WEBHOOK)
+    world.clock.advance(first.wait_s)
+    refusal = denied(budget, Priority.BACKFILL)
+    assert (refusal.limit, refusal.wait_s) == ("minute", 0.25)
+    assert first.wait_s == second.wait_s
+    world.call(budget, Priority.WEBHOOK)
+
+
+def test_two_who_are_urgent_are_both_served_before_a_history(world: World) -> None:
+    budget = world.budget(minute_limit=2, day_limit=100_000)
+    world.call(budget)
+    world.call(budget)
+    refusals = [denied(budget, Priority.WEBHOOK), denied(budget, Priority.WEBHOOK)]
+    world.clock.advance(refusals[0].wait_s)
+    world.call(budget, Priority.WEBHOOK)
+    world.clock.advance(0.1)
+    denied(budget, Priority.BACKFILL)
+    world.call(budget, Priority.WEBHOOK)
+
+
+def test_who_waits_and_is_killed_keeps_a_history_back_for_a_second(world: World) -> None:
+    budget = world.budget(minute_limit=1, day_limit=100_000)
+    world.call(budget)
+    killed = denied(budget, Priority.WEBHOOK)
+    world.clock.advance(killed.wait_s + 0.9)
+    denied(budget, Priority.BACKFILL)
+    world.clock.advance(0.2)
+    world.call(budget, Priority.BACKFILL)
 
 
 def test_a_steady_caller_gets_the_whole_minute(world: World) -> None:
@@ -425,6 +520,35 @@ def test_a_deployments_own_limit_is_kept_though_zoho_gives_more(world: World) ->
     for left in (9_999, 9_998, 9_997):
         world.call(budget, Priority.WEBHOOK, quota=quota(left, limit=10_000))
     assert denied(budget, Priority.WEBHOOK).limit == "day"
+
+
+def test_a_deployments_own_limit_holds_for_all_products_together(world: World) -> None:
+    budget = world.budget(day_limit=4, minute_limit=100)
+    for product in ("books", "inventory"):
+        world.call(budget, Priority.WEBHOOK, product=product, quota=quota(9_999, limit=10_000))
+        world.call(budget, Priority.WEBHOOK, product=product, quota=quota(9_998, limit=10_000))
+    for product in ("books", "inventory"):
+        assert denied(budget, Priority.WEBHOOK, product).limit == "day"
+    days = status.read(zoho_fakes.settings(day_limit=4), world.database).days
+    assert [(day.product, day.remaining, sum(day.used)) for day in days] == [("books", 0, 2), ("inventory", 0, 2)]
+    world.clock.advance(3_600)
+    world.call(budget, Priority.WEBHOOK, product="inventory")
+
+
+def test_the_shares_of_the_day_are_of_all_products_calls_together(world: World) -> None:
+    """Books' history leaves Inventory's images theirs, and what Inventory's webhooks used is not held in Books."""
+    budget = world.budget(minute_limit=10_000, day_limit=1_000)
+    for _ in range(150):
+        world.call(budget, Priority.WEBHOOK, product="inventory")
+    world.call(budget, Priority.IMAGES, product="inventory")
+    calls = 0
+    while isinstance(permit := ask(budget, Priority.BACKFILL), Permit):
+        world.end(budget, permit)
+        calls += 1
+    assert calls == 280
+    for _ in range(69):
+        world.call(budget, Priority.IMAGES, product="inventory")
+    assert denied(budget, Priority.IMAGES, "inventory").limit == "day"
 
 
 def test_products_are_counted_apart(world: World) -> None:

@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
+import httpcore
 import pytest
 
 from tds_core.errors import ZohoUnavailable
@@ -124,3 +126,20 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with server(lambda connection: connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")) as url:
         assert fetch(url).body == b"{}"
+
+
+def test_a_connection_has_one_time_for_tcp_and_tls_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A permit is used within two seconds or not at all; httpcore gives each step of a connection the whole time."""
+    connect = httpcore.SyncBackend.connect_tcp
+
+    def slow(*arguments: Any) -> httpcore.NetworkStream:
+        time.sleep(0.8)
+        return connect(*arguments)
+
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", slow)
+    with server(stall) as url, transport.client(connections=1) as http:
+        request = http.build_request("GET", url.replace("http:", "https:"))
+        began = time.monotonic()
+        with pytest.raises(ZohoUnavailable):
+            transport.send(http, request, time_left_s=10, connect_s=1, body_limit_bytes=10_000)
+        assert time.monotonic() - began < 1.5

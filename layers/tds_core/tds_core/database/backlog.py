@@ -84,10 +84,13 @@ def request(
     )
 
 
-def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) -> Lease | None:
+def lease(
+    database: Database, *, sizes: Mapping[str, int], duration_s: float, down_to: Priority = Priority.IMAGES
+) -> Lease | None:
     """Take the most urgent due ids of one entity, at most `sizes[entity]`: within a priority the newest request first.
 
     Of a history the entities come in the order of `sizes`: what all others name before tens of thousands of documents.
+    What is less urgent than `down_to` is left alone.
     Committed before any call to Zoho is made. None when nothing is due.
     """
     token = uuid4()
@@ -98,7 +101,7 @@ def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) ->
             FROM unnest(%(entities)s::text[], %(sizes)s::int[]) WITH ORDINALITY AS s (entity, size, place)
             CROSS JOIN LATERAL (
                 SELECT b.priority, b.requested_at FROM tds.backlog AS b
-                WHERE b.entity = s.entity AND b.not_before <= now()
+                WHERE b.entity = s.entity AND b.priority <= %(down_to)s AND b.not_before <= now()
                     AND (b.leased_until IS NULL OR b.leased_until < now())
                 ORDER BY b.priority, b.requested_at DESC, b.id DESC LIMIT 1
             ) AS first
@@ -119,6 +122,7 @@ def lease(database: Database, *, sizes: Mapping[str, int], duration_s: float) ->
             "entities": list(sizes),
             "sizes": list(sizes.values()),
             "history": int(Priority.BACKFILL),
+            "down_to": int(down_to),
             "token": token,
             "duration": timedelta(seconds=duration_s),
         },
@@ -281,18 +285,18 @@ def request_anew(connection: Connection, spec: EntitySpec, *, priority: Priority
         request(connection, spec.name, [row[0] for row in rows], priority=priority, cause="age")
 
 
-def due_in_s(database: Database, *, patience_s: float = 0) -> float | None:
+def due_in_s(database: Database, *, patience_s: float = 0, down_to: Priority = Priority.IMAGES) -> float | None:
     """Seconds until something of a known entity is due that nobody holds; None if that is too long to wait for.
 
-    Only what a webhook asked for is waited for. Rows of entities that are not known a newer version left behind.
+    Nothing less urgent than `down_to` counts, only a webhook's is waited for. Unknown entities are a newer version's.
     """
     rows = database.execute(
         """
         SELECT extract(epoch FROM min(greatest(not_before - now(), interval '0')))::float8 FROM tds.backlog
-        WHERE entity = ANY(%s) AND (leased_until IS NULL OR leased_until < now())
+        WHERE entity = ANY(%s) AND priority <= %s AND (leased_until IS NULL OR leased_until < now())
             AND not_before <= now() + CASE WHEN priority = %s THEN %s ELSE interval '0' END
         """,
-        (list(REGISTRY), Priority.WEBHOOK, timedelta(seconds=patience_s)),
+        (list(REGISTRY), down_to, Priority.WEBHOOK, timedelta(seconds=patience_s)),
     )
     wait_s: float | None = rows[0][0]
     return wait_s

@@ -5,10 +5,12 @@ from typing import Any
 
 from psycopg import sql
 
+from tds_core.database import passes
 from tds_core.database.connection import Database
 from tds_core.database.ordering import Outcome
 from tds_core.entities.spec import ChildTable, EntitySpec
 from tds_core.plain import plain
+from tds_core.priority import Priority
 
 
 def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
@@ -38,14 +40,15 @@ def entity_figures(database: Database, spec: EntitySpec) -> dict[str, Any]:
 
 
 def backlog_figures(database: Database) -> dict[str, Any]:
-    """What waits to be fetched, and what was given up for now."""
+    """What waits to be fetched, and what was given up for now; a history's documents are due after its lists."""
     rows = database.execute(
         """
-        SELECT entity, count(*), count(*) FILTER (WHERE not_before <= now()),
+        SELECT entity, count(*), count(*) FILTER (WHERE not_before <= now() AND priority IS DISTINCT FROM %s),
             count(*) FILTER (WHERE parked_at IS NOT NULL),
             count(*) FILTER (WHERE starts_with(cause, 'ripple:') AND not_before > now())
         FROM tds.backlog GROUP BY entity
-        """
+        """,
+        (Priority.BACKFILL if passes.reads_history(database) else None,),
     )
     return {
         entity: {"requests": requests, "due": due, "parked": parked, "held_ripples": ripples}

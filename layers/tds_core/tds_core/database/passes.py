@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from tds_core.database.connection import Database
 from tds_core.database.runs import Cursor
+from tds_core.entities import scans
 from tds_core.entities.spec import EntitySpec
 from tds_core.priority import Priority
 
@@ -85,7 +86,8 @@ def advance(database: Database, walked: Pass, following: Pass, *, rows: int) -> 
     """A page is applied; a killed walk goes on at the following one. False when somebody else has gone on."""
     moved = database.execute(
         """
-        UPDATE tds.cursors SET walk_page = %s, walk_end = %s, walk_rows = CASE WHEN %s THEN 0 ELSE walk_rows END + %s
+        UPDATE tds.cursors SET walk_page = %s, walk_end = %s, walk_rows = CASE WHEN %s THEN 0 ELSE walk_rows END + %s,
+            walk_error = NULL
         WHERE scan = %s AND walk_started_at = %s AND walk_page = %s AND walk_end IS NOT DISTINCT FROM %s RETURNING scan
         """,
         (following.page, following.end, walked.recounts(following), rows, *_place(walked)),
@@ -122,6 +124,24 @@ def end(database: Database, walked: Pass, following: Pass, *, rows: int, overlap
         ),
     )
     return bool(ended)
+
+
+def reads_history(database: Database) -> bool:
+    """Whether a list's history is being read or asked for: its documents come after all rows.
+
+    One whose last page failed counts again once it goes on. A walk for balances is none, and neither is a night's.
+    """
+    rows = database.execute(
+        """
+        SELECT coalesce(bool_or(
+            CASE WHEN walk_page IS NULL THEN walk_requested_at IS NOT NULL
+                ELSE coalesce(walk_priority, %(history)s) = %(history)s END
+        ), false) FROM tds.cursors WHERE scan = ANY(%(scans)s) AND walk_error IS NULL
+        """,
+        {"scans": list(scans()), "history": int(Priority.BACKFILL)},
+    )
+    is_read: bool = rows[0][0]
+    return is_read
 
 
 def _turns(cursor: Cursor, specs: tuple[EntitySpec, ...]) -> bool:

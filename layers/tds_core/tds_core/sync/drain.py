@@ -1,19 +1,19 @@
 """Fetch what the backlog asks for, by priority, and apply it through the code that webhooks go through.
 
 One drain works at a time. It leases ids, fetches them with as many calls in flight as the budget allows, applies the
-answers in one transaction that also ends the leases, and meanwhile fetches the next ones. Killed anywhere it loses
-nothing: a lease runs out, and what was applied is found unchanged.
+answers in one transaction that also ends the leases, and meanwhile fetches the next ones. What is more urgent overtakes
+them. Killed anywhere it loses nothing: a lease runs out, and what was applied is found unchanged.
 """
 
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from psycopg import Connection
 
-from tds_core.database import backlog, runs
+from tds_core.database import backlog, passes, runs
 from tds_core.database.backlog import Lease
 from tds_core.database.candidates import Result
 from tds_core.database.connection import Database
@@ -29,6 +29,7 @@ from tds_core.errors import (
     TokenUnavailable,
     ZohoThrottled,
 )
+from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync.fetch import Fetch, Fetcher
 
@@ -92,7 +93,11 @@ class Drain:
         return outcomes
 
     def _due_in_s(self) -> float | None:
-        return backlog.due_in_s(self._database, patience_s=self._patience_s)
+        return backlog.due_in_s(self._database, patience_s=self._patience_s, down_to=self._reach())
+
+    def _reach(self) -> Priority:
+        """The last priority whose ids are fetched now: a history's documents wait until its lists are read."""
+        return Priority.HEAL if passes.reads_history(self._database) else Priority.BACKFILL
 
     def _await_due(self, remaining_s: Callable[[], float]) -> None:
         """Wait until something is due, or nothing is worth it any more."""
@@ -100,32 +105,40 @@ class Drain:
             self._sleep(min(wait_s, _LOOK_S))
 
     def _work(self, held: runs.Lease, current: Run, remaining_s: Callable[[], float]) -> TdsError | None:
-        """Work off what is due; returns what made it stop, or at least what a person has to know of."""
-        stop: TdsError | None = None
-        closed: ScopeMissing | None = None
-        before = self._fetcher.calls
-        with ThreadPoolExecutor(self._settings.in_flight_limit) as pool:
-            work = self._begin(pool, remaining_s)
-            while work is not None:
-                following = None
-                if stop is None and remaining_s() > _TAIL_S and held.beat():
-                    following = self._begin(pool, remaining_s)
-                error = self._complete(work, current)
-                if isinstance(error, ScopeMissing):
-                    closed = error
-                else:
-                    stop = error or stop
-                if following is None and stop is None and remaining_s() > _TAIL_S and held.beat():
-                    following = self._begin(pool, remaining_s)
-                work = following
-        current.zoho_calls = self._fetcher.calls - before
-        return stop or closed
+        """Work off what is due; returns what made it stop, or at least what a person has to know of.
 
-    def _begin(self, pool: ThreadPoolExecutor, remaining_s: Callable[[], float]) -> Work | None:
+        Ids that wait for their calls stand behind each other; what is more urgent than those has threads of its own.
+        """
+        errors: list[TdsError] = []
+        before = self._fetcher.calls
+
+        def begin(pool: ThreadPoolExecutor, down_to: Priority | None = None) -> Work | None:
+            if any(map(_is_stop, errors)) or remaining_s() <= _TAIL_S or not held.beat():
+                return None
+            return self._begin(pool, remaining_s, self._reach() if down_to is None else down_to)
+
+        def complete(work: Work) -> None:
+            if error := self._complete(work, current):
+                errors.append(error)
+
+        threads = self._settings.in_flight_limit
+        with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(threads) as overtaking:
+            work = self._begin(pool, remaining_s, self._reach())
+            while work is not None:
+                following = begin(pool)
+                while work.held.priority and wait(work.calls, timeout=_LOOK_S).not_done:
+                    if urgent := begin(overtaking, Priority(work.held.priority - 1)):
+                        complete(urgent)
+                complete(work)
+                work = following or begin(pool)
+        current.zoho_calls = self._fetcher.calls - before
+        return next(filter(_is_stop, reversed(errors)), errors[-1] if errors else None)
+
+    def _begin(self, pool: ThreadPoolExecutor, remaining_s: Callable[[], float], down_to: Priority) -> Work | None:
         """Lease the most urgent ids and start their calls."""
         single = 2 * self._settings.in_flight_limit
         sizes = {name: n if (n := spec.fetched_together) > 1 else single for name, spec in REGISTRY.items()}
-        held = backlog.lease(self._database, sizes=sizes, duration_s=self._settings.lease_s)
+        held = backlog.lease(self._database, sizes=sizes, duration_s=self._settings.lease_s, down_to=down_to)
         if held is None:
             return None
         spec = entity(held.entity)

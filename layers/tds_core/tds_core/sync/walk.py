@@ -72,7 +72,7 @@ class Walk:
                     except TdsError as exc:
                         _log.error("walk failed", extra={"scan": scan, "reason": exc.reason, "detail": str(exc)})
                         failures.append(exc)
-                        if not isinstance(exc, DatabaseUnavailable):
+                        if not (isinstance(exc, DatabaseUnavailable) or _is_brief(exc)):
                             runs.fail_walk(self._database, scan, error=exc)
                         if isinstance(exc, _STOPS):
                             break
@@ -98,6 +98,11 @@ class Walk:
 
         cursor = runs.cursor(self._database, scan, at=self._clock())
         return self._lists.read(specs, cursor, take, priority=priority, held=held, run=current, remaining_s=remaining_s)
+
+
+def _is_brief(error: TdsError) -> bool:
+    """Whether only this run's time was too short for the next call: the next one goes on, so it is no failure."""
+    return isinstance(error, PermitDenied) and error.limit in ("minute", "in_flight")
 
 
 def _reason(spec: EntitySpec, cursor: Cursor, cadence: Cadence) -> Priority | None:

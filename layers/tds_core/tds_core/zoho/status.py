@@ -28,20 +28,20 @@ _SHARED = """
     FROM tds.circuit c CROSS JOIN tds.token t
 """
 _DAYS = """
-    SELECT product, whole, remaining, resets_at, closed AND NOT is_over,
-        CASE WHEN is_over THEN array_fill(0, ARRAY[8]) ELSE used END,
-        NOT is_over AND (closed OR tds.spare_calls(b, %s, whole, remaining, clock_timestamp()) < 1),
+    SELECT product, whole, CASE WHEN is_over THEN least(whole, own_left) ELSE remaining END, resets_at,
+        closed AND NOT is_over, CASE WHEN is_over THEN array_fill(0, ARRAY[8]) ELSE used END,
+        NOT is_over AND (closed OR tds.spare_calls(all_products, %s, whole, remaining, clock_timestamp()) < 1),
         NOT is_over AND product = 'inventory'  -- images are Inventory's
-            AND (closed OR tds.spare_calls(b, %s, whole, remaining, clock_timestamp()) < 1)
+            AND (closed OR tds.spare_calls(all_products, %s, whole, remaining, clock_timestamp()) < 1)
     FROM (
-        SELECT b, b.product, b.resets_at, b.closed, b.used, d.whole, d.is_over,
-            CASE WHEN d.is_over THEN d.whole
-                ELSE least(b.remaining, d.whole - (SELECT sum(u) FROM unnest(b.used) u)) END::int AS remaining
+        SELECT b.product, b.resets_at, b.closed, b.used, d.all_products,
+            least(b.day_limit, o.day_limit) AS whole, b.resets_at <= clock_timestamp() AS is_over,
+            tds.left_of_day(b, d.all_products, o.day_limit) AS remaining,
+            o.day_limit - (SELECT sum(u) FROM unnest((d.all_products).used) u)::int AS own_left
         FROM tds.api_budget AS b
-        CROSS JOIN LATERAL (
-            SELECT least(b.day_limit, %s) AS whole, b.resets_at <= clock_timestamp() AS is_over
-        ) AS d
-    ) AS days (b) ORDER BY product
+        CROSS JOIN (SELECT %s::int AS day_limit) AS o
+        CROSS JOIN LATERAL (SELECT tds.day_of_all(b, clock_timestamp()) AS all_products) AS d
+    ) AS days ORDER BY product
 """
 
 
@@ -63,6 +63,8 @@ class Day:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayStatus:
     """One product's day; `used` is our own calls by priority, `remaining` Zoho's own count once it told it.
+
+    Never more than our own limit leaves, which is one for all products.
 
     When the day `ends_history` what is left of it is held for webhooks and polls, and the history waits for its reset;
     when Inventory's `ends_images`, what is left for both belongs to the history, while there is one, and images wait.

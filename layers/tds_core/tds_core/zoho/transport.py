@@ -22,6 +22,7 @@ class AnswerTooLarge(ZohoUnavailable):
 
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+_connected_by: ContextVar[float | None] = ContextVar("connected_by", default=None)
 _IDLE_S = 15.0
 
 
@@ -46,12 +47,13 @@ def send(
 
     Raises ZohoUnavailable when there is no whole answer, AnswerTooLarge for more than `body_limit_bytes`.
     """
-    until = time.monotonic() + time_left_s
+    now = time.monotonic()
+    until = now + time_left_s
     request.extensions["timeout"] = dict.fromkeys(("read", "write"), time_left_s) | dict.fromkeys(
         ("connect", "pool"), min(connect_s, time_left_s)
     )
     try:
-        with _deadline_at(until):
+        with _at(_deadline, until), _at(_connected_by, now + connect_s):
             response = http.send(request, stream=True)
             try:
                 body = _read(response, until=until, limit=body_limit_bytes)
@@ -74,12 +76,12 @@ def _read(response: httpx.Response, *, until: float, limit: int) -> bytes:
 
 
 @contextmanager
-def _deadline_at(at: float) -> Iterator[None]:
-    token = _deadline.set(at)
+def _at(limit: ContextVar[float | None], at: float) -> Iterator[None]:
+    token = limit.set(at)
     try:
         yield
     finally:
-        _deadline.reset(token)
+        limit.reset(token)
 
 
 class DeadlineTransport(httpx.BaseTransport):
@@ -144,7 +146,7 @@ class _Backend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        timeout = _left(timeout, httpcore.ConnectTimeout)
+        timeout = _left_to_connect(timeout)
         return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options))
 
 
@@ -164,15 +166,25 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        timeout = _left(timeout, httpcore.ConnectTimeout)
+        timeout = _left_to_connect(timeout)
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
 
-def _left(timeout: float | None, too_late: type[httpcore.TimeoutException]) -> float | None:
-    at = _deadline.get()
+def _left_to_connect(timeout: float | None) -> float | None:
+    """What the wait for a place in the pool, TCP and TLS have together: httpcore would give the whole to each."""
+    return _left(_left(timeout, httpcore.ConnectTimeout), httpcore.ConnectTimeout, limit=_connected_by)
+
+
+def _left(
+    timeout: float | None,
+    too_late: type[httpcore.TimeoutException],
+    *,
+    limit: ContextVar[float | None] = _deadline,
+) -> float | None:
+    at = limit.get()
     if at is None:
         return timeout
     left = at - time.monotonic()
