@@ -146,7 +146,7 @@ class Demo:
         return self._wait()
 
     def _work(self, plan: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, Any]]:
-        """Have people work in Zoho and wait until every webhook of it is applied: deliveries, and latency."""
+        """Have people work in Zoho and wait until each of its webhooks is a row: deliveries, and latency."""
         self.simulation.ask("PUT", "/webhooks", body=target(self.deployment) | _WEATHER)
         self.simulation.ask("POST", "/webhooks/reset")
         started, since = time.monotonic(), self.deployment.ask("status", {})["now"]
@@ -154,12 +154,16 @@ class Demo:
         while time.monotonic() - started < PATIENCE_S:
             activity, webhooks = (self.simulation.ask("GET", path) for path in ("/activity", "/webhooks"))
             counts: Mapping[str, int] = webhooks["counts"]
-            if not activity["running"] and not webhooks["pending"] and not self.deployment.queued():
-                latency = self.deployment.ask("status", {"since": since})["webhooks"]
-                if latency["count"] >= counts.get("accepted", 0):
-                    return counts, latency
+            is_quiet = not activity["running"] and not webhooks["pending"] and not self.deployment.queued()
+            if is_quiet and self._latency(since)["count"] >= counts.get("accepted", 0):
+                self._wait()
+                return counts, self._latency(since)
             time.sleep(_LOOK_S)
         raise CommandFailed("the webhooks were not all applied in time", ExitCode.NOT_OK)
+
+    def _latency(self, since: str) -> Mapping[str, Any]:
+        webhooks: Mapping[str, Any] = self.deployment.ask("status", {"since": since})["webhooks"]
+        return webhooks
 
     def _catch_up(self) -> Snapshot:
         """Poll every list and walk those whose balances move without a version."""

@@ -87,9 +87,17 @@ def progress_line(snapshot: Snapshot) -> str:
 
 
 def latency(webhooks: Mapping[str, Any]) -> str:
-    """Count and percentiles of webhooks, from the receiver's clock to the commit."""
-    seconds = ", ".join(f"{name} {value:.2f} s" for name, value in webhooks["seconds"].items())
-    return f"{webhooks['count']:,} webhooks" + (f": {seconds}" if seconds else "")
+    """How many webhooks came, and how long from the receiver's clock: applied at once, and fetched from Zoho."""
+    applied, fetched = webhooks["applied"], webhooks["fetched"]
+    told = [f"{applied['count']:,} applied at once{_percentiles(applied)}"] if applied["count"] else []
+    if fetched["count"]:
+        waiting = f", {fetched['waiting']:,} of them still wait" if fetched["waiting"] else ""
+        told.append(f"{fetched['count']:,} fetched{_percentiles(fetched)}{waiting}")
+    return "; ".join([f"{webhooks['count']:,} webhooks", *told])
+
+
+def _percentiles(way: Mapping[str, Any]) -> str:
+    return f" ({', '.join(f'{name} {value:.2f} s' for name, value in way['seconds'].items())})"
 
 
 def _entities(figures: Mapping[str, Any], *, now: datetime) -> Table:

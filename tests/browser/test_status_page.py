@@ -43,7 +43,7 @@ def company(database: Database) -> None:
         )
         for status, value in zip(("sent", "paid"), values, strict=True)
     ]
-    verify(database, invoices=sums)
+    verify(database, parts={"invoices": {"totals": sums}})
     database.execute(
         """
         INSERT INTO tds.api_budget (product, since, resets_at, day_limit, remaining)

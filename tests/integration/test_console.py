@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tds_core.database import probe, runs, sizes
+from tds_core.database import census, probe, runs, sizes
+from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY, scans
+from tds_core.entities.spec import EntitySpec
 from tds_core.priority import Priority
 from tds_core.sync.console import Console
 from tds_core.sync.dead_letters import DeadLetters
@@ -96,15 +98,85 @@ def test_status_counts_live_rows_pending_details_and_exact_totals(console: Conso
     assert (run["mode"], run["zoho_calls"], run["error"]) == ("drain", 5, None)
 
 
+def test_a_document_that_arrives_while_status_is_read_is_still_to_be_fetched_if_it_is_pending(
+    console: Console, road: Road, zoho: Zoho, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoho.put("invoices", document("invoices", "901"))
+    road.request("invoices", "901")
+    road.work()
+    road.request("invoices", "901")
+    figures = census.entity_figures
+
+    def then_it_arrives(database: Database, spec: EntitySpec) -> dict[str, Any]:
+        told = figures(database, spec)
+        if spec.name == "invoices":
+            road.work()
+        return told
+
+    monkeypatch.setattr(census, "entity_figures", then_it_arrives)
+    shown = ask(console, "status")
+    assert shown["entities"]["invoices"]["details_pending"] == 1
+    assert shown["backlog"]["invoices"]["requests"] == 1, "nothing pending and nothing open would be the end of a wait"
+    assert "invoices" not in ask(console, "status")["backlog"]
+
+
 def test_status_tells_webhook_latency_from_receipt_to_commit(console: Console, road: Road) -> None:
     Queued("invoices", road.database).handle(record(message("invoices", document("invoices", "901"))))
     since = ask(console, "status")["now"]
     Queued("invoices", road.database).handle(record(message("invoices", document("invoices", "902"))))
     shown = ask(console, "status", since=since)
-    assert shown["webhooks"]["count"] == 1
-    assert 0 <= shown["webhooks"]["seconds"]["p99"] < 10
+    assert (shown["webhooks"]["count"], shown["webhooks"]["applied"]["count"]) == (1, 1)
+    assert 0 <= shown["webhooks"]["applied"]["seconds"]["p99"] < 10
+    assert shown["webhooks"]["fetched"] == {"count": 0, "waiting": 0, "seconds": {}}
     assert shown["outcomes"] == {"invoices": {"created": 1}}
     assert ask(console, "status")["webhooks"]["count"] == 2, "without a time it is the last hour"
+
+
+@pytest.mark.parametrize("op", ["delete", "request"])
+def test_a_webhook_that_asks_for_a_fetch_is_timed_until_the_fetch_has_decided(
+    console: Console, road: Road, zoho: Zoho, op: str
+) -> None:
+    zoho.put("invoices", *(document("invoices", name) for name in ("901", "902")))
+    road.request("invoices", "901", "902")
+    road.work()
+    if op == "delete":
+        zoho.forget("invoices", "902")
+    queued = Queued("invoices", road.database)
+    queued.handle(record(message("invoices", document("invoices", "903"))))
+    queued.handle(record(message("invoices", ids=["902"], op=op, webhook="invoices/deleted" if op == "delete" else "")))
+    waiting = ask(console, "status")["webhooks"]
+    assert (waiting["count"], waiting["applied"]["count"]) == (2, 1)
+    assert waiting["applied"]["seconds"]["max"] < 10, "what was only asked for is not applied"
+    assert (waiting["fetched"]["count"], waiting["fetched"]["waiting"]) == (1, 1)
+    road.work()
+    road.database.execute("UPDATE tds.change_log SET at = at + interval '1 minute' WHERE source IN ('fetch', 'drain')")
+    told = ask(console, "status")["webhooks"]
+    assert (told["count"], told["applied"]) == (2, waiting["applied"])
+    assert (told["fetched"]["count"], told["fetched"]["waiting"]) == (1, 0)
+    assert 60 <= told["fetched"]["seconds"]["max"] < 70
+
+
+def test_a_fetch_that_decides_nothing_or_began_before_its_webhook_does_not_settle_it(
+    console: Console, road: Road
+) -> None:
+    Queued("invoices", road.database).handle(record(message("invoices", ids=["901"])))
+    road.database.execute(
+        """
+        INSERT INTO tds.change_log (entity, id, outcome, kind, source, observed_at) VALUES
+            ('invoices', '901', 'updated', 'document', 'fetch', now() - interval '1 minute'),
+            ('invoices', '901', 'tie', 'document', 'fetch', now()),
+            ('invoices', '901', 'rejected', 'document', 'fetch', now()),
+            ('invoices', '901', 'updated', 'list_row', 'poll', now())
+        """
+    )
+    road.database.execute(
+        "UPDATE tds.change_log SET observed_at = now() - interval '2 minutes' WHERE source = 'webhook'"
+    )
+    told = ask(console, "status")["webhooks"]
+    assert (told["fetched"]["count"], told["fetched"]["waiting"]) == (1, 1)
+    assert 120 <= told["fetched"]["seconds"]["max"] < 130, "who still waits counts with what has passed"
+    road.database.execute("DELETE FROM tds.backlog")
+    assert ask(console, "status")["webhooks"]["fetched"]["count"] == 0, "its fetch ended without a word"
 
 
 def test_status_since_something_that_is_no_time_is_refused(console: Console) -> None:

@@ -1,6 +1,7 @@
 """Housekeeping: dead messages come back in their time, nothing grows for ever, and one broken step stops no other."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -196,6 +197,32 @@ def test_health_tells_every_figure(grave: Graveyard, database: Database) -> None
     told.tell()
     troubled = {health.DEAD_THINGS: 3, health.PARKED: 2, health.CIRCUIT_OPEN: 1, health.TOKEN_REFUSED: 1}
     assert figures == troubled | {health.DAY_LEFT: 15}
+
+
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        pytest.param("UPDATE tds.cursors SET poll_error = 'ScopeMissing: invoices'", 1, id="a poll without the scope"),
+        pytest.param("UPDATE tds.cursors SET walk_error = 'ScopeMissing: invoices'", 1, id="a walk without the scope"),
+        pytest.param("UPDATE tds.cursors SET poll_error = 'OrganizationRejected: 6041'", 1, id="another organisation"),
+        pytest.param("UPDATE tds.oauth_token SET api_domain = 'www.zohoapis.com'", 1, id="the wrong API host"),
+        pytest.param("UPDATE tds.cursors SET poll_error = 'ZohoUnavailable: ScopeMissing'", 0, id="what passes"),
+        pytest.param(
+            "UPDATE tds.cursors SET scan = 'moons', poll_error = 'ScopeMissing: moons'",
+            0,
+            id="a list of another version",
+        ),
+    ],
+)
+def test_credentials_that_cannot_read_everything_are_refused_credentials(
+    grave: Graveyard, database: Database, statement: str, refused: int
+) -> None:
+    settings = replace(grave.settings, zoho_api_url="https://www.zohoapis.eu")
+    database.execute("INSERT INTO tds.cursors (scan) VALUES ('invoices')")
+    database.execute(statement)
+    figures: dict[str, float] = {}
+    Health(settings, database=database, places=grave.places, gauge=figures.__setitem__).tell()
+    assert figures[health.TOKEN_REFUSED] == refused
 
 
 # -- retention

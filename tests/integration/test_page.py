@@ -14,7 +14,7 @@ from tds_core.page.site import Site
 from tds_core.sync.console import Console
 from tests import zoho_fakes
 from tests.integration.graveyard import Graveyard
-from tests.integration.road import Json, backlog_of
+from tests.integration.road import Json, Queued, backlog_of, document, message, record
 from tests.integration.well import be_well
 from tests.page_server import OPERATOR, logins
 from tests.unit.test_page_access import basic
@@ -121,10 +121,31 @@ def test_the_page_tells_how_many_images_the_last_comparison_reached(grave: Grave
     assert "reachable" not in site.handle(get("/status"))["body"], "it compared none"
     grave.database.execute(
         """
-        UPDATE tds.verifications SET report = (report::jsonb || '{"images": {"ok": false, "reachable": 1620}}')::json
+        UPDATE tds.verifications SET report = (report::jsonb
+            || '{"images": {"ok": false, "reachable": 1620, "remaining": 1, "pending": 0}}')::json
         """
     )
     assert 'class="off">1,620 reachable' in site.handle(get("/status"))["body"]
+
+
+@pytest.mark.parametrize(
+    ("language", "applied", "fetched"),
+    [
+        ("en", "1 applied at once", "1 had to be fetched from Zoho"),
+        ("ar", "طُبّق ١ فوراً", "لزم جلب ١ من زوهو"),
+    ],
+)
+def test_the_page_tells_apart_what_was_applied_at_once_and_what_had_to_be_fetched(
+    grave: Graveyard, language: str, applied: str, fetched: str
+) -> None:
+    site = Site(grave.settings, database=grave.database)
+    shown = site.handle(get("/status", lang=language))["body"]
+    assert applied not in shown and fetched not in shown
+    queued = Queued("invoices", grave.database)
+    queued.handle(record(message("invoices", document("invoices", "901"))))
+    queued.handle(record(message("invoices", ids=["902"])))
+    shown = site.handle(get("/status", lang=language))["body"]
+    assert applied in shown and fetched in shown
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "healed"), ("ar", "أُصلح")])

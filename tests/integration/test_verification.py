@@ -868,6 +868,23 @@ def test_another_organisations_data_deletes_nothing_and_is_told(connect: Connect
     [(_, _, text)] = [one for one in road.told if one[0] == "critical"]
     assert "invoices: 100.0% of the records differed" in text
     assert road.gauges["DriftRemaining"] == 20
+    assert verify(road, "users")["ok"] is True
+    assert road.gauges["DriftRemaining"] == 20, "what one run finds good says nothing of the others"
+    assert checks.differences(road.database, checks.compared(road.database), limit=50), "nor does it hide what differs"
+
+
+def test_the_age_is_that_of_the_entity_that_was_compared_longest_ago(connect: Connect, zoho: Zoho) -> None:
+    road = Road(connect, zoho.http)
+    fill(road, zoho, "invoices", 901)
+    verify(road, "invoices")
+    verify(road, "users")
+    run = "UPDATE tds.verifications SET ended_at = ended_at - interval '40 hours' WHERE 'invoices' = ANY(entities)"
+    road.database.execute(run)
+    road.verify.run(lambda: 30.0)
+    assert road.gauges["VerificationAgeHours"] == pytest.approx(40, abs=0.1)
+    patient = Road(connect, zoho.http, deep_walk_nights=2)
+    patient.verify.run(lambda: 30.0)
+    assert patient.gauges["VerificationAgeHours"] == pytest.approx(16, abs=0.1), "its turn is every other night"
 
 
 def test_deletions_that_the_brake_holds_back_are_told_with_what_to_do(connect: Connect, zoho: Zoho) -> None:
@@ -963,7 +980,7 @@ def test_many_deletions_that_name_nobody_are_one_run_within_a_share_of_the_days_
     before = len(zoho.calls)
     road.verify.run(lambda: 30.0)
     assert len(zoho.calls) == before, "its time has not come"
-    assert checks.newest(road.database)["is_running"] is False
+    assert not checks.is_running(road.database)
     shown = verifications.read(road.database)
     assert shown is not None and shown["ended_at"], "the newest run is the one that has begun"
     verify(road, "invoices")  # whoever asks for one has it begun at once

@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 from tds_core.database import backlog, watch
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
+from tds_core.page import view
 from tds_core.priority import Priority
 from tds_core.sync import overview, signals
 from tds_core.sync.trace import trace
@@ -136,6 +137,83 @@ def test_drift_above_one_percent_is_bad_until_it_is_healed(looks: Looks, databas
     assert [one["verdict"]["level"] for one in (figures, patient)] == ["bad", "attention"], "the parameter decides"
     assert (shown["id"], shown["field"], shown["erp"], shown["zoho"]) == ("7", "total", "1.00", "2.00")
     database.execute("UPDATE tds.drift SET healed_at = now(), how = 'fetched'")
+    assert looks.look() == []
+
+
+@pytest.fixture
+def invoices(database: Database) -> None:
+    """A hundred of them."""
+    rows = (record(message("invoices", document("invoices", str(n)))) for n in range(100))
+    Queued("invoices", database).handle(*rows)
+
+
+@pytest.mark.usefixtures("invoices")
+def test_a_good_run_of_another_entity_hides_nothing(looks: Looks, database: Database) -> None:
+    sums = [{"currency": "USD", "status": "paid", "column": "total", "zoho": "2.00", "erp": "1.00"}]
+    differ(database, verify(database, parts={"invoices": {"totals": sums}}), "invoices", *map(str, range(5)))
+    before = overview.read(looks.grave.settings, looks.reader)
+    verify(database, "users")
+    assert (looks.look(), looks.figures[DRIFT]) == (["drift"], 0.05)
+    after = overview.read(looks.grave.settings, looks.reader)
+    assert after["drift"] == before["drift"]
+    assert view.total_rows(after) == view.total_rows(before)
+    shown = [{row.name: row for row in view.entity_rows(figures)} for figures in (before, after)]
+    assert {name for name in REGISTRY if shown[0][name] != shown[1][name]} == {"users"}
+    assert (shown[1]["invoices"].zoho, shown[1]["invoices"].difference) == (100, 0)
+    verify(database, "invoices")
+    assert (looks.look(), looks.figures[DRIFT]) == ([], 0)
+    assert overview.read(looks.grave.settings, looks.reader)["drift"] == [], "what an older run found is not there now"
+
+
+@pytest.mark.usefixtures("invoices")
+def test_what_nobody_could_decide_counts_as_different(looks: Looks, database: Database) -> None:
+    run_id = verify(database)
+    differ(database, run_id, "invoices", "1", status="dismissed")
+    assert looks.look() == []
+    differ(database, run_id, "invoices", *map(str, range(2, 6)), status="suspected")
+    assert (looks.look(), looks.figures[DRIFT]) == (["drift"], 0.04)
+    assert len(overview.read(looks.grave.settings, looks.reader)["drift"]) == 4
+    database.execute("UPDATE tds.drift SET kind = 'unannounced'")
+    assert looks.look() == [], "these were only old"
+
+
+def test_a_list_that_could_not_be_compared_is_told_and_keeps_its_figures(looks: Looks, database: Database) -> None:
+    verify(database, parts={"bills": {"error": "ScopeMissing: bills", "zoho": 0}})
+    assert looks.look() == ["uncompared"]
+    database.execute("UPDATE tds.verifications SET ended_at = ended_at - interval '9 days' WHERE run_id = 1")
+    assert looks.look() == ["uncompared", "unverified"], "the others' newest run does not make bills any younger"
+    verify(database, "bills")
+    assert looks.look() == []
+
+
+def test_an_entity_that_was_never_compared_is_not_good(looks: Looks, database: Database) -> None:
+    database.execute("DELETE FROM tds.verifications")
+    verify(database, *(name for name in REGISTRY if name != "bills"))
+    assert looks.look() == ["unverified"]
+
+
+def test_the_run_that_ended_last_counts_not_the_one_that_was_asked_for_last(looks: Looks, database: Database) -> None:
+    asked_first = verify(database, parts={"bills": {"error": "ScopeMissing: bills"}})
+    verify(database)
+    database.execute("UPDATE tds.verifications SET ended_at = now() WHERE run_id = %s", (asked_first,))
+    assert looks.look() == ["uncompared"]
+
+
+def test_sums_that_no_record_explains_are_bad(looks: Looks, database: Database) -> None:
+    sums = [{"currency": "USD", "status": "paid", "column": "total", "zoho": "2.00", "erp": "1.00"}]
+    verify(database, parts={"invoices": {"unexplained": sums}})
+    assert looks.look() == ["sums"]
+    assert looks.figures[VERDICT] == 1
+
+
+def test_images_that_are_not_right_need_attention_until_they_are(looks: Looks, database: Database) -> None:
+    wrong = {"ok": False, "remaining": 2, "pending": 1, "reachable": 7, "error": None}
+    verify(database, images=wrong)
+    verify(database, "bills")
+    assert looks.look() == ["images"]
+    verify(database, images=wrong | {"error": "BucketUnavailable: no"})
+    assert looks.look() == ["uncompared", "images"]
+    verify(database, images=wrong | {"ok": True, "remaining": 0, "pending": 0})
     assert looks.look() == []
 
 

@@ -1,5 +1,7 @@
 """A mirror in which all is well, as the status page sees it: what a test breaks and heals again."""
 
+from collections.abc import Mapping
+
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
@@ -24,8 +26,14 @@ def be_well(database: Database) -> None:
     verify(database)
 
 
-def verify(database: Database, **totals: list[Json]) -> int:
-    """A verification that ended an hour ago; returns its number. `totals` are those of an entity, by its name."""
+def verify(
+    database: Database, *entities: str, images: Json | None = None, parts: Mapping[str, Json] | None = None
+) -> int:
+    """A verification of these entities, or of all, that ended an hour ago; returns its number.
+
+    `parts` are what its report says otherwise of an entity, by its name, `images` what it says of those.
+    """
+    names = entities or tuple(REGISTRY)
 
     def count(name: str) -> int:
         table = sql.Identifier("erp", REGISTRY[name].table)
@@ -43,29 +51,37 @@ def verify(database: Database, **totals: list[Json]) -> int:
                 "mismatch_ratio": 0,
                 "healed": 0,
             }
-            | {"details_pending": 0, "remaining": 0, "totals": totals.get(name, [])}
-            for name in REGISTRY
+            | {"details_pending": 0, "remaining": 0, "totals": [], "unexplained": [], "error": None}
+            | (parts or {}).get(name, {})
+            for name in names
         },
+        "images": images,
     }
     rows = database.execute(
         """
         INSERT INTO tds.verifications (cause, entities, heal, started_at, ended_at, phase, report)
         VALUES ('night', %s, true, now() - interval '2 hours', now() - interval '1 hour', 'report', %s) RETURNING run_id
         """,
-        (list(REGISTRY), Jsonb(report)),
+        (list(names), Jsonb(report)),
     )
     return int(rows[0][0])
 
 
 def differ(
-    database: Database, run_id: int, entity: str, *ids: str, erp: Json | str = "1.00", zoho: str = "2.00"
+    database: Database,
+    run_id: int,
+    entity: str,
+    *ids: str,
+    erp: Json | str = "1.00",
+    zoho: str = "2.00",
+    status: str = "confirmed",
 ) -> None:
-    """Records that were confirmed to differ."""
+    """Records that were confirmed to differ, or of which that stayed a suspicion."""
     for document_id in ids:
         database.execute(
             """
             INSERT INTO tds.drift (run_id, entity, id, kind, field, erp_value, zoho_value, status)
-            VALUES (%s, %s, %s, 'mismatched', 'total', %s, %s, 'confirmed')
+            VALUES (%s, %s, %s, 'mismatched', 'total', %s, %s, %s)
             """,
-            (run_id, entity, document_id, Jsonb(erp), Jsonb(zoho)),
+            (run_id, entity, document_id, Jsonb(erp), Jsonb(zoho), status),
         )

@@ -25,7 +25,7 @@ def signals(**changes: Any) -> Signals:
         "watched_at": NOW - timedelta(seconds=40),
         "lists": [List(scan="invoices", read_at=NOW - timedelta(minutes=6), promised=timedelta(minutes=5))],
         "queue_ages_s": {"invoices": 1.0},
-        "checked": Checked(ended_at=NOW - timedelta(hours=6), open={}, rows={}),
+        "checked": checked(),
     }
     return Signals(**(well | changes))
 
@@ -34,8 +34,11 @@ def old_list(minutes: float) -> list[List]:
     return [List(scan="invoices", read_at=NOW - timedelta(minutes=minutes), promised=timedelta(minutes=5))]
 
 
-def checked(*, open: int = 0, rows: int = 1000, hours: float = 6) -> Checked:
-    return Checked(ended_at=NOW - timedelta(hours=hours), open={"bills": open} if open else {}, rows={"bills": rows})
+def checked(*, open: int = 0, hours: float = 6, **found: Any) -> dict[str, Checked]:
+    """Invoices are well; so are bills, but for this."""
+    ended_at = NOW - timedelta(hours=hours)
+    well = Checked(ended_at=NOW - timedelta(hours=6))
+    return {"invoices": well, "bills": Checked(ended_at=ended_at, open=open, rows=1000, **found)}
 
 
 def test_good_is_what_was_read_in_time_and_compared() -> None:
@@ -44,7 +47,7 @@ def test_good_is_what_was_read_in_time_and_compared() -> None:
 
 
 def test_nothing_known_is_not_good() -> None:
-    assert verdict(Signals(now=NOW, queue_late_s=30.0, drift_ratio=0.01, watched_at=None)).level == "bad"
+    assert verdict(Signals(now=NOW, queue_late_s=30.0, drift_ratio=0.01, watched_at=None, checked={})).level == "bad"
 
 
 def test_its_limits_are_those_of_the_alarms() -> None:
@@ -60,6 +63,7 @@ def test_its_limits_are_those_of_the_alarms() -> None:
         pytest.param({"queue_ages_s": {"invoices": 30.1}}, "queue_late", id="queue"),
         pytest.param({"dead": {"dead_letters/invoices": 1}}, "dead_letters", id="dead-letter"),
         pytest.param({"checked": checked(open=11)}, "drift", id="drift"),
+        pytest.param({"checked": checked(unexplained=1)}, "sums", id="sums"),
         pytest.param({"lists": old_list(10.1)}, "stale", id="stale"),
         pytest.param({"lists": [List(scan="bills", read_at=None, promised=timedelta(1))]}, "unread", id="unread"),
         pytest.param({"token_refusal": "invalid_code"}, "token", id="token"),
@@ -75,7 +79,9 @@ def test_what_makes_the_figures_unreliable_is_bad(changes: dict[str, Any], code:
     ("changes", "code"),
     [
         pytest.param({"checked": checked(open=10)}, "unhealed", id="a-percent"),
-        pytest.param({"checked": None}, "unverified", id="never-verified"),
+        pytest.param({"checked": checked() | {"users": Checked()}}, "unverified", id="never-verified"),
+        pytest.param({"checked": checked(error="ZohoUnavailable: 502")}, "uncompared", id="not-read"),
+        pytest.param({"images_wrong": 3}, "images", id="images"),
         pytest.param({"checked": checked(hours=49)}, "unverified", id="verified-long-ago"),
         pytest.param({"pending_history": 5}, "history", id="history"),
         pytest.param({"silent": ["invoices"]}, "silent", id="silent"),
@@ -109,12 +115,13 @@ def test_the_gravest_reason_decides_and_comes_first() -> None:
 
 
 def test_the_verdict_is_told_in_words_with_what_to_do() -> None:
-    told = explained(verdict(signals(lists=old_list(50), checked=None)))
+    told = explained(verdict(signals(lists=old_list(50), checked=checked(hours=120) | {"users": Checked()})))
     assert told["level"] == "bad"
     texts = [reason["text"] for reason in told["reasons"]]
     assert texts == [
         "invoices was last read 50 min ago, promised is every 5 min",
-        "The ERP has never been compared with Zoho",
+        "Kinds of records that were never compared with Zoho: 1, such as users",
+        "Kinds of records that were not compared with Zoho for too long: 1, the longest bills: 5 d",
     ]
     assert all(reason["todo"] for reason in told["reasons"])
 

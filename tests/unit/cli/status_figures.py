@@ -47,6 +47,11 @@ def run(mode: str, *, started: int, ended: bool = True, error: str | None = None
     }
 
 
+def webhooks(count: int = 0, **ways: dict[str, Any]) -> dict[str, Any]:
+    never: dict[str, Any] = {"count": 0, "waiting": 0, "seconds": {}}
+    return {"count": count, "applied": never, "fetched": never} | ways
+
+
 def silence(*, last: str | None = None, unannounced: int = 0, missed: int = 0, hours: float = 0.0) -> dict[str, Any]:
     return {
         "last_webhook_at": last,
@@ -92,7 +97,7 @@ def status(**parts: Any) -> dict[str, Any]:
         "backlog": {},
         "scans": {},
         "organization": None,
-        "webhooks": {"count": 0, "seconds": {}},
+        "webhooks": webhooks(),
         "silence": {"invoices": silence()},
         "outcomes": {},
         "outbox": {"waiting": 0, "age_s": 0.0},

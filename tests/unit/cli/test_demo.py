@@ -10,7 +10,7 @@ from rich.console import Console
 from cli.demo import Result, report
 from cli.reckoning import accounts
 from tds_core.entities import REGISTRY
-from tests.unit.cli.status_figures import entity
+from tests.unit.cli.status_figures import entity, webhooks
 
 TRUTH = {name: {"count": 3, "totals": {"USD": {"total": "1.50"}}} for name in REGISTRY}
 FIGURES = {name: entity(erp=3, totals={"USD": {"total": "1.5"}}) for name in REGISTRY}
@@ -20,8 +20,12 @@ GOOD = Result(
     history_calls=2_640,
     zoho={"total_calls": 3_000, "refused": {"44": 0}, "mints": 1},
     deliveries={"accepted": 340, "duplicated": 31, "reordered": 44},
-    first={"count": 20, "seconds": {"p50": 4.0, "max": 9.0}},
-    latency={"count": 340, "seconds": {"p50": 0.2, "p90": 0.8, "p99": 2.5, "max": 3.0}},
+    first=webhooks(20, applied={"count": 20, "waiting": 0, "seconds": {"p50": 4.0, "max": 9.0}}),
+    latency=webhooks(
+        340,
+        applied={"count": 331, "waiting": 0, "seconds": {"p50": 0.2, "p90": 0.8, "p99": 2.5, "max": 3.0}},
+        fetched={"count": 9, "waiting": 0, "seconds": {"p50": 1.5, "p90": 2.0, "p99": 6.25, "max": 7.0}},
+    ),
     parked={},
     dead_letters={},
     images={"ok": True, "expected": 1_621, "stored": 1_621, "reachable": 1_621},
@@ -52,7 +56,8 @@ def test_equal_sides_have_no_faults_and_all_figures_are_told() -> None:
         "2,632",
         "p99 2.50 s",
         "340 webhooks",
-        "20 webhooks: p50 4.00 s",
+        "9 fetched (p50 1.50 s, p90 2.00 s, p99 6.25 s, max 7.00 s)",
+        "20 webhooks; 20 applied at once (p50 4.00 s",
         "set-up 41 s, run 92 s",
         "30 min",
         "equal: every",

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from cli import render
 from cli.progress import Meter
 from cli.reckoning import accounts
-from tests.unit.cli.status_figures import entity, requests, run, scan, silence, status
+from tests.unit.cli.status_figures import entity, requests, run, scan, silence, status, webhooks
 
 NOW = datetime(2026, 1, 2, 3, 6, 5, tzinfo=UTC)
 
@@ -62,14 +62,20 @@ def test_status_shows_what_waits_and_what_was_given_up() -> None:
 def test_status_shows_scans_webhooks_calls_and_runs() -> None:
     text = shown_status(
         scans={"invoices": scan(walked=40)},
-        webhooks={"count": 300, "seconds": {"p50": 0.25, "max": 2.0}},
+        webhooks=webhooks(300, applied={"count": 290, "waiting": 0, "seconds": {"p50": 0.25, "max": 2.0}}),
         runs=[run("drain", started=5), run("poll", started=3, error="ZohoUnavailable: HTTP 502")],
     )
     assert "invoices: polled never, whole list 6 min ago (40 rows)" in text
-    assert "300 webhooks: p50 0.25 s, max 2.00 s" in text
+    assert "300 webhooks; 290 applied at once (p50 0.25 s, max 2.00 s), in the last hour" in text
     assert "books: 9,000 of 10,000 today" in text
     assert "invoices.created 3" in line_with(text, "drain")
     assert "ZohoUnavailable: HTTP 502" in line_with(text, "poll  ")
+
+
+def test_what_had_to_be_fetched_is_timed_apart_from_what_was_applied_at_once() -> None:
+    fetched = {"count": 7, "waiting": 2, "seconds": {"p99": 40.0}}
+    assert render.latency(webhooks(7, fetched=fetched)) == ("7 webhooks; 7 fetched (p99 40.00 s), 2 of them still wait")
+    assert render.latency(webhooks()) == "0 webhooks"
 
 
 def test_a_text_of_zoho_is_no_markup() -> None:

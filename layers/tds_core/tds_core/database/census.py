@@ -6,6 +6,7 @@ from typing import Any
 from psycopg import sql
 
 from tds_core.database.connection import Database
+from tds_core.database.ordering import Outcome
 from tds_core.entities.spec import ChildTable, EntitySpec
 from tds_core.plain import plain
 
@@ -67,18 +68,45 @@ def scan_figures(database: Database) -> dict[str, Any]:
 
 
 def webhook_latency(database: Database, *, since: datetime) -> dict[str, Any]:
-    """From the receiver's clock to the commit, in seconds, of the webhooks since then."""
+    """How long the webhooks since then took from the receiver's clock on, in seconds, and how many came in all.
+
+    `applied`: to the commit, of those that said enough. `fetched`: of those that asked Zoho for the record, to the
+    commit of a fetch that began afterwards and decided, or to now while the record is `waiting` on the backlog; one
+    whose fetch left no word (the record belongs to another entity) is in neither. A rejected one is a dead message.
+    """
     rows = database.execute(
         """
-        SELECT count(*), percentile_cont(ARRAY[0.5, 0.9, 0.99, 1]) WITHIN GROUP
-            (ORDER BY extract(epoch FROM at - observed_at)::float8)
-        FROM tds.change_log WHERE source = 'webhook' AND at > %s
+        WITH heard AS (
+            SELECT entity, id, outcome, at, observed_at, outcome = ANY(%(asking)s) AS asked FROM tds.change_log
+            WHERE source = 'webhook' AND at > %(since)s
+        ), settled AS (
+            SELECT 'applied' AS how, false AS waits, at - observed_at AS took FROM heard
+            WHERE NOT asked AND outcome <> %(rejected)s
+            UNION ALL
+            SELECT 'fetched', f.at IS NULL, coalesce(f.at, clock_timestamp()) - h.observed_at FROM heard AS h
+            LEFT JOIN LATERAL (
+                SELECT c.at FROM tds.change_log AS c
+                WHERE c.entity = h.entity AND c.id = h.id AND c.at > h.at AND c.at > %(since)s AND c.observed_at > h.at
+                    AND c.source IN ('fetch', 'drain') AND c.outcome <> ALL(%(asking)s) AND c.outcome <> ALL(%(open)s)
+                ORDER BY c.at LIMIT 1
+            ) AS f ON true
+            LEFT JOIN tds.backlog AS b ON b.entity = h.entity AND b.id = h.id
+            WHERE h.asked AND (f.at IS NOT NULL OR b.id IS NOT NULL)
+        )
+        SELECT (SELECT count(*) FROM heard), how, count(s.how), count(*) FILTER (WHERE waits),
+            percentile_cont(ARRAY[0.5, 0.9, 0.99, 1]) WITHIN GROUP (ORDER BY extract(epoch FROM took)::float8)
+        FROM unnest(ARRAY['applied', 'fetched']) AS ways (how) LEFT JOIN settled AS s USING (how)
+        GROUP BY how
         """,
-        (since,),
+        {
+            "since": since,
+            "asking": [Outcome.REQUESTED, Outcome.TIE],
+            "rejected": Outcome.REJECTED,
+            "open": [Outcome.REJECTED, Outcome.STALE],
+        },
     )
-    count, percentiles = rows[0]
-    seconds = dict(zip(("p50", "p90", "p99", "max"), percentiles or [], strict=False))
-    return {"count": count, "seconds": {name: round(value, 3) for name, value in seconds.items()}}
+    ways = {how: _latency(count, waiting, percentiles) for _, how, count, waiting, percentiles in rows}
+    return {"count": rows[0][0], **ways}
 
 
 def outcome_figures(database: Database, *, since: datetime) -> dict[str, dict[str, int]]:
@@ -173,6 +201,11 @@ def _child_figures(database: Database, child: ChildTable) -> dict[str, Any]:
 def _lacking(spec: EntitySpec) -> sql.Composed:
     """Whether a row lacks a critical value."""
     return sql.SQL(" OR ").join(sql.SQL("m.{} IS NULL").format(sql.Identifier(name)) for name in spec.critical)
+
+
+def _latency(count: int, waiting: int, percentiles: list[float] | None) -> dict[str, Any]:
+    named = zip(("p50", "p90", "p99", "max"), percentiles or [], strict=False)
+    return {"count": count, "waiting": waiting, "seconds": {name: round(value, 3) for name, value in named}}
 
 
 def _text(moment: Any) -> str | None:

@@ -7,6 +7,9 @@ from psycopg import sql
 from tds_core.database.connection import Database
 from tds_core.entities.spec import EntitySpec
 
+# a suspicion that nobody could confirm is never called equal; a document that was only old never differed
+IS_REAL = sql.SQL("(status = 'confirmed' OR status = 'suspected' AND kind <> 'unannounced')")
+
 
 def counts(database: Database, run_id: int, spec: EntitySpec) -> dict[str, int]:
     """How many records each side showed, and how many of them were in motion."""
@@ -77,7 +80,7 @@ def untold(database: Database, run_id: int, spec: EntitySpec) -> dict[str, int]:
 
 def drift(database: Database, run_id: int, spec: EntitySpec) -> dict[str, int]:
     """How many records differed in which way, and how many of them are healed or remain; dismissed ones are apart."""
-    rows = database.execute(
+    query = sql.SQL(
         """
         SELECT count(DISTINCT id) FILTER (WHERE is_real AND kind = 'missing'),
             count(DISTINCT id) FILTER (WHERE is_real AND kind = 'extra'),
@@ -88,14 +91,10 @@ def drift(database: Database, run_id: int, spec: EntitySpec) -> dict[str, int]:
             count(DISTINCT id) FILTER (WHERE is_real AND healed_at IS NULL),
             count(DISTINCT id) FILTER (WHERE status = 'dismissed' AND kind <> 'unannounced'),
             count(DISTINCT id) FILTER (WHERE is_real)
-        FROM (
-            -- a suspicion that nobody could confirm is never called equal; a document that was only old never differed
-            SELECT *, status = 'confirmed' OR status = 'suspected' AND kind <> 'unannounced' AS is_real
-            FROM tds.drift WHERE run_id = %s AND entity = %s
-        ) AS d
-        """,
-        (run_id, spec.name),
-    )
+        FROM (SELECT *, {} AS is_real FROM tds.drift WHERE run_id = %s AND entity = %s) AS d
+        """
+    ).format(IS_REAL)
+    rows = database.execute(query, (run_id, spec.name))
     names = ("missing", "extra", "mismatched", "local", "unannounced", "healed", "remaining", "dismissed", "differing")
     return dict(zip(names, rows[0], strict=True))
 
@@ -147,13 +146,11 @@ def largest_stock_differences(database: Database, run_id: int, *, units: float, 
 
 def remaining(database: Database, run_id: int, *, limit: int = 20) -> list[Any]:
     """Some of the differences that are not healed: {"entity", "id", "kind", "field", "how"}."""
-    rows = database.execute(
+    query = sql.SQL(
         """
-        SELECT entity, id, kind, field, how FROM tds.drift
-        WHERE run_id = %s AND healed_at IS NULL
-            AND (status = 'confirmed' OR status = 'suspected' AND kind <> 'unannounced')
+        SELECT entity, id, kind, field, how FROM tds.drift WHERE run_id = %s AND healed_at IS NULL AND {}
         ORDER BY entity, id, kind, field LIMIT %s
-        """,
-        (run_id, limit),
-    )
+        """
+    ).format(IS_REAL)
+    rows = database.execute(query, (run_id, limit))
     return [dict(zip(("entity", "id", "kind", "field", "how"), row, strict=True)) for row in rows]

@@ -202,18 +202,6 @@ def progress(database: Database, run_id: int) -> dict[str, int]:
     return dict(zip(("lists", "rows", "differences", "open", "healed"), rows[0], strict=True)) if rows else {}
 
 
-def age_h(database: Database) -> float:
-    """Hours since the last run ended, or since the first list was ever read whole; 0 where nothing was."""
-    rows = database.execute(
-        """
-        SELECT extract(epoch FROM now() - coalesce(
-            (SELECT max(ended_at) FROM tds.verifications),
-            (SELECT min(walked_at) FROM tds.cursors), now()))::float8 / 3600
-        """
-    )
-    return float(rows[0][0])
-
-
 def cursor_name(scan: str) -> str:
     """The name of verification's own pass over a list, among the cursors."""
     return f"{_PREFIX}{scan}"

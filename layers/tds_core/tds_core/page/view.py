@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from tds_core.database import images
 from tds_core.entities import REGISTRY
 
 Figures = Mapping[str, Any]
@@ -30,7 +31,7 @@ class EntityRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TotalRow:
-    """One total in one currency: both sides of the comparison's moment, and the ERP's now."""
+    """One total in one currency: both sides of its entity's comparison, and the ERP's now."""
 
     entity: str
     currency: str
@@ -49,22 +50,20 @@ class TotalRow:
 
 def entity_rows(figures: Figures) -> list[EntityRow]:
     """The entities in the registry's order."""
-    ended = figures["verification"]["ended"]
-    reported = _reported(figures)
+    compared = figures["verification"]["compared"]
     rows = []
     for name, one in figures["entities"].items():
         scan = figures["scans"].get(REGISTRY[name].scan_name, {})
         read = [moment for moment in (scan.get("polled_at"), scan.get("walked_at")) if moment]
-        known = reported.get(name, {})
         rows.append(
             EntityRow(
                 name=name,
-                zoho=known.get("zoho"),
+                zoho=_part(figures, name).get("zoho"),
                 erp=one["erp"],
                 pending=one["details_pending"],
                 changed_at=one["last_modified_time"],
                 read_at=max(read, default=None),
-                verified_at=ended["ended_at"] if ended and known else None,
+                verified_at=compared[name]["ended_at"],
             )
         )
     return rows
@@ -72,10 +71,9 @@ def entity_rows(figures: Figures) -> list[EntityRow]:
 
 def total_rows(figures: Figures) -> list[TotalRow]:
     """Every total of every entity by currency."""
-    reported = _reported(figures)
     rows = []
     for name, one in figures["entities"].items():
-        then = _sides(reported.get(name, {}).get("totals") or [])
+        then = _sides(_part(figures, name).get("totals") or [])
         now = {(currency, figure): value for currency, sums in one["totals"].items() for figure, value in sums.items()}
         for currency, figure in dict.fromkeys([*now, *then]):
             zoho, erp = then.get((currency, figure), (None, None))
@@ -117,15 +115,18 @@ def dead_total(figures: Figures) -> int:
     return sum(place["messages"] for name, place in figures["places"].items() if not name.startswith("queue/"))
 
 
+def compared_at(figures: Figures) -> str | None:
+    """When anything was last compared."""
+    moments = [one["ended_at"] for one in figures["verification"]["compared"].values() if one["ended_at"]]
+    return max(moments, default=None)
+
+
 def images_compared(figures: Figures) -> Figures | None:
-    """What the last comparison found of the images; None where it had none."""
-    report = (figures["verification"]["ended"] or {}).get("report") or {}
-    found: Figures | None = report.get("images")
-    return found
+    """What the last comparison found of the images; None where there was none."""
+    return _part(figures, images.ENTITY) or None
 
 
-def _reported(figures: Figures) -> Mapping[str, Any]:
-    ended = figures["verification"]["ended"]
-    report = (ended or {}).get("report") or {}
-    entities: Mapping[str, Any] = report.get("entities") or {}
-    return entities
+def _part(figures: Figures, name: str) -> Figures:
+    """What the newest comparison of an entity, or of the images, found; empty before the first."""
+    part: Figures | None = figures["verification"]["compared"][name]["part"]
+    return part or {}

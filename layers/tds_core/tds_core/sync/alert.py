@@ -10,7 +10,8 @@ from tds_core.settings import Settings
 _log = logging.getLogger(__name__)
 Severity = Literal["warning", "critical"]
 Publish = Callable[[str, str, str], None]
-# the alarms read these names: how many records of a run differ and are not healed, and how long ago the last run ended
+# the alarms read these names: how many records differ and are not healed since each entity's newest comparison, and how
+# long ago the oldest of these was, less the nights that lie between two of them where the day's limit is small
 REMAINING, AGE = "DriftRemaining", "VerificationAgeHours"
 _IDS = 5
 
@@ -25,7 +26,7 @@ class Finding:
 
 
 class Alert:
-    """Sends a run's findings to the topics of their severity, and its figures as metrics.
+    """Sends a run's findings to the topics of their severity, and figures as metrics.
 
     `publish` takes topic, subject and text and raises when nobody took them; `gauge` takes a metric's name and value.
     """
@@ -39,7 +40,6 @@ class Alert:
 
     def tell(self, report: Mapping[str, Any]) -> None:
         """Send what there is to say of a report; nothing where all is well."""
-        self.gauge(REMAINING, sum(part["remaining"] for part in report["entities"].values()))
         found = list(findings(report, ratio=self._ratio, units=self._units))
         for severity, topic in self._topics.items():
             lines = [f"- {one.text}\n  {one.advice}" for one in found if one.severity == severity]
@@ -72,6 +72,16 @@ def findings(report: Mapping[str, Any], *, ratio: float, units: float) -> Iterat
                 severity="critical",
                 text=f"{name}: the list does not tell {shown} records, so these were not compared.",
                 advice="See the list's rows in Zoho: a column was dropped or is written otherwise now.",
+            )
+        if part["unexplained"]:
+            shown = ", ".join(
+                f"{one['column']} {one['currency']} {one['status']}: Zoho {one['zoho']}, ERP {one['erp']}"
+                for one in part["unexplained"][:_IDS]
+            )
+            yield Finding(
+                severity="critical",
+                text=f"{name}: sums differ from Zoho although no record does: {shown}.",
+                advice="Verify again; if it stays, Zoho's own report tells which side is right.",
             )
         if part["orphans"]["count"]:
             samples = ", ".join(f"{one['id']} -> {one['refers_to']}" for one in part["orphans"]["samples"][:_IDS])

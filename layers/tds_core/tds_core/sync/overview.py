@@ -25,7 +25,8 @@ def read(settings: Settings, database: Database, *, since: datetime | None = Non
     look = signals.read(settings, database)
     found, day = look.signals, look.day
     since = since or found.now - _HOUR
-    cursors = census.scan_figures(database)
+    # in the order of the work: what leaves a list is on the backlog, and what left that by now is no longer pending
+    cursors, backlog = census.scan_figures(database), census.backlog_figures(database)
     figures = {
         "now": found.now,
         "time_zone": day.zone,
@@ -34,15 +35,15 @@ def read(settings: Settings, database: Database, *, since: datetime | None = Non
         "without_failure": census.days_without_failure(database, zone=day.zone),
         "days": watch.days(database, number=DAYS),
         "entities": {name: census.entity_figures(database, spec) for name, spec in REGISTRY.items()},
-        "backlog": census.backlog_figures(database),
+        "backlog": backlog,
         "eta_s": _eta_s(settings, database, day) if found.pending_history else None,
         "images": images.figures(database),
         "scans": {name: one for name, one in cursors.items() if name in scans()},
         "organization": cursors.get(poll.ORGANIZATION),
         "places": {place.name: place for place in look.places},
         "dead": watch.dead(database, limit=SHOWN),
-        "verification": checks.newest(database),
-        "drift": checks.differences(database, limit=SHOWN),
+        "verification": {"is_running": checks.is_running(database), "compared": look.compared},
+        "drift": checks.differences(database, look.compared, limit=SHOWN),
         "webhooks": census.webhook_latency(database, since=since),
         "webhooks_24h": announcements.heard(database, since=found.now - _DAY),
         "hours": checks.hours(database, number=HOURS),

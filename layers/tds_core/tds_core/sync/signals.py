@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from psycopg import sql
 
-from tds_core.database import announcements, parked, watch
+from tds_core.database import announcements, checks, images, parked, watch
+from tds_core.database.checks import Compared
 from tds_core.database.connection import Database
 from tds_core.database.watch import Place
 from tds_core.entities import REGISTRY, scans
@@ -36,6 +37,7 @@ class Look:
     zoho: ZohoStatus
     places: list[Place]
     silence: dict[str, Silence]
+    compared: dict[str, Compared]
 
 
 def read(settings: Settings, database: Database) -> Look:
@@ -45,6 +47,7 @@ def read(settings: Settings, database: Database) -> Look:
     cadence = Cadence.of(settings, day_limit=day.limit, zone=day.zone)
     zoho = status.read(settings, database)
     places = watch.places(database, QUEUED)
+    compared = checks.compared(database)
     silences = silence.measure(settings, database)
     counts = {place.name: place.messages for place in places}
     found = Signals(
@@ -66,10 +69,11 @@ def read(settings: Settings, database: Database) -> Look:
         token_refusal=zoho.token_refusal,
         circuit=zoho.circuit,
         spent=[one.product for one in zoho.days if one.is_closed or one.remaining <= 0],
-        checked=_checked(database),
+        checked=_checked(database, compared),
+        images_wrong=_images_wrong(compared[images.ENTITY]),
         verified_within=timedelta(days=cadence.row.nights + 1),
     )
-    return Look(signals=found, day=day, zoho=zoho, places=places, silence=silences)
+    return Look(signals=found, day=day, zoho=zoho, places=places, silence=silences, compared=compared)
 
 
 def _ages(places: list[Place]) -> dict[str, float]:
@@ -97,24 +101,26 @@ def _pending_history(database: Database) -> int:
     return int(database.execute(query, (int(Priority.BACKFILL),))[0][0])
 
 
-def _checked(database: Database) -> Checked | None:
-    """The newest verification that has ended, with what it found and what nobody has healed since."""
-    rows = database.execute(
-        "SELECT run_id, ended_at FROM tds.verifications WHERE ended_at IS NOT NULL ORDER BY run_id DESC LIMIT 1"
-    )
-    if not rows:
-        return None
-    run_id, ended_at = rows[0]
-    differing: dict[str, int] = dict(
-        database.execute(
-            """
-            SELECT entity, count(DISTINCT id)::int FROM tds.drift
-            WHERE run_id = %s AND status = 'confirmed' AND healed_at IS NULL GROUP BY entity ORDER BY entity
-            """,
-            (run_id,),
+def _checked(database: Database, compared: Mapping[str, Compared]) -> dict[str, Checked]:
+    """Each entity's newest comparison with what it left that nobody has healed since; images only if compared."""
+    differing = checks.remaining(database, compared)
+    return {
+        name: Checked(
+            ended_at=one.ended_at,
+            open=differing.get(name, 0),
+            rows=_rows(database, name) if name in differing else 0,
+            unexplained=len((one.part or {}).get("unexplained", ())),
+            error=one.error,
         )
-    )
-    return Checked(ended_at=ended_at, open=differing, rows={name: _rows(database, name) for name in differing})
+        for name, one in compared.items()
+        if name in REGISTRY or one.ended_at or one.error
+    }
+
+
+def _images_wrong(compared: Compared) -> int:
+    """How many product images were not right, or had not come yet."""
+    part = compared.part or {"ok": True}
+    return 0 if part["ok"] else int(part["remaining"] + part["pending"])
 
 
 def _rows(database: Database, entity: str) -> int:

@@ -20,8 +20,11 @@ REASONS: Mapping[str, Level] = {
     "queue_late": "bad",
     "dead_letters": "bad",
     "drift": "bad",
+    "sums": "bad",
+    "uncompared": "attention",
     "unverified": "attention",
     "unhealed": "attention",
+    "images": "attention",
     "history": "attention",
     "silent": "attention",
     "circuit": "attention",
@@ -70,16 +73,22 @@ class List:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """The newest verification that has ended; `open` counts the records per entity that are known to differ still."""
+    """An entity's newest comparison; no time before the first.
 
-    ended_at: datetime
-    open: Mapping[str, int]
-    rows: Mapping[str, int]
+    `open` of its `rows` records differ still or could not be decided, `unexplained` sums differ though no record does;
+    `error` is why a later one could not be made.
+    """
+
+    ended_at: datetime | None = None
+    open: int = 0
+    rows: int = 0
+    unexplained: int = 0
+    error: str | None = None
 
     @property
-    def shares(self) -> Mapping[str, float]:
-        """The share of each such entity's records."""
-        return {entity: count / max(self.rows.get(entity, 0), 1) for entity, count in self.open.items()}
+    def share(self) -> float:
+        """The open ones' share of the entity's records."""
+        return self.open / max(self.rows, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +103,7 @@ class Signals:
     queue_late_s: float
     drift_ratio: float
     watched_at: datetime | None
+    checked: Mapping[str, Checked]
     lists: Sequence[List] = ()
     queue_ages_s: Mapping[str, float] = field(default_factory=dict)
     dead: Mapping[str, int] = field(default_factory=dict)
@@ -104,7 +114,7 @@ class Signals:
     token_refusal: str | None = None
     circuit: str = "closed"
     spent: Sequence[str] = ()
-    checked: Checked | None = None
+    images_wrong: int = 0
     verified_within: timedelta = timedelta(days=2)
 
 
@@ -150,16 +160,31 @@ def _flow(signals: Signals) -> list[Reason]:
 
 def _verification(signals: Signals) -> list[Reason]:
     """What was compared with Zoho, and what of it still differs."""
-    checked = signals.checked
-    if checked is None:
-        return [Reason(code="unverified", values={"age_s": None})]
+    found = _unverified(signals)
+    for entity, one in signals.checked.items():
+        if one.open:
+            code = "drift" if one.share > signals.drift_ratio else "unhealed"
+            found.append(Reason(code=code, values={"entity": entity, "count": one.open, "share": one.share}))
+        if one.unexplained:
+            found.append(Reason(code="sums", values={"entity": entity, "count": one.unexplained}))
+        if one.error:
+            found.append(Reason(code="uncompared", values={"entity": entity, "error": one.error}))
+    if signals.images_wrong:
+        found.append(Reason(code="images", values={"count": signals.images_wrong}))
+    return found
+
+
+def _unverified(signals: Signals) -> list[Reason]:
+    """One reason for all that was never compared, and one for all that was too long ago."""
     found = []
-    if signals.now - checked.ended_at > signals.verified_within:
-        found.append(Reason(code="unverified", values={"age_s": (signals.now - checked.ended_at).total_seconds()}))
-    for entity, count in checked.open.items():
-        share = checked.shares[entity]
-        code = "drift" if share > signals.drift_ratio else "unhealed"
-        found.append(Reason(code=code, values={"entity": entity, "count": count, "share": share}))
+    ended = {entity: one.ended_at for entity, one in signals.checked.items()}
+    ages = {entity: signals.now - at for entity, at in ended.items() if at}
+    if never := [entity for entity in ended if entity not in ages]:
+        found.append(Reason(code="unverified", values={"entity": never[0], "count": len(never), "age_s": None}))
+    if late := [entity for entity, age in ages.items() if age > signals.verified_within]:
+        oldest = max(late, key=lambda entity: ages[entity])
+        values = {"entity": oldest, "count": len(late), "age_s": ages[oldest].total_seconds()}
+        found.append(Reason(code="unverified", values=values))
     return found
 
 

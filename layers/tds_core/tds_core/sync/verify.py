@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from tds_core.database import comparison, drift, excuses, mappings, runs, stored, strays, verifications
+from tds_core.database import checks, comparison, drift, excuses, mappings, runs, stored, strays, verifications
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror, count
 from tds_core.database.runs import Lease, Run
@@ -24,7 +24,7 @@ from tds_core.errors import DatabaseUnavailable, RetriableError, TdsError
 from tds_core.priority import Priority
 from tds_core.settings import Settings
 from tds_core.sync import aging, recompute, report
-from tds_core.sync.alert import AGE, Alert
+from tds_core.sync.alert import AGE, REMAINING, Alert
 from tds_core.sync.cadence import Cadence, Listed
 from tds_core.sync.confirm import STOPS, Confirmation, Waker
 from tds_core.sync.fetch import Fetcher
@@ -78,7 +78,7 @@ class Verify:
         with runs.lease(self._database, "verification", duration_s=self._settings.lease_s) as held:
             if held is None:
                 return {}
-            self._alert.gauge(AGE, verifications.age_h(self._database))
+            self._measure()
             self._open_tonight()
             run = verifications.current(self._database, at=self._clock())
             if run is None:
@@ -100,12 +100,22 @@ class Verify:
                     self._count_calls(run)
             return current.outcomes
 
+    def _measure(self) -> None:
+        """Tell what the alarms read, whatever the last run covered."""
+        remaining = checks.remaining(self._database, checks.compared(self._database))
+        between_h = 24 * (self._cadence().row.nights - 1)
+        self._alert.gauge(REMAINING, sum(remaining.values()))
+        self._alert.gauge(AGE, max(checks.age_h(self._database) - between_h, 0.0))
+
+    def _cadence(self) -> Cadence:
+        day = status.day(self._settings, self._database)
+        return Cadence.of(self._settings, day_limit=day.limit, zone=day.zone)
+
     def _open_tonight(self) -> None:
         """From three o'clock of the organisation's night, verify the lists whose turn it is."""
         cursors = runs.cursors(self._database, scans(), at=self._clock())
         verified = runs.cursors(self._database, map(verifications.cursor_name, scans()))
-        day = status.day(self._settings, self._database)
-        cadence = Cadence.of(self._settings, day_limit=day.limit, zone=day.zone)
+        cadence = self._cadence()
         now = next(iter(cursors.values())).now
         if not cadence.is_night(now) or now.astimezone(cadence.zone).hour < _NIGHT_H:
             return
@@ -250,6 +260,7 @@ class Verify:
             made = report.make(self._settings, self._database, counted)
             self._alert.tell(made)  # before the run is closed: told twice is better than not at all
             verifications.close(self._database, counted, made)
+            self._measure()
 
     def _count_calls(self, run: Verification) -> None:
         calls, self._counted = self._fetcher.calls - self._counted, self._fetcher.calls

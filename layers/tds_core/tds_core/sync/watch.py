@@ -52,8 +52,7 @@ class Watch:
         codes = [reason.code for reason in judged.reasons]
         self._gauge(VERDICT, float(judged.level == "bad"))
         self._gauge(STALE, float(codes.count("stale") + codes.count("unread")))
-        shares = found.checked.shares if found.checked else {}
-        self._gauge(DRIFT, float(max(shares.values(), default=0.0)))
+        self._gauge(DRIFT, max((one.share for one in found.checked.values()), default=0.0))
 
 
 def counters(settings: Settings) -> dict[str, Callable[[], int]]:
