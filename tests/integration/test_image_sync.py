@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from PIL import Image
 
-from tds_core.database import deletions, images
+from tds_core.database import backlog, deletions, images
 from tds_core.errors import QueueUnavailable
 from tds_core.priority import Priority
 from tds_core.sync import image_feed, image_store
@@ -196,6 +196,20 @@ def test_pictures_that_are_held_back_are_listed_and_go_when_a_person_approves_it
     assert deletions.approve(many.database, images.ENTITY, by="somebody") == 3
     many.work()
     assert (left(many), many.waiting()) == ([], {})
+
+
+def test_pictures_that_are_approved_twice_may_go_once(many: ImageRoad) -> None:
+    many.lack(*EIGHT)
+    many.list_products(**dict.fromkeys((f"_{one}" for one in EIGHT), ""))
+    many.work()
+    many.database.execute("DELETE FROM tds.backlog WHERE id <> %s", (left(many)[0],))
+    for _ in range(2):
+        assert deletions.approve(many.database, images.ENTITY, by="somebody") == 1
+    many.work()
+    with many.database.transaction() as connection:
+        backlog.request(connection, images.ENTITY, left(many), priority=Priority.IMAGES, cause="test")
+    many.work()
+    assert len(left(many)) == 2
 
 
 def test_the_pictures_of_deleted_products_go_without_a_call_and_use_nothing_up(many: ImageRoad) -> None:
