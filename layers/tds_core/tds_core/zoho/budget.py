@@ -1,6 +1,6 @@
 """The call budget that every worker shares: minute, in flight, day and circuit, on PostgreSQL's clock.
 
-Each step is one autocommitted statement (the functions of migrations 0002 and 0037), so a killed worker costs nothing
+Each step is one autocommitted statement (the functions of migrations 0002 and 0035), so a killed worker costs nothing
 but a slot that runs out after 60 seconds. The rules stand beside the SQL; this module asks, and never waits by itself
 longer than it is told to.
 """
