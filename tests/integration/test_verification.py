@@ -821,6 +821,19 @@ def test_a_list_that_may_not_be_read_costs_no_other_one_its_verification(road: R
     assert any("bills" in text for _, _, text in road.told) or not road.settings.critical_topic_arn
 
 
+def test_what_its_own_documents_prove_of_a_list_that_cannot_be_read_is_in_the_verdict(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    verify(road, "invoices")
+    spoil(road, "UPDATE erp.invoices SET tax_total = 77 WHERE invoice_id = '901'")
+    zoho.answer("/invoices", error(57, status=401))
+    verify(road, "invoices", heal=False)
+    newest = checks.compared(road.database)
+    assert checks.remaining(road.database, newest) == {"invoices": 1}
+    assert [one["field"] for one in checks.differences(road.database, newest, limit=5)] == ["tax_total"]
+    verify(road, "invoices")
+    assert checks.remaining(road.database, checks.compared(road.database)) == {}
+
+
 # -- at random
 
 DAMAGES = (
