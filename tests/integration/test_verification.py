@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any, ClassVar
 
 import httpx
@@ -19,6 +20,7 @@ from tds_core.entities.spec import EntitySpec
 from tds_core.errors import TdsError
 from tds_core.sync.image_check import ImageReport
 from tests.integration.road import (
+    VERSION,
     Connect,
     Json,
     Queued,
@@ -189,14 +191,8 @@ def test_every_column_that_the_list_shows_is_found_wrong_and_healed(road: Road, 
     verify(road, entity)  # now the list was seen later than the document, and its row is known by its hash
     names = sorted(spec.header_columns & listed_columns(spec, zoho) - {spec.key})
     before = mirrored(road.database, entity, *names)
-    kinds_of: dict[str, str] = dict(
-        road.database.execute(
-            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'erp'"
-            " AND table_name = %s",
-            (spec.table,),
-        )
-    )
-    wrong = ", ".join(f"{name} = {_WRONG[kinds_of[name]].format(name)}" for name in names)
+    types = column_types(road, spec)
+    wrong = ", ".join(f"{name} = {_WRONG[types[name]].format(name)}" for name in names)
     spoil(road, f"UPDATE erp.{spec.table} SET {wrong} WHERE {spec.key} = '901'")
     report = verify(road, entity)
     assert {field for _, kind, field, _ in kinds(road, report) if kind == "mismatched"} == set(names)
@@ -248,18 +244,78 @@ def test_what_is_in_motion_or_was_told_late_makes_no_sum_unexplained(road: Road,
     assert report["ok"] is True
 
 
-def test_a_document_version_that_its_document_does_not_state_is_found_and_one_of_the_future_healed(
-    road: Road, zoho: Zoho
-) -> None:
+@pytest.mark.parametrize("column", ["detail_version", "observed_at", "detail_observed_at"])
+def test_a_time_that_cannot_be_is_told_and_without_healing_left_as_it_is(road: Road, zoho: Zoho, column: str) -> None:
     fill(road, zoho, "invoices", 901, 902)
     before = mirrored(road.database, "invoices", "detail_version")
-    spoil(road, "UPDATE erp.invoices SET detail_version = '2099-01-01' WHERE invoice_id = '901'")
+    spoil(road, f"UPDATE erp.invoices SET {column} = '2099-01-01' WHERE invoice_id = '901'")
+    wrong = mirrored(road.database, "invoices", column)
     looked = verify(road, "invoices", heal=False)
-    assert kinds(road, looked) == [("901", "local", "detail_version", "confirmed")]
+    assert kinds(road, looked) == [("901", "local", column, "confirmed")]
     assert looked["ok"] is False
+    assert mirrored(road.database, "invoices", column) == wrong
     assert found(verify(road, "invoices"), "invoices") == {"mismatched": 1, "healed": 1}
     assert mirrored(road.database, "invoices", "detail_version") == before
     assert kinds(road, verify(road, "invoices")) == []
+
+
+def test_a_tombstone_of_the_future_hides_no_record(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    before = mirrored(road.database, "invoices", "total", "zoho")
+    spoil(road, "DELETE FROM erp.invoices WHERE invoice_id = '901'")
+    spoil(road, "INSERT INTO tds.tombstones VALUES ('invoices', '901', '2099-01-01', '{}')")
+    assert found(verify(road, "invoices"), "invoices")["healed"] == 1
+    assert mirrored(road.database, "invoices", "total", "zoho") == before
+    assert kinds(road, verify(road, "invoices")) == []
+
+
+_TRACKS = {
+    "last_modified_time": (None, "2001-01-01", "2026-03-14 12:00", "2099-01-01"),
+    "detail_version": (None, "2001-01-01", "2026-03-14 12:00", "2099-01-01"),
+    "observed_at": (None, "2001-01-01", "2099-01-01"),
+    "detail_observed_at": (None, "2001-01-01", "2099-01-01"),
+    "observed_by": (None, "webhook"),
+    "detail_observed_by": (None, "webhook"),
+    "list_hash": (None, b"0"),
+    "content_hash": (None, b"0"),
+    "deleted_at": ("2001-01-01", "2099-01-01"),
+}
+
+
+@pytest.mark.parametrize("entity", ["invoices", "payments", "products", "users"])
+def test_whatever_a_rows_tracks_say_of_it_what_is_wrong_is_healed(road: Road, zoho: Zoho, entity: str) -> None:
+    """A record for each value in a column of the machinery: alone, and beside a wrong column of list and document."""
+    spec = REGISTRY[entity]
+    types = column_types(road, spec)
+    kept = [spec.header_columns - {spec.key}, spec.detail_columns - spec.header_columns - {"zoho"}]
+    others = [None, *(min(name for name in names if types[name] == "text") for names in kept if names)]
+    tracks = [(column, value) for column, values in _TRACKS.items() for value in values]
+    spoiled = dict(enumerate(product(tracks, others), 1001))
+    fill(road, zoho, entity, *spoiled, last_modified_time=zoho_time(VERSION))
+    verify(road, entity)
+    ago = ", ".join(f"{name} = {name} - interval '1 day'" for name in ("observed_at", "detail_observed_at"))
+    spoil(road, f"UPDATE erp.{spec.table} SET {ago}")
+    shown = sorted(spec.model.model_fields.keys() | {"zoho", "detail_version", "content_hash"})
+    before = mirrored(road.database, entity, *shown)
+    for document_id, ((column, value), other) in spoiled.items():
+        wrong = {column: value} | ({other: "wrong"} if other else {})
+        values = ", ".join(f"{name} = %s" for name in wrong)
+        spoil(road, f"UPDATE erp.{spec.table} SET {values} WHERE {spec.key} = %s", *wrong.values(), str(document_id))
+    report = verify(road, entity)
+    assert report["ok"] is True, kinds(road, report)
+    assert mirrored(road.database, entity, *shown) == before
+    again = verify(road, entity)
+    assert (again["ok"], kinds(road, again)) == (True, [])
+
+
+def column_types(road: Road, spec: EntitySpec) -> dict[str, str]:
+    return dict(
+        road.database.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'erp'"
+            " AND table_name = %s",
+            (spec.table,),
+        )
+    )
 
 
 def test_what_the_demo_spoils_is_found_and_healed(road: Road, zoho: Zoho, conninfo: str) -> None:
@@ -767,6 +823,19 @@ def test_a_list_that_may_not_be_read_costs_no_other_one_its_verification(road: R
     assert report["entities"]["bills"]["error"].startswith("ScopeMissing")
     assert report["entities"]["invoices"]["zoho"] == 2
     assert any("bills" in text for _, _, text in road.told) or not road.settings.critical_topic_arn
+
+
+def test_what_its_own_documents_prove_of_a_list_that_cannot_be_read_is_in_the_verdict(road: Road, zoho: Zoho) -> None:
+    fill(road, zoho, "invoices", 901, 902)
+    verify(road, "invoices")
+    spoil(road, "UPDATE erp.invoices SET tax_total = 77 WHERE invoice_id = '901'")
+    zoho.answer("/invoices", error(57, status=401))
+    verify(road, "invoices", heal=False)
+    newest = checks.compared(road.database)
+    assert checks.remaining(road.database, newest) == {"invoices": 1}
+    assert [one["field"] for one in checks.differences(road.database, newest, limit=5)] == ["tax_total"]
+    verify(road, "invoices")
+    assert checks.remaining(road.database, checks.compared(road.database)) == {}
 
 
 # -- at random

@@ -12,18 +12,26 @@ from tds_core.database.connection import Database
 from tds_core.database.reckoning import IS_REAL
 from tds_core.entities import REGISTRY
 
-_FOUND = sql.SQL("SELECT {} FROM tds.drift AS d JOIN unnest(%s::text[], %s::bigint[]) AS n (entity, run_id)").format
-_NEWEST = sql.SQL("USING (entity, run_id) WHERE {}").format(IS_REAL)
+# a run that could not read the list still holds an entity against its own documents
+_FOUND = sql.SQL(
+    """
+    SELECT {shown} FROM tds.drift AS d
+    JOIN unnest(%s::text[], %s::bigint[], %s::bigint[]) AS n (name, run_id, last_id)
+        ON n.name = d.entity AND (d.run_id = n.run_id OR d.run_id = n.last_id AND d.kind = 'local')
+    WHERE {real}
+    """
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
     """The newest comparison of an entity, or of the product images, that could read Zoho; all None before the first.
 
-    `part` is what its run's report says of them, `error` why a later run could not compare them.
+    `part` is what its run's report says of them, `error` why a later run, `last_id`, could not compare them.
     """
 
     run_id: int | None
+    last_id: int | None
     ended_at: datetime | None
     part: Mapping[str, Any] | None
     error: str | None
@@ -35,10 +43,10 @@ def compared(database: Database) -> dict[str, Compared]:
         """
         SELECT n.name, v.run_id, v.ended_at,
             CASE n.name WHEN %(images)s THEN v.report -> 'images' ELSE v.report -> 'entities' -> n.name END,
-            last.error
+            last.run_id, last.error
         FROM unnest(%(names)s::text[]) AS n (name)
         LEFT JOIN LATERAL (
-            SELECT compared ->> n.name AS error FROM tds.verifications
+            SELECT run_id, compared ->> n.name AS error FROM tds.verifications
             WHERE ended_at IS NOT NULL AND compared ? n.name ORDER BY ended_at DESC, run_id DESC LIMIT 1
         ) AS last ON true
         LEFT JOIN LATERAL (
@@ -50,8 +58,8 @@ def compared(database: Database) -> dict[str, Compared]:
         {"names": [*REGISTRY, images.ENTITY], "images": images.ENTITY},
     )
     return {
-        name: Compared(run_id=run_id, ended_at=ended_at, part=part, error=error)
-        for name, run_id, ended_at, part, error in rows
+        name: Compared(run_id=run_id, ended_at=ended_at, part=part, last_id=last_id, error=error)
+        for name, run_id, ended_at, part, last_id, error in rows
     }
 
 
@@ -63,8 +71,8 @@ def is_running(database: Database) -> bool:
 
 def remaining(database: Database, newest: Mapping[str, Compared]) -> dict[str, int]:
     """How many records of each entity still differ by its newest comparison, or could not be decided, if any."""
-    query = sql.SQL("{} {} AND healed_at IS NULL GROUP BY entity").format(
-        _FOUND(sql.SQL("entity, count(DISTINCT id)::int")), _NEWEST
+    query = sql.SQL("{} AND healed_at IS NULL GROUP BY entity").format(
+        _FOUND.format(shown=sql.SQL("entity, count(DISTINCT id)::int"), real=IS_REAL)
     )
     return dict(database.execute(query, _runs(newest)))
 
@@ -73,8 +81,8 @@ def differences(database: Database, newest: Mapping[str, Compared], *, limit: in
     """What each entity's newest comparison found, with both values; what is not healed comes first."""
     names = ("entity", "id", "kind", "field", "status", "erp", "zoho", "suspected_at", "healed_at", "how")
     shown = sql.SQL("entity, id, kind, field, status, erp_value, zoho_value, suspected_at, healed_at, how")
-    query = sql.SQL("{} {} ORDER BY healed_at IS NOT NULL, suspected_at DESC, entity, id, field LIMIT %s").format(
-        _FOUND(shown), _NEWEST
+    query = sql.SQL("{} ORDER BY healed_at IS NOT NULL, suspected_at DESC, entity, id, field LIMIT %s").format(
+        _FOUND.format(shown=shown, real=IS_REAL)
     )
     rows = database.execute(query, (*_runs(newest), limit))
     return [dict(zip(names, row, strict=True)) for row in rows]
@@ -93,8 +101,8 @@ def age_h(database: Database) -> float:
     return (rows[0][2] - min(known)).total_seconds() / 3600 if rows and known else 0.0
 
 
-def _runs(newest: Mapping[str, Compared]) -> tuple[list[str], list[int | None]]:
-    return list(newest), [one.run_id for one in newest.values()]
+def _runs(newest: Mapping[str, Compared]) -> tuple[list[str], list[int | None], list[int | None]]:
+    return list(newest), [one.run_id for one in newest.values()], [one.last_id for one in newest.values()]
 
 
 def hours(database: Database, *, number: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from math import ceil
 from typing import Any, Protocol
 
-from tds_core.database import drift, runs, verifications
+from tds_core.database import drift, runs, tracks, verifications
 from tds_core.database.connection import Database
 from tds_core.database.verifications import Verification
 from tds_core.entities import entity, scans
@@ -56,6 +56,8 @@ class Confirmation:
     def _request(self, run: Verification) -> Verification | None:
         with self._database.transaction() as connection:
             specs = [entity(name) for name in run.entities]
+            for spec in specs:
+                tracks.lower_versions(connection, run.run_id, spec)
             calls = sum(ceil(drift.request(connection, run.run_id, spec) / spec.fetched_together) for spec in specs)
             moved = verifications.move(connection, run, place={**run.place, "requested_calls": calls})
         if calls:

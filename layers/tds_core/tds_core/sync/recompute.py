@@ -28,16 +28,18 @@ def expected(spec: EntitySpec, row: Stored) -> Candidate | None:
 def differences(spec: EntitySpec, row: Stored, said: Candidate | None) -> Iterator[Difference]:
     """Every column, child row, version and hash that is not what the row's own document says.
 
-    Columns that the list shows, too, are left to it where it was seen later. A document that waits to be fetched anew
-    may be behind, so nothing is said of it.
+    Columns that the list shows, too, are left to it where it was seen later, or where the document may be behind it: it
+    waits to be fetched anew.
     """
-    if row.is_waiting:
-        return
     if said is None:
         yield Difference(id=row.id, field="zoho", erp=None, expected="a whole document")
         return
     # what this document cannot tell the list may have told
-    theirs = spec.header_columns if row.has_later_header else spec.shared_columns.intersection(said.unreadable)
+    theirs = (
+        spec.header_columns
+        if row.has_later_header or row.is_waiting
+        else spec.shared_columns.intersection(said.unreadable)
+    )
     for name in sorted(said.columns.keys() - theirs - {_VERSION}):
         if row.columns[name] != said.columns[name]:
             yield Difference(id=row.id, field=name, erp=exact(row.columns[name]), expected=exact(said.columns[name]))

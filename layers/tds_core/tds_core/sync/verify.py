@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from tds_core.database import checks, comparison, drift, excuses, mappings, runs, stored, strays, verifications
+from tds_core.database import checks, comparison, drift, excuses, mappings, runs, stored, strays, tracks, verifications
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror, count
 from tds_core.database.runs import Lease, Run
@@ -159,6 +159,7 @@ class Verify:
         if scan is None:
             return self._move(run, phase="local")
         verifications.prepare_pass(self._database, scan, since=run.started_at)
+        self._doubt_sights(run, scan)
         cursor = runs.cursor(self._database, verifications.cursor_name(scan), at=self._clock())
         if cursor.walked_at is not None and cursor.walked_at >= run.started_at:
             return self._end_list(run, scan, cursor)
@@ -180,6 +181,15 @@ class Verify:
             failed = {**run.place.get("failed", {}), scan: f"{exc.reason}: {exc}"}
             return self._move(run, place={**run.place, "failed": failed})
         return run if is_over else None
+
+    def _doubt_sights(self, run: Verification, scan: str) -> None:
+        """Before pages are compared: a row that was seen in the future would be in motion for ever."""
+        for spec in scans()[scan]:
+            if spec.name in run.entities:
+                with self._database.transaction() as connection:
+                    tracks.note_future(connection, run.run_id, spec)
+                    if run.heal:
+                        tracks.end_future(connection, spec)
 
     def _take(self, run: Verification, scan: str, page: ListPage, current: Run) -> None:
         """Compare a page before anything of it is applied."""
