@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
+import pytest
 
 from tds_core import lossless_json
 from tds_core.database import backlog
+from tds_core.database.candidates import Candidate, from_document
 from tds_core.database.connection import Database
 from tds_core.database.mirror import Mirror
 from tds_core.entities import REGISTRY, queued
@@ -361,3 +364,14 @@ def mirrored(database: Database, entity: str, *columns: str) -> dict[str, tuple[
     names = ", ".join((spec.key, *columns))
     rows = database.execute(f"SELECT {names} FROM erp.{spec.table} WHERE deleted_at IS NULL ORDER BY 1")
     return {values[0]: tuple(values[1:]) for values in rows}
+
+
+def stumble(patch: pytest.MonkeyPatch, module: ModuleType, document_id: str) -> None:
+    """Have the module's reading of one document fail as nobody foresaw."""
+
+    def odd(spec: EntitySpec, whole: Json, **parts: Any) -> Candidate:
+        if whole[spec.zoho_key] == document_id:
+            raise LookupError("what stood there")
+        return from_document(spec, whole, **parts)
+
+    patch.setattr(module, "from_document", odd)

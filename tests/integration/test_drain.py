@@ -10,13 +10,11 @@ import httpx
 import pytest
 
 from tds_core.database import backlog, runs
-from tds_core.database.candidates import Candidate, from_document
 from tds_core.database.connection import Database
-from tds_core.entities.spec import EntitySpec
 from tds_core.errors import CredentialsRejected, DatabaseUnavailable, OrganizationRejected, ScopeMissing
 from tds_core.priority import Priority
 from tds_core.sync import fetch
-from tests.integration.road import Connect, Json, Queued, Road, Zoho, document, later, message, mirrored, record, row
+from tests.integration.road import Connect, Queued, Road, Zoho, document, later, message, mirrored, record, row, stumble
 from tests.zoho_fakes import answer, error
 
 MAINTENANCE = httpx.Response(503, text="<html>maintenance</html>")
@@ -492,18 +490,13 @@ def test_an_invalid_document_is_parked_with_its_reason_after_six_attempts(road: 
 def test_a_document_that_nobody_foresaw_is_postponed_alone(
     road: Road, zoho: Zoho, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def odd(spec: EntitySpec, whole: Json, **parts: Any) -> Candidate:
-        if whole["invoice_id"] == "902":
-            raise LookupError("what stood there")
-        return from_document(spec, whole, **parts)
-
-    monkeypatch.setattr(fetch, "from_document", odd)
+    stumble(monkeypatch, fetch, "902")
     invoices(zoho, 901, 902, 903)
     road.request("invoices", "901", "902", "903")
     assert road.work() == {"invoices.created": 2}
     waiting = road.backlog("invoices")
     assert (list(waiting), waiting["902"]["attempts"]) == (["902"], 1)
-    assert waiting["902"]["reason"].startswith("Unforeseen: LookupError in test_drain.py:")
+    assert waiting["902"]["reason"].startswith("Unforeseen: LookupError in road.py:")
 
 
 @pytest.mark.parametrize("huge", ["1e999999", "1e1000000"])

@@ -170,10 +170,15 @@ def left(road: ImageRoad) -> list[str]:
     return sorted(one for one in EIGHT if road.holding(one).stored)
 
 
-def test_no_more_pictures_go_in_a_day_than_records_may(many: ImageRoad) -> None:
+def unlist(many: ImageRoad) -> None:
+    """Zoho has none of the pictures any more, and its list says so."""
     many.lack(*EIGHT)
     many.list_products(**dict.fromkeys((f"_{one}" for one in EIGHT), ""))
     many.work()
+
+
+def test_no_more_pictures_go_in_a_day_than_records_may(many: ImageRoad) -> None:
+    unlist(many)
     assert len(left(many)) == 3 == len(many.stored_keys()) / 3
     assert [one["reason"] for one in many.waiting().values()] == [
         "DeletionUnconfirmed: 5 of 8 images went within 24 hours, the limit is 5: tds deletions"
@@ -189,9 +194,7 @@ def test_no_more_pictures_go_in_a_day_than_records_may(many: ImageRoad) -> None:
 
 
 def test_pictures_that_are_held_back_are_listed_and_go_when_a_person_approves_it(many: ImageRoad) -> None:
-    many.lack(*EIGHT)
-    many.list_products(**dict.fromkeys((f"_{one}" for one in EIGHT), ""))
-    many.work()
+    unlist(many)
     assert [one["id"] for one in deletions.withheld(many.database)] == left(many)
     assert deletions.approve(many.database, images.ENTITY, by="somebody") == 3
     many.work()
@@ -199,9 +202,7 @@ def test_pictures_that_are_held_back_are_listed_and_go_when_a_person_approves_it
 
 
 def test_pictures_that_are_approved_twice_may_go_once(many: ImageRoad) -> None:
-    many.lack(*EIGHT)
-    many.list_products(**dict.fromkeys((f"_{one}" for one in EIGHT), ""))
-    many.work()
+    unlist(many)
     many.database.execute("DELETE FROM tds.backlog WHERE id <> %s", (left(many)[0],))
     for _ in range(2):
         assert deletions.approve(many.database, images.ENTITY, by="somebody") == 1

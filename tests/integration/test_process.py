@@ -13,10 +13,8 @@ import psycopg
 import pytest
 
 from tds_core import lossless_json
-from tds_core.database.candidates import Candidate, from_document
 from tds_core.database.connection import Database
 from tds_core.entities import REGISTRY
-from tds_core.entities.spec import EntitySpec
 from tds_core.sync import process
 from tds_core.zoho.routes import ROUTES
 from tds_core.zoho.webhooks import Webhook, changes, read
@@ -32,6 +30,7 @@ from tests.integration.road import (
     message,
     mirrored,
     record,
+    stumble,
 )
 from tests.webhook_events import webhook_event
 
@@ -410,16 +409,11 @@ def _body(whole: Json) -> str:
 def test_an_error_that_nobody_foresaw_costs_its_message_alone(
     invoices: Queued, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def odd(spec: EntitySpec, whole: Json, **parts: Any) -> Candidate:
-        if whole["invoice_id"] == "902":
-            raise LookupError("what stood there")
-        return from_document(spec, whole, **parts)
-
-    monkeypatch.setattr(process, "from_document", odd)
+    stumble(monkeypatch, process, "902")
     assert invoices.handle(*(record(message("invoices", document("invoices", one))) for one in ("901", "902"))) == []
     assert list(mirrored(database, "invoices")) == ["901"]
     [(_, attributes)] = invoices.queue.buried
-    assert re.fullmatch(r"Unforeseen: LookupError in test_process\.py:\d+", attributes["reason"])
+    assert re.fullmatch(r"Unforeseen: LookupError in road\.py:\d+", attributes["reason"])
     assert list(backlog_of(database, "invoices")) == ["902"]
 
 

@@ -543,18 +543,9 @@ def test_a_webhook_that_comes_after_the_fetch_that_confirmed_it_explains_the_dif
     zoho.put("invoices", changed)
     zoho.forget("invoices", "902")
     relist(zoho, "invoices")
-    number = verifications.request(road.database, ["invoices"], cause="manual", heal=heal)
-    for _ in range(5):
-        road.verify.run(lambda: 30.0)
-        road.work()
-    shown = verifications.read(road.database, number)
-    assert shown is not None and (shown["phase"], shown["ended_at"]) == ("report", None)
+    number = reporting(road, heal=heal)
     Queued("invoices", connect()).handle(record(message("invoices", changed)))
-    road.database.execute("UPDATE tds.drift SET suspected_at = suspected_at - interval '30 s'")
-    road.verify.run(lambda: 30.0)
-    shown = verifications.read(road.database, number)
-    assert shown is not None
-    assert found(shown["report"], "invoices") == {"extra": 1, ("healed" if heal else "remaining"): 1}
+    assert found(waited_for(road, number), "invoices") == {"extra": 1, ("healed" if heal else "remaining"): 1}
 
 
 @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "never"])
@@ -566,22 +557,35 @@ def test_a_deletion_is_drift_only_if_nobody_announces_it_even_after_it_was_confi
     fill(road, zoho, "invoices", 901, 902)
     zoho.forget("invoices", "901")
     relist(zoho, "invoices")
+    number = reporting(road, heal=heal)
+    assert [one["status"] for one in reckoning.differences(road.database, number)] == ["confirmed"]
+    if is_announced:
+        Queued("invoices", connect()).handle(record(message("invoices", op="delete", ids=["901"])))
+    report = waited_for(road, number)
+    expected = {"extra": 1, ("healed" if heal else "remaining"): 1}
+    assert found(report, "invoices") == ({} if is_announced else expected)
+    assert report["ok"] is heal, "without healing it still waits to be deleted"
+
+
+def reporting(road: Road, *, heal: bool) -> int:
+    """Verify the invoices until only the report is left, which waits for webhooks; returns the run's number."""
     number = verifications.request(road.database, ["invoices"], cause="manual", heal=heal)
     for _ in range(5):
         road.verify.run(lambda: 30.0)
         road.work()
     shown = verifications.read(road.database, number)
     assert shown is not None and (shown["phase"], shown["ended_at"]) == ("report", None), "it waits for the webhook"
-    assert [one["status"] for one in reckoning.differences(road.database, number)] == ["confirmed"]
-    if is_announced:
-        Queued("invoices", connect()).handle(record(message("invoices", op="delete", ids=["901"])))
+    return number
+
+
+def waited_for(road: Road, number: int) -> Report:
+    """The run's report after the time in which a webhook has to come."""
     road.database.execute("UPDATE tds.drift SET suspected_at = suspected_at - interval '30 s'")
     road.verify.run(lambda: 30.0)
     shown = verifications.read(road.database, number)
     assert shown is not None and shown["ended_at"] is not None
-    expected = {"extra": 1, ("healed" if heal else "remaining"): 1}
-    assert found(shown["report"], "invoices") == ({} if is_announced else expected)
-    assert shown["report"]["ok"] is heal, "without healing it still waits to be deleted"
+    report: Report = shown["report"]
+    return report
 
 
 def seen_an_hour_ago(road: Road, table: str) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import psutil
@@ -45,13 +45,7 @@ def deployed(directory: StateDirectory, wish: Wish) -> Iterator["Stack"]:
     """A healthy stack, which ends with the block and keeps nothing."""
     local = LocalStack(directory)
     try:
-        state = local.up(wish, tethered=True)
-        yield Stack(
-            local=local,
-            state=state,
-            deployment=Deployment(stack=state.stack_name, region=state.region, local=state),
-            cloud=Cloud(endpoint_url=state.aws_endpoint_url, state=directory),
-        )
+        yield Stack.of(local, local.up(wish, tethered=True))
     finally:
         local.down()
         directory.remove_data()
@@ -65,6 +59,16 @@ class Stack:
     state: StackState
     deployment: Deployment
     cloud: Cloud
+
+    @classmethod
+    def of(cls, local: LocalStack, state: StackState) -> Self:
+        """The stack that runs in a state directory."""
+        return cls(
+            local=local,
+            state=state,
+            deployment=Deployment(stack=state.stack_name, region=state.region, local=state),
+            cloud=Cloud(endpoint_url=state.aws_endpoint_url, state=local.directory),
+        )
 
     # -- webhooks
 

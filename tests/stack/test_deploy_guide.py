@@ -84,6 +84,7 @@ def environment(stack: Stack, programs: Path) -> dict[str, str]:
         "PATH": os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "SAM_CLI_POLL_DELAY": "0.5",
         "SAM_CLI_TELEMETRY": "0",
+        "TMPDIR": str(programs),  # packaging makes a folder for each zip and removes none
     }
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from cli.reckoning import least_calls
 from tds_core import lossless_json
 from tds_core.entities import REGISTRY
 from tests.integration.road import document, message
+from tests.stack import history
 from tests.stack.comparison import (
     FAIR_WEATHER,
     assert_equal,
@@ -29,11 +29,10 @@ from tests.stack.comparison import (
 )
 from tests.stack.running import Json, Stack, wait_for
 
-MINUTE, IN_FLIGHT = 6_000, 10
+MINUTE = 6_000
 STORM = FAIR_WEATHER | {"loss": 0.5, "duplication": 0.3, "reordering": 0.3, "reorder_s": 1, "concurrency": 3}
 WORK = {"events": 16, "per_second": 8, "mix": {"create": 30, "edit": 50, "pay": 20}}
 DOWN_S = 8.0
-UNDER_WAY = 4 * IN_FLIGHT + 12  # two leases of ids, and a page of each list
 
 Record = Callable[[str, object], None]
 TROUBLES: dict[str, list[Json]] = {
@@ -94,7 +93,7 @@ def company(mirror: Stack, record_property: Record) -> Iterator[Stack]:
         f"{stats['total_calls']} calls for {records} changes written, {stats['total_calls'] / max(records, 1):.1f} "
         f"each; {stats['mints']} tokens minted; {time.monotonic() - began:.0f} s",
     )
-    assert_limits_were_kept(stats, refusals, per_minute=MINUTE, in_flight=IN_FLIGHT)
+    assert_limits_were_kept(stats, refusals, per_minute=MINUTE, in_flight=history.IN_FLIGHT)
 
 
 def work(stack: Stack, seed: int) -> None:
@@ -126,49 +125,13 @@ def test_a_history_killed_with_its_function_and_its_database_goes_on_where_it_wa
     stack.zoho("DELETE", "/faults")
     stack.zoho("PUT", "/webhooks", FAIR_WEATHER)
     empty(stack)
-    stack.zoho("POST", "/stats/reset")
-    stack.zoho("PUT", "/limits", {"latency_s": 0.3})
-    stack.deployment.ask("backfill", {"entities": []})
+    history.begin(stack)
     for kill in (kill_functions, crash_database):
-        until_fetched(stack, fetched(stack) + 20)
+        history.until_fetched(stack, history.fetched(stack) + 20)
         assert kill(stack)
         wait_for(lambda: is_answering(stack), "PostgreSQL does not come back")
-        run_out(stack)
-    until_fetched(stack, fetched(stack) + 1)
-    stack.zoho("PUT", "/limits", {"latency_s": 0})
-    assert stack.follower.until_over(lambda _: None).is_complete
-    stack.take("FailedRunsQueue")
-    calls = stack.zoho("GET", "/stats")["total_calls"]
-    images = stack.deployment.ask("status", {})["images"]["expected"]
-    least = least_calls({name: len(stack.documents(name)) for name in REGISTRY}) + images
-    record_property("figures", f"{calls} calls, {least} are the least without a kill")
-    assert calls <= least + 2 * UNDER_WAY
-    assert_equal(stack)
-
-
-def run_out(stack: Stack) -> None:
-    """Let the time pass after which what a killed worker held is anybody's: leases and calls in flight."""
-    stack.query("UPDATE tds.leases SET until = now()")
-    stack.query("UPDATE tds.backlog SET leased_until = now() WHERE leased_until IS NOT NULL")
-    stack.query("UPDATE tds.api_slots SET held_until = now()")
-
-
-def until_fetched(stack: Stack, documents: int) -> None:
-    """Wait for so many documents, waking the functions as their schedules do."""
-
-    def is_there() -> bool:
-        stack.tick()
-        time.sleep(0.5)
-        return fetched(stack) >= documents
-
-    wait_for(is_there, "the history does not go on", timeout_s=60)
-
-
-def fetched(stack: Stack) -> int:
-    """Documents that arrived so far."""
-    return (
-        sum(len([one for one in stack.stored(name).values() if one]) for name in REGISTRY) if is_answering(stack) else 0
-    )
+        history.run_out(stack)
+    record_property("figures", history.end(stack, kills=2))
 
 
 @pytest.mark.parametrize("name", TROUBLES)
