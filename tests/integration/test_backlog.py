@@ -140,6 +140,17 @@ def test_a_request_brings_the_time_forward_and_never_back(database: Database) ->
     assert lease(database).ids == ["1"]
 
 
+def test_what_every_fetch_asks_for_again_comes_later_each_time(database: Database) -> None:
+    request(database, "1")
+    for wait_s in (5, 10, 20):
+        held = lease(database)
+        with database.transaction() as connection:
+            backlog.hold(connection, held, held.ids, delay_s=5)
+        let_pass(database, wait_s - 1)
+        assert nothing_due(database)
+        let_pass(database, 1)
+
+
 def test_the_same_id_of_two_entities_is_two_requests(database: Database) -> None:
     request(database, "1")
     request(database, "1", name="payments")

@@ -1,6 +1,5 @@
 """Verification: what differs is found, confirmed by a fetch and healed; what is in motion or lags is no drift."""
 
-import json
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tds_core.entities import REGISTRY
 from tds_core.entities.spec import EntitySpec
 from tds_core.errors import TdsError
 from tds_core.sync.image_check import ImageReport
+from tests.integration.proving import Report, fill, found, kinds, listed, relist, spoil, verify
 from tests.integration.road import (
     VERSION,
     Connect,
@@ -35,63 +35,6 @@ from tests.integration.road import (
     zoho_time,
 )
 from tests.zoho_fakes import error
-
-Report = dict[str, Any]
-
-
-def fill(road: Road, zoho: Zoho, entity: str, *ids: int, **changes: Any) -> None:
-    """Let these records exist at Zoho, in its list and in the mirror, and nothing be in motion."""
-    zoho.put(entity, *(document(entity, str(one), **changes) for one in ids))
-    relist(zoho, entity)
-    road.request(entity, *map(str, ids))
-    road.work()
-    road.database.execute("DELETE FROM tds.backlog")
-
-
-def relist(zoho: Zoho, entity: str) -> None:
-    """Let the list show what the documents say."""
-    path = next(path for path in zoho.documents if path.endswith(REGISTRY[entity].path))
-    zoho.listing(entity, [listed(entity, one) for one in zoho.documents[path].values()])
-
-
-def listed(entity: str, whole: Json) -> Json:
-    keys = row(entity, "1").keys()
-    return {name: value for name, value in whole.items() if name in keys}
-
-
-def verify(road: Road, *entities: str, heal: bool = True, drains: bool = True) -> Report:
-    """A whole run, with the drain at work beside it."""
-    names = entities or tuple(REGISTRY)
-    number = verifications.request(road.database, names, cause="manual", heal=heal)
-    for _ in range(20):
-        road.verify.run(lambda: 30.0)
-        shown = verifications.read(road.database, number)
-        assert shown is not None
-        if shown["ended_at"]:
-            report: Report = json.loads(json.dumps(shown["report"], default=str))
-            return report
-        if drains:
-            road.hurry()
-            road.work()
-    raise AssertionError(f"the run did not end: {shown}")
-
-
-def spoil(road: Road, statement: str, *parameters: Any) -> None:
-    """Corrupt the mirror."""
-    road.database.execute(statement, parameters)
-
-
-def found(report: Report, entity: str) -> dict[str, int]:
-    return {
-        name: n
-        for name in ("missing", "extra", "mismatched", "healed", "remaining")
-        if (n := report["entities"][entity][name])
-    }
-
-
-def kinds(road: Road, report: Report) -> list[tuple[str, str, str, str]]:
-    rows = reckoning.differences(road.database, report["run_id"])
-    return [(one["id"], one["kind"], one["field"], one["status"]) for one in rows]
 
 
 def test_a_contact_that_changed_its_type_is_extra_here_and_missing_there_and_both_are_healed(

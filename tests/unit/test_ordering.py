@@ -206,6 +206,14 @@ def test_an_id_without_a_document_is_requested(record: Record) -> None:
     assert decide(record, mention(received())) == Decision(outcome=Outcome.REQUESTED, request=True)
 
 
+@pytest.mark.parametrize("version", [SAME, None], ids=["version", "hash"])
+def test_a_document_whose_sight_was_lost_is_still_known(version: datetime | None) -> None:
+    """A webhook without a newer version may be of long ago: a fetch decides."""
+    lost = replace(HELD, document=replace(HELD.document, version=version, observed=None))
+    assert decide(lost, document(received(9), version, "b")) == Decision(outcome=Outcome.TIE, request=True)
+    assert decide(lost, document(fetched(9), version, "b")).write_document
+
+
 # 4: list rows
 
 LISTED = after(list_row(fetched()))

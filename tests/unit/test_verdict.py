@@ -64,6 +64,7 @@ def test_its_limits_are_those_of_the_alarms() -> None:
         pytest.param({"dead": {"dead_letters/invoices": 1}}, "dead_letters", id="dead-letter"),
         pytest.param({"checked": checked(open=11)}, "drift", id="drift"),
         pytest.param({"checked": checked(unexplained=1)}, "sums", id="sums"),
+        pytest.param({"checked": checked(untold=1)}, "untold", id="untold"),
         pytest.param({"lists": old_list(10.1)}, "stale", id="stale"),
         pytest.param({"lists": [List(scan="bills", read_at=None, promised=timedelta(1))]}, "unread", id="unread"),
         pytest.param({"token_refusal": "invalid_code"}, "token", id="token"),

@@ -218,24 +218,29 @@ def await_replica(connection: Connection, held: Lease, ids: Sequence[str], *, de
 
 
 def hold(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s: float) -> None:
-    """Keep what its own fetch asked for again, for a while: the same call at once would decide nothing more."""
+    """Keep what its own fetch asked for again, for a while: the same call at once would decide nothing more.
+
+    What each fetch asks for again comes later each time.
+    """
     connection.execute(
         """
-        UPDATE tds.backlog SET lease = NULL, leased_until = NULL, not_before = now() + %(delay)s
+        UPDATE tds.backlog SET
+            attempts = attempts + 1, lease = NULL, leased_until = NULL,
+            not_before = now() + least(%(delay)s * power(2, attempts), %(limit)s)
         WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
         """,
-        _of(held, ids) | {"delay": timedelta(seconds=delay_s)},
+        _of(held, ids) | {"delay": timedelta(seconds=delay_s), "limit": _BACKOFF_LIMIT},
     )
 
 
-def release(connection: Connection, held: Lease, ids: Sequence[str]) -> None:
-    """Give ids back; no attempt is counted, because Zoho was not asked or did not listen."""
+def release(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s: float = 0) -> None:
+    """Give ids back, for a while; no attempt is counted, because Zoho was not asked or did not listen."""
     connection.execute(
         """
-        UPDATE tds.backlog SET lease = NULL, leased_until = NULL
+        UPDATE tds.backlog SET lease = NULL, leased_until = NULL, not_before = greatest(not_before, now() + %(delay)s)
         WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
         """,
-        _of(held, ids),
+        _of(held, ids) | {"delay": timedelta(seconds=delay_s)},
     )
 
 

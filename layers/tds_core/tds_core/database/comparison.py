@@ -2,7 +2,8 @@
 
 A row is in motion while it may differ for a good reason: it waits on the backlog, the mirror saw it after the page was
 taken, or Zoho gave it within a margin before the page a version that the mirror has not seen. Whatever else differs is
-suspected; a list that lags costs a fetch, and no more. Values are compared as PostgreSQL's own types, so 10.50 is 10.5.
+suspected; a list that lags costs a fetch, and no more. Where documents tell another version than lists do, an older one
+of lists is no difference beside a document as new. Values are compared as PostgreSQL's own types, so 10.50 is 10.5.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,8 +17,13 @@ from tds_core.database.connection import Database
 from tds_core.entities import entity
 from tds_core.entities.spec import EntitySpec
 from tds_core.lossless_json import dumps
+from tds_core.priority import Priority
 
 VERSION = "last_modified_time"
+# what excuses a row: a fetch that is due within a day. A history's may be weeks away, and its row shows a list's state
+_WAITS = sql.SQL("b.parked_at IS NULL AND b.priority < {} AND b.not_before < now() + interval '1 day'").format(
+    int(Priority.BACKFILL)
+)
 
 
 def compare(
@@ -98,11 +104,12 @@ def _compare_query(name: str) -> sql.Composed:
                     OR coalesce(
                         greatest(m.observed_at, m.detail_observed_at, m.deleted_at, t.deleted_at) > %(at)s, false)
                     OR coalesce(l.version > %(since)s, false) AND l.version IS DISTINCT FROM m.{version} AS in_motion,
-                greatest(m.observed_at, m.detail_observed_at) AS sight
+                greatest(m.observed_at, m.detail_observed_at) AS sight,
+                {apart} AND m.{version} < l.version AND m.detail_version >= l.version AS is_told
             FROM listed AS l
             LEFT JOIN {mirror} AS m ON m.{key} = l.id
             LEFT JOIN tds.tombstones AS t ON t.entity = %(entity)s AND t.id = l.id
-            LEFT JOIN tds.backlog AS b ON b.entity = %(entity)s AND b.id = l.id AND b.parked_at IS NULL
+            LEFT JOIN tds.backlog AS b ON b.entity = %(entity)s AND b.id = l.id AND {waits}
         ), seen AS (
             INSERT INTO tds.verification_seen (run_id, entity, id, zoho, erp, in_motion, sight)
             SELECT %(run)s, %(entity)s, id, kept, CASE WHEN is_live THEN mirrored END, in_motion, sight FROM held
@@ -115,7 +122,7 @@ def _compare_query(name: str) -> sql.Composed:
             SELECT 'missing' AS kind, '' AS field, NULL::jsonb AS erp, h.kept AS zoho WHERE NOT h.is_live
             UNION ALL
             SELECT 'mismatched', z.key, h.ours -> z.key, z.value FROM jsonb_each(h.told) AS z
-            WHERE h.is_live AND h.ours -> z.key <> z.value
+            WHERE h.is_live AND h.ours -> z.key <> z.value AND NOT (z.key = {version_name} AND h.is_told)
         ) AS d
         WHERE NOT h.in_motion
         ON CONFLICT DO NOTHING
@@ -123,6 +130,9 @@ def _compare_query(name: str) -> sql.Composed:
     ).format(
         key=sql.Identifier(spec.key),
         version=sql.Identifier(VERSION),
+        version_name=sql.Literal(VERSION),
+        apart=sql.Literal(not spec.shares_version),
+        waits=_WAITS,
         mirror=sql.Identifier("erp", spec.table),
         told=_as_told(spec, compared_columns(spec)),
         kept=_as_told(spec, kept_columns(spec)),
@@ -149,7 +159,7 @@ def _absent_query(name: str) -> sql.Composed:
                 b.id IS NOT NULL OR coalesce(greatest(m.observed_at, m.detail_observed_at) > %(began)s, false),
                 greatest(m.observed_at, m.detail_observed_at)
             FROM {mirror} AS m
-            LEFT JOIN tds.backlog AS b ON b.entity = %(entity)s AND b.id = m.{key} AND b.parked_at IS NULL
+            LEFT JOIN tds.backlog AS b ON b.entity = %(entity)s AND b.id = m.{key} AND {waits}
             WHERE m.deleted_at IS NULL AND coalesce(least(m.observed_at, m.detail_observed_at), '-infinity') < %(began)s
             ON CONFLICT DO NOTHING RETURNING id, erp, in_motion
         )
@@ -159,6 +169,7 @@ def _absent_query(name: str) -> sql.Composed:
         """
     ).format(
         key=sql.Identifier(spec.key),
+        waits=_WAITS,
         mirror=sql.Identifier("erp", spec.table),
         erp=typed(spec, mirrored_columns(spec), "m"),
     )

@@ -102,7 +102,7 @@ def _announced_query(name: str) -> sql.Composed:
 
 @lru_cache
 def _touched_query(name: str, touch: Touch) -> sql.Composed:
-    """Balances and stock move without a version: a document that touches the record and is later explains it."""
+    """Balances and stock move without a version: a later document that touches the record, or did, explains it."""
     source = entity(name)
     steps = "$." + touch.path.replace("[]", "[*]") + " ? (@ == $id)"
     return sql.SQL(
@@ -123,7 +123,11 @@ def _touched_query(name: str, touch: Touch) -> sql.Composed:
                             SELECT max(greatest(c.walked_at, c.polled_at)) FROM tds.cursors AS c
                             WHERE c.scan = {scan} AND greatest(c.walked_at, c.polled_at) < d.suspected_at - %(margin)s
                         )) - %(margin)s AND d.suspected_at + %(margin)s
-                    AND jsonb_path_exists(w.zoho, {path}, jsonb_build_object('id', d.id))
+                    AND (jsonb_path_exists(w.zoho, {path}, jsonb_build_object('id', d.id)) OR EXISTS (
+                        SELECT FROM tds.change_log AS c
+                        WHERE c.entity = {source} AND c.id = w.{key} AND c.at > d.suspected_at - %(margin)s
+                            AND jsonb_path_exists(c.changes, '$.** ? (@ == $id)', jsonb_build_object('id', d.id))
+                    ))
             )
         """
     ).format(
@@ -132,6 +136,8 @@ def _touched_query(name: str, touch: Touch) -> sql.Composed:
         version=sql.Literal(VERSION),
         scan=sql.Literal(entity(touch.entity).scan_name),
         mirror=sql.Identifier("erp", source.table),
+        key=sql.Identifier(source.key),
+        source=sql.Literal(source.name),
         path=sql.Literal(steps),
     )
 

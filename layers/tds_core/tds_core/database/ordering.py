@@ -195,7 +195,11 @@ def _decide_document(record: Record, seen: Observation) -> Decision:
     stored, fetched = record.document, seen.observed.clock is Clock.FETCH
     header_later = seen.comparable and _is_older(seen.version, record.header.version)
     lagging = fetched and header_later and seen.observed.is_after(record.header.observed)
-    if stored.observed is None or _is_newer(seen.version, stored.version) or _is_impossible(stored, seen):
+    if (
+        (stored.version is None and stored.hash is None)
+        or _is_newer(seen.version, stored.version)
+        or _is_impossible(stored, seen)
+    ):
         return _write(record, seen, lagging=lagging)
     if _is_older(seen.version, stored.version):
         return Decision(outcome=Outcome.STALE, lagging=fetched and seen.observed.is_after(stored.observed))
@@ -204,9 +208,13 @@ def _decide_document(record: Record, seen: Observation) -> Decision:
         return _confirm(record, seen, lagging=lagging)
     if later:
         return _write(record, seen, lagging=lagging)
-    if not fetched and stored.observed.clock is Clock.FETCH and stored.observed.is_after(seen.observed):
+    if not fetched and _is_fetched_after(stored.observed, seen.observed):
         return Decision(outcome=Outcome.STALE)
     return Decision(outcome=Outcome.TIE, request=True)
+
+
+def _is_fetched_after(stored: Moment | None, seen: Moment) -> bool:
+    return stored is not None and stored.clock is Clock.FETCH and stored.is_after(seen)
 
 
 def _is_impossible(stored: Track, seen: Observation) -> bool:

@@ -26,14 +26,8 @@ class Stored:
     zoho: JsonObject | None
     content_hash: bytes | None
     detail_version: datetime | None
-    observed_at: datetime | None
     detail_observed_at: datetime
     is_waiting: bool
-
-    @property
-    def has_later_header(self) -> bool:
-        """Whether a list row was seen after the document: what the two share may then be the list's."""
-        return self.observed_at is not None and self.observed_at > self.detail_observed_at
 
 
 def batch(database: Database, spec: EntitySpec, *, after: str, limit: int) -> list[Stored]:
@@ -50,13 +44,12 @@ def batch(database: Database, spec: EntitySpec, *, after: str, limit: int) -> li
             zoho=zoho,
             content_hash=content_hash,
             detail_version=version,
-            observed_at=observed_at,
             detail_observed_at=detail_observed_at,
             is_waiting=is_waiting,
             columns=dict(zip(names, values, strict=True)),
             children={table: found.get(document_id, []) for table, found in children.items()},
         )
-        for document_id, zoho, content_hash, version, observed_at, detail_observed_at, is_waiting, *values in rows
+        for document_id, zoho, content_hash, version, detail_observed_at, is_waiting, *values in rows
     ]
 
 
@@ -131,7 +124,7 @@ def _rows_query(name: str) -> sql.Composed:
     spec = entity(name)
     return sql.SQL(
         """
-        SELECT m.{key}, m.zoho, m.content_hash, m.detail_version, m.observed_at, m.detail_observed_at,
+        SELECT m.{key}, m.zoho, m.content_hash, m.detail_version, m.detail_observed_at,
             b.id IS NOT NULL, {columns}
         FROM {mirror} AS m LEFT JOIN tds.backlog AS b ON b.entity = %s AND b.id = m.{key}
         WHERE m.deleted_at IS NULL AND m.detail_observed_at IS NOT NULL AND m.{key} > %s

@@ -162,7 +162,8 @@ def _record(names: Sequence[str], row: Sequence[Any]) -> Record:
 
 
 def _moment(at: datetime | None, clock: str | None) -> Moment | None:
-    return Moment(at=at, clock=Clock(clock)) if at and clock else None
+    """The moment of a column pair; on a clock that nobody can tell, on the one that proves less."""
+    return Moment(at=at, clock=Clock.FETCH if clock == Clock.FETCH else Clock.WEBHOOK) if at else None
 
 
 def _delete_children(
@@ -191,7 +192,7 @@ def _read_query(table: str, key: str, names: tuple[str, ...]) -> sql.Composed:
     columns = [sql.Identifier("m", name) for name in (*_TRACKS, *names)]
     return sql.SQL(
         """
-        SELECT i.id, m.{key} IS NOT NULL, coalesce(t.deleted_at, m.deleted_at), {columns}
+        SELECT i.id, m.{key} IS NOT NULL, CASE WHEN m.{key} IS NULL THEN t.deleted_at ELSE m.deleted_at END, {columns}
         FROM (SELECT %s AS entity, unnest(%s::text[]) AS id) AS i
         LEFT JOIN {mirror} AS m ON m.{key} = i.id
         LEFT JOIN tds.tombstones AS t ON t.entity = i.entity AND t.id = i.id

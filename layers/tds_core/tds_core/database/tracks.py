@@ -12,12 +12,14 @@ from tds_core.database.comparison import VERSION
 from tds_core.entities.spec import EntitySpec
 
 _SIGHTS = ("observed_at", "detail_observed_at", "deleted_at")
-# no two clocks of ours are so far apart, and no list is behind for so long
-_BEYOND_DOUBT = timedelta(hours=1)
+# clocks of ours are apart by seconds
+_AHEAD = timedelta(minutes=1)
+# no list is behind for so long
+_LONGEST_LAG = timedelta(hours=1)
 
 
-def note_future(connection: Connection, run_id: int, spec: EntitySpec) -> None:
-    """Keep every time of sight or deletion that is still to come as a difference; it cannot be later than now."""
+def note_impossible(connection: Connection, run_id: int, spec: EntitySpec) -> None:
+    """Keep as a difference what cannot be: a sight or deletion that is still to come, a live record's tombstone."""
     pairs = [sql.SQL("({}, m.{})").format(sql.Literal(name), sql.Identifier(name)) for name in _SIGHTS]
     query = sql.SQL(
         """
@@ -27,56 +29,92 @@ def note_future(connection: Connection, run_id: int, spec: EntitySpec) -> None:
         FROM {mirror} AS m
         FULL JOIN (SELECT id, deleted_at FROM tds.tombstones WHERE entity = %(entity)s) AS t ON t.id = m.{key}
         CROSS JOIN LATERAL (VALUES {pairs}, ('tombstone', t.deleted_at)) AS s (field, at)
-        WHERE s.at > now() + %(beyond)s ON CONFLICT DO NOTHING
+        WHERE s.at > now() + %(ahead)s OR s.field = 'tombstone' AND s.at IS NOT NULL AND {is_live}
+        ON CONFLICT DO NOTHING
         """
-    ).format(key=sql.Identifier(spec.key), mirror=sql.Identifier("erp", spec.table), pairs=sql.SQL(", ").join(pairs))
-    connection.execute(query, {"run": run_id, "entity": spec.name, "beyond": _BEYOND_DOUBT})
+    ).format(
+        key=sql.Identifier(spec.key), mirror=_mirror(spec), pairs=sql.SQL(", ").join(pairs), is_live=_is_live(spec)
+    )
+    connection.execute(query, {"run": run_id, "entity": spec.name, "ahead": _AHEAD})
 
 
-def end_future(connection: Connection, spec: EntitySpec) -> None:
-    """Make them now, in the transaction that has noted them.
+def end_impossible(connection: Connection, spec: EntitySpec) -> None:
+    """Set it right, in the transaction that has noted it: those times become now, those tombstones go.
 
-    It is the latest that they can have been: too late a mark costs a call, too early a one would let an older state in.
+    Now is the latest that they can have been: too late a mark costs a call, too early a one lets an older state in.
     """
-    values = {"entity": spec.name, "beyond": _BEYOND_DOUBT}
-    true = sql.SQL("{0} = CASE WHEN {0} > now() + %(beyond)s THEN now() ELSE {0} END")
+    values = {"entity": spec.name, "ahead": _AHEAD}
+    true = sql.SQL("{0} = CASE WHEN {0} > now() + %(ahead)s THEN now() ELSE {0} END")
     connection.execute(
-        sql.SQL("UPDATE {mirror} SET {true} WHERE greatest({sights}) > now() + %(beyond)s").format(
-            mirror=sql.Identifier("erp", spec.table),
+        sql.SQL("UPDATE {mirror} SET {true} WHERE greatest({sights}) > now() + %(ahead)s").format(
+            mirror=_mirror(spec),
             true=sql.SQL(", ").join(true.format(sql.Identifier(name)) for name in _SIGHTS),
             sights=sql.SQL(", ").join(map(sql.Identifier, _SIGHTS)),
         ),
         values,
     )
     connection.execute(
-        "UPDATE tds.tombstones SET deleted_at = now() WHERE entity = %(entity)s AND deleted_at > now() + %(beyond)s",
+        sql.SQL(
+            "DELETE FROM tds.tombstones AS t USING {mirror} AS m"
+            " WHERE t.entity = %(entity)s AND t.id = m.{key} AND {is_live}"
+        ).format(mirror=_mirror(spec), key=sql.Identifier(spec.key), is_live=_is_live(spec)),
+        values,
+    )
+    connection.execute(
+        "UPDATE tds.tombstones SET deleted_at = now() WHERE entity = %(entity)s AND deleted_at > now() + %(ahead)s",
         values,
     )
 
 
-def lower_versions(connection: Connection, run_id: int, spec: EntitySpec) -> None:
-    """Where the run found two versions of one track, believe the lower one: what is fetched then is not older.
+def believe_list(connection: Connection, run_id: int, spec: EntitySpec) -> None:
+    """Where the list tells an older version than the row, take its word, if nobody has seen the row of late.
 
-    A list may be behind; then the document that is fetched brings the true one back. Where documents tell another
-    version than lists do nothing would, so a list is believed only of what nobody has seen of late.
+    A list that is merely behind must not let older rows in. Records that are list rows have no other version to fetch.
     """
-    _lower(connection, run_id, spec, "detail_version")
-    _lower(connection, run_id, spec, VERSION, unseen_for=timedelta(0) if spec.shares_version else _BEYOND_DOUBT)
-
-
-def _lower(
-    connection: Connection, run_id: int, spec: EntitySpec, column: str, *, unseen_for: timedelta = timedelta(0)
-) -> None:
+    unseen_for = timedelta(0) if spec.rows_are_documents else _LONGEST_LAG
     query = sql.SQL(
+        "{lower} AND coalesce(greatest(m.observed_at, m.detail_observed_at) <= now() - %(unseen_for)s, true)"
+    )
+    connection.execute(
+        query.format(lower=_lower(spec, VERSION, sql.SQL("d.told"))),
+        {"run": run_id, "entity": spec.name, "unseen_for": unseen_for},
+    )
+
+
+def believe_document(connection: Connection, run_id: int, spec: EntitySpec) -> None:
+    """Where a document and its version contradict each other, believe the lower one: what is fetched is not older.
+
+    It is not lower than the list's, where they share one.
+    """
+    told = "greatest(d.told, m.last_modified_time)" if spec.shares_version else "d.told"
+    connection.execute(
+        _lower(spec, "detail_version", sql.SQL(told)),
+        {"run": run_id, "entity": spec.name},
+    )
+
+
+def _lower(spec: EntitySpec, column: str, told: sql.Composable) -> sql.Composed:
+    return sql.SQL(
         """
-        UPDATE {mirror} AS m SET {column} = d.told
+        UPDATE {mirror} AS m SET {column} = {told}
         FROM (
             SELECT id, (erp_value #>> '{{}}')::timestamptz AS held, (zoho_value #>> '{{}}')::timestamptz AS told
-            FROM tds.drift WHERE run_id = %(run)s AND entity = %(entity)s AND field = %(column)s AND how IS NULL
+            FROM tds.drift WHERE run_id = %(run)s AND entity = %(entity)s AND field = {name} AND how IS NULL
         ) AS d
-        WHERE m.{key} = d.id AND m.{column} = d.held AND d.told < d.held
-            AND coalesce(greatest(m.observed_at, m.detail_observed_at) <= now() - %(unseen_for)s, true)
+        WHERE m.{key} = d.id AND m.{column} = d.held AND {told} < d.held
         """
-    ).format(mirror=sql.Identifier("erp", spec.table), key=sql.Identifier(spec.key), column=sql.Identifier(column))
-    values = {"run": run_id, "entity": spec.name, "column": column, "unseen_for": unseen_for}
-    connection.execute(query, values)
+    ).format(
+        mirror=_mirror(spec),
+        key=sql.Identifier(spec.key),
+        column=sql.Identifier(column),
+        name=sql.Literal(column),
+        told=told,
+    )
+
+
+def _mirror(spec: EntitySpec) -> sql.Identifier:
+    return sql.Identifier("erp", spec.table)
+
+
+def _is_live(spec: EntitySpec) -> sql.Composed:
+    return sql.SQL("m.{} IS NOT NULL AND m.deleted_at IS NULL").format(sql.Identifier(spec.key))

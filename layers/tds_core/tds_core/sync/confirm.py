@@ -57,7 +57,7 @@ class Confirmation:
         with self._database.transaction() as connection:
             specs = [entity(name) for name in run.entities]
             for spec in specs:
-                tracks.lower_versions(connection, run.run_id, spec)
+                tracks.believe_document(connection, run.run_id, spec)
             calls = sum(ceil(drift.request(connection, run.run_id, spec) / spec.fetched_together) for spec in specs)
             moved = verifications.move(connection, run, place={**run.place, "requested_calls": calls})
         if calls:

@@ -62,7 +62,7 @@ class DeletionGuard:
         said = {"code": 1002} if shown is None else {"absent_from": spec.path, "rows": len(shown)}
         if not self.is_live(spec, document_id):
             return said | {"witness": None, "asked_for": priority.name.lower()}
-        if shown is None and not deletions.is_expected(self._database, spec, document_id):
+        if not deletions.is_expected(self._database, spec, document_id):
             raise DeletionDoubted(f"Zoho says for the first time that {spec.name} {document_id} does not exist")
         with self._lock:
             self._brake(spec, document_id)

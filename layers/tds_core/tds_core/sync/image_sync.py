@@ -177,7 +177,7 @@ class ImageSync:
     def _give_back(self, held: Lease, product_id: str, *, wait_s: float) -> str:
         """No attempt is counted: Zoho was not asked, or did not listen."""
         with self._database.transaction() as connection:
-            backlog.hold(connection, held, [product_id], delay_s=wait_s)
+            backlog.release(connection, held, [product_id], delay_s=wait_s)
         return "postponed"
 
     def _fail(self, held: Lease, product_id: str, exc: TdsError) -> str:

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from tds_core.database.candidates import Candidate, from_document
+from tds_core.database.comparison import VERSION
 from tds_core.database.drift import Difference
 from tds_core.database.ordering import Clock, Moment
 from tds_core.database.stored import Stored
 from tds_core.entities.spec import ChildTable, EntitySpec
 from tds_core.errors import PermanentError
 from tds_core.plain import exact
-
-_VERSION = "last_modified_time"
 
 
 def expected(spec: EntitySpec, row: Stored) -> Candidate | None:
@@ -28,32 +27,25 @@ def expected(spec: EntitySpec, row: Stored) -> Candidate | None:
 def differences(spec: EntitySpec, row: Stored, said: Candidate | None) -> Iterator[Difference]:
     """Every column, child row, version and hash that is not what the row's own document says.
 
-    Columns that the list shows, too, are left to it where it was seen later, or where the document may be behind it: it
-    waits to be fetched anew.
+    A list row that changes a record requests its document. So while that waits to be fetched what the list shows, too,
+    is left to the list, and afterwards both are of one state and have one version, where they share it.
     """
     if said is None:
         yield Difference(id=row.id, field="zoho", erp=None, expected="a whole document")
         return
     # what this document cannot tell the list may have told
-    theirs = (
-        spec.header_columns
-        if row.has_later_header or row.is_waiting
-        else spec.shared_columns.intersection(said.unreadable)
-    )
-    for name in sorted(said.columns.keys() - theirs - {_VERSION}):
+    theirs = spec.header_columns if row.is_waiting else spec.shared_columns.intersection(said.unreadable)
+    for name in sorted(said.columns.keys() - theirs - {VERSION}):
         if row.columns[name] != said.columns[name]:
             yield Difference(id=row.id, field=name, erp=exact(row.columns[name]), expected=exact(said.columns[name]))
     for table in spec.children:
         if table.table in said.children:
             yield from _child_differences(row, table, said.children[table.table])
     # a document that states no version keeps that of the one before it
-    if said.observation.version is not None and row.detail_version != said.observation.version:
-        yield Difference(
-            id=row.id,
-            field="detail_version",
-            erp=exact(row.detail_version),
-            expected=exact(said.observation.version),
-        )
+    listed = row.columns[VERSION] if spec.shares_version and not row.is_waiting else None
+    stated = [version for version in (said.observation.version, listed) if said.observation.version and version]
+    if wrong := next((version for version in stated if version != row.detail_version), None):
+        yield Difference(id=row.id, field="detail_version", erp=exact(row.detail_version), expected=exact(wrong))
     if row.content_hash != said.observation.hash:
         yield Difference(
             id=row.id, field="content_hash", erp=_hex(row.content_hash), expected=_hex(said.observation.hash)

@@ -110,6 +110,7 @@ def _checked(database: Database, compared: Mapping[str, Compared]) -> dict[str, 
             open=differing.get(name, 0),
             rows=_rows(database, name) if name in differing else 0,
             unexplained=len((one.part or {}).get("unexplained", ())),
+            untold=len((one.part or {}).get("untold", ())),
             error=one.error,
         )
         for name, one in compared.items()

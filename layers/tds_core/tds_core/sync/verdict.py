@@ -21,6 +21,7 @@ REASONS: Mapping[str, Level] = {
     "dead_letters": "bad",
     "drift": "bad",
     "sums": "bad",
+    "untold": "bad",
     "uncompared": "attention",
     "unverified": "attention",
     "unhealed": "attention",
@@ -75,14 +76,15 @@ class List:
 class Checked:
     """An entity's newest comparison; no time before the first.
 
-    `open` of its `rows` records differ still or could not be decided, `unexplained` sums differ though no record does;
-    `error` is why a later one could not be made.
+    `open` of its `rows` records differ still or could not be decided, `unexplained` sums differ though no record does,
+    of `untold` columns the list tells nothing any more; `error` is why a later one could not be made.
     """
 
     ended_at: datetime | None = None
     open: int = 0
     rows: int = 0
     unexplained: int = 0
+    untold: int = 0
     error: str | None = None
 
     @property
@@ -167,6 +169,8 @@ def _verification(signals: Signals) -> list[Reason]:
             found.append(Reason(code=code, values={"entity": entity, "count": one.open, "share": one.share}))
         if one.unexplained:
             found.append(Reason(code="sums", values={"entity": entity, "count": one.unexplained}))
+        if one.untold:
+            found.append(Reason(code="untold", values={"entity": entity, "count": one.untold}))
         if one.error:
             found.append(Reason(code="uncompared", values={"entity": entity, "error": one.error}))
     if signals.images_wrong:

@@ -159,7 +159,7 @@ class Verify:
         if scan is None:
             return self._move(run, phase="local")
         verifications.prepare_pass(self._database, scan, since=run.started_at)
-        self._doubt_sights(run, scan)
+        self._doubt_tracks(run, scan)
         cursor = runs.cursor(self._database, verifications.cursor_name(scan), at=self._clock())
         if cursor.walked_at is not None and cursor.walked_at >= run.started_at:
             return self._end_list(run, scan, cursor)
@@ -182,14 +182,14 @@ class Verify:
             return self._move(run, place={**run.place, "failed": failed})
         return run if is_over else None
 
-    def _doubt_sights(self, run: Verification, scan: str) -> None:
+    def _doubt_tracks(self, run: Verification, scan: str) -> None:
         """Before pages are compared: a row that was seen in the future would be in motion for ever."""
         for spec in scans()[scan]:
             if spec.name in run.entities:
                 with self._database.transaction() as connection:
-                    tracks.note_future(connection, run.run_id, spec)
+                    tracks.note_impossible(connection, run.run_id, spec)
                     if run.heal:
-                        tracks.end_future(connection, spec)
+                        tracks.end_impossible(connection, spec)
 
     def _take(self, run: Verification, scan: str, page: ListPage, current: Run) -> None:
         """Compare a page before anything of it is applied."""
@@ -199,6 +199,8 @@ class Verify:
                 at = page.observed_at
                 comparison.compare(self._database, run.run_id, spec, candidates, at=at, margin_s=margin_s)
             if run.heal:
+                with self._database.transaction() as connection:
+                    tracks.believe_list(connection, run.run_id, spec)
                 wrong = drift.suspected(self._database, run.run_id, spec, [one.id for one in candidates])
                 candidates = [one.forced() if one.id in wrong else one for one in candidates]
                 results = self._mirror.apply(spec, candidates, priority=Priority.VERIFICATION)
