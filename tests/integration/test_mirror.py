@@ -198,6 +198,17 @@ def test_a_poison_row_does_not_cost_another_sight_of_its_own_record(
     assert database.execute("SELECT last_modified_time FROM erp.invoices") == [(NOON,)]
 
 
+@pytest.mark.parametrize("place", [0, 50, 99])
+def test_a_poison_row_is_told_by_its_own_reason_though_nothing_of_its_batch_is_read(
+    database: Database, place: int
+) -> None:
+    batch = [document(product(number, **({"unknown": "\x00"} if number == place else {}))) for number in range(100)]
+    results = Mirror(database).apply(PRODUCTS, batch, priority=Priority.WEBHOOK)
+    refused = {result.candidate.id: result.reason for result in results if result.outcome is not CREATED}
+    assert refused == {str(place): "UntranslatableCharacter 22P05"}
+    assert apply_products(database, document(product(place))) == [CREATED], "the connection is as good as before"
+
+
 def test_a_poison_child_costs_its_document_whole(database: Database) -> None:
     poison = document(payment(1, applied={"5": 1}, notes="new"))
     poison.children["payment_invoices"][0]["invoice_number"] = "\x00"

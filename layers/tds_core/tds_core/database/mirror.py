@@ -71,8 +71,10 @@ class Mirror:
             return []
 
         def work(connection: Connection) -> list[Result]:
-            plan = self._plan(connection, spec, candidates)
-            self._write(connection, spec, plan, priority)
+            with connection.pipeline() as pipeline:
+                plan = self._plan(connection, spec, candidates)
+                self._write(connection, spec, plan, priority)
+                pipeline.sync()  # says what was refused; the end of the block may say that it was abandoned for that
             if completion is not None:
                 completion(connection, plan.results)
             return plan.results
@@ -104,7 +106,7 @@ class Mirror:
                 seen = record.document.observed
                 if record.deleted_at is None and seen is not None and seen.at == candidate.observation.observed.at:
                     _restate(plan, spec, candidate, change, record)
-            nested = tables.upsert(connection, spec, plan.rows, stored=plan.before.keys())
+            nested = dict(tables.upsert(connection, spec, plan.rows, stored=plan.before.keys()))
             children = tables.replace_children(connection, spec, plan.documents.values())
             accounts = _accounts(spec, plan, nested, children)
             results = [one for one in plan.results if accounts[one.candidate.id]]
@@ -168,14 +170,14 @@ class Mirror:
     def _write(self, connection: Connection, spec: EntitySpec, plan: Plan, priority: Priority) -> None:
         changed = plan.documents | plan.buried
         before = ripples.referenced(connection, spec, changed.keys() & plan.before.keys())
-        nested = tables.upsert(connection, spec, plan.rows, stored=plan.before.keys())
+        replaced = tables.upsert(connection, spec, plan.rows, stored=plan.before.keys())
         children = tables.replace_children(connection, spec, plan.documents.values())
         tables.bury(connection, spec, plan.buried)
         tables.raise_dead(connection, spec, plan.raised)
         if plan.requests:
             backlog.request(connection, spec.name, plan.requests, priority=priority, cause="ordering")
         ripples.request(connection, spec, changed, before=before, hold_s=self._ripple_hold_s)
-        accounts = _accounts(spec, plan, nested, children)
+        accounts = _accounts(spec, plan, dict(replaced), children)
         story.record(connection, spec.name, story.tell(plan.results, known=plan.before, changed=accounts))
 
 

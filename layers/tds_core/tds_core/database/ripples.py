@@ -10,6 +10,7 @@ from psycopg import Connection, sql
 
 from tds_core.database import backlog
 from tds_core.database.candidates import Candidate
+from tds_core.database.connection import ask
 from tds_core.database.ordering import SKEW
 from tds_core.entities import entity
 from tds_core.entities.model import parse_id
@@ -22,18 +23,17 @@ from tds_core.priority import Priority
 _MARGIN = SKEW + timedelta(seconds=1)
 
 
-# by entity the records of it that documents touch: each document's id with what stands at the paths there
-References = dict[str, list[tuple[str, list[Any]]]]
+# of each document its id and, by entity in the order of `_paths`, what stands at the paths there
+References = Iterable[Sequence[Any]]
 
 
 def referenced(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> References:
-    """What the stored documents of these ids touch now, before they are replaced or emptied."""
+    """What the stored documents of these ids touch now, before they are replaced or emptied; to be read later."""
     paths = _paths(spec)
     asked = sorted(ids)
-    rows: Sequence[tuple[Any, ...]] = []
-    if paths and asked:
-        rows = connection.execute(_stored_query(spec.table, spec.key, tuple(paths.values())), (asked,)).fetchall()
-    return {target: [(row[0], row[place]) for row in rows] for place, target in enumerate(paths, 1)}
+    if not (paths and asked):
+        return ()
+    return ask(connection, _stored_query(spec.table, spec.key, tuple(paths.values())), (asked,))
 
 
 def request(
@@ -54,8 +54,10 @@ def request(
     for touch in spec.touches:
         if touch.refresh == "walk":
             _mark_scan(connection, entity(touch.entity), changed.values())
-    for name, paths in _paths(spec).items():
-        ids = _unseen(connection, entity(name), _touched(paths, changed, before[name]))
+    stored = list(before)
+    for place, (name, paths) in enumerate(_paths(spec).items(), 1):
+        touched = _touched(paths, changed, [(row[0], row[place]) for row in stored])
+        ids = _unseen(connection, entity(name), touched)
         backlog.request(connection, name, ids, priority=Priority.RIPPLE, cause=f"ripple:{spec.name}", hold_s=hold_s)
 
 
@@ -112,11 +114,15 @@ def _changed_at(candidate: Candidate) -> datetime:
 def _stored_query(table: str, key: str, paths: tuple[tuple[str, ...], ...]) -> sql.Composed:
     def values(group: tuple[str, ...]) -> sql.Composed:
         steps = (sql.Literal("$." + path.replace("[]", "[*]")) for path in group)
-        return sql.SQL(" || ").join(sql.SQL("jsonb_path_query_array(m.zoho, {})").format(step) for step in steps)
+        return sql.SQL(" || ").join(sql.SQL("jsonb_path_query_array(d.zoho, {})").format(step) for step in steps)
 
-    return sql.SQL("SELECT m.{key}, {found} FROM {mirror} AS m WHERE m.{key} = ANY(%s) AND m.zoho IS NOT NULL").format(
-        key=sql.Identifier(key), mirror=sql.Identifier("erp", table), found=sql.SQL(", ").join(map(values, paths))
-    )
+    # the whole document as an expression, so that it is decompressed once and not once a path
+    return sql.SQL(
+        """
+        SELECT m.{key}, {found} FROM {mirror} AS m CROSS JOIN LATERAL (SELECT m.zoho #> '{{}}' AS zoho OFFSET 0) AS d
+        WHERE m.{key} = ANY(%s) AND m.zoho IS NOT NULL
+        """
+    ).format(key=sql.Identifier(key), mirror=sql.Identifier("erp", table), found=sql.SQL(", ").join(map(values, paths)))
 
 
 def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datetime]) -> list[str]:

@@ -1,12 +1,13 @@
 """The SQL of the mirror's tables, composed from an entity's spec."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection, Cursor, sql
+from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from tds_core import lossless_json
@@ -25,6 +26,7 @@ _TRACKS = (
     "content_hash",
 )
 _RAW = "zoho"
+_AT_ONCE = 25  # rows a statement
 
 
 def lock(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> None:
@@ -47,11 +49,12 @@ def read(connection: Connection, spec: EntitySpec, ids: Sequence[str]) -> dict[s
 
 def upsert(
     connection: Connection, spec: EntitySpec, rows: Mapping[str, Mapping[str, Any]], *, stored: Collection[str]
-) -> dict[str, dict[str, Any]]:
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Write the named columns of each row and leave the others alone; rows with the same columns go together.
 
-    A column that is a part of the raw document is cut out of it by PostgreSQL, which so reads that JSON once. Returns
-    of those in `stored`, which have a row already, the old values of the JSON columns that differ: PostgreSQL compares
+    In a pipeline PostgreSQL writes some while the next ones are made into JSON. A column that is a part of the raw
+    document is cut out of it by PostgreSQL, which so reads that JSON once. Returns, to be read when it is needed, of
+    those in `stored`, which have a row already, the old values of the JSON columns that differ: PostgreSQL compares
     them where they are, and most never travel.
     """
     groups: dict[tuple[tuple[str, ...], frozenset[str], bool], list[dict[str, Any]]] = defaultdict(list)
@@ -59,18 +62,18 @@ def upsert(
         row = rows[document_id]
         names = tuple(sorted(row.keys() - {spec.key}))
         replaces = document_id in stored and not spec.json_columns.isdisjoint(row)
-        groups[names, _parts(row), replaces].append({**row, spec.key: document_id})
-    replaced: dict[str, dict[str, Any]] = {}
+        groups[names, _parts(spec, row), replaces].append({**row, spec.key: document_id})
+    asked: list[tuple[tuple[str, ...], Cursor[TupleRow]]] = []
     for (names, parts, replaces), group in groups.items():
-        told = _told(group, parts)
-        if not replaces:
-            connection.execute(_upsert_query(spec.table, spec.key, names, parts), told)
-            continue
-        nested = tuple(name for name in names if name in spec.json_columns)
-        query = _replace_query(spec.table, spec.key, names, parts, nested)
-        for document_id, *pairs in connection.execute(query, told):
-            replaced[document_id] = _replaced(nested, pairs)
-    return replaced
+        nested = tuple(name for name in names if name in spec.json_columns) if replaces else ()
+        for start in range(0, len(group), _AT_ONCE):
+            told = _told(group[start : start + _AT_ONCE], parts)
+            if replaces:
+                query = _replace_query(spec.table, spec.key, names, parts, nested)
+                asked.append((nested, connection.execute(query, told)))
+            else:
+                connection.execute(_upsert_query(spec.table, spec.key, names, parts), told)
+    return ((row[0], _replaced(nested, row[1:])) for nested, cursor in asked for row in cursor)
 
 
 Children = dict[str, dict[str, list[dict[str, Any]]]]
@@ -276,12 +279,11 @@ def _erp(table: str) -> sql.Identifier:
     return sql.Identifier("erp", table)
 
 
-def _parts(row: Mapping[str, Any]) -> frozenset[str]:
-    """The row's columns that stand under their own name in its raw document, too."""
+def _parts(spec: EntitySpec, row: Mapping[str, Any]) -> frozenset[str]:
+    """The row's JSON columns that stand under their own name in its raw document, too."""
     document = row.get(_RAW) or {}
-    return frozenset(
-        name for name, value in row.items() if isinstance(value, dict | list) and value == document.get(name)
-    )
+    present = (name for name in spec.json_columns if row.get(name) is not None)
+    return frozenset(name for name in present if row[name] == document.get(name))
 
 
 def _bytea(value: bytes | None) -> str | None:
