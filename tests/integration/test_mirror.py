@@ -202,7 +202,9 @@ def test_a_poison_row_does_not_cost_another_sight_of_its_own_record(
 def test_a_poison_row_is_told_by_its_own_reason_though_nothing_of_its_batch_is_read(
     database: Database, place: int
 ) -> None:
-    batch = [document(product(number, **({"unknown": "\x00"} if number == place else {}))) for number in range(100)]
+    sources = [product(number) for number in range(100)]
+    sources[place]["unknown"] = "\x00"
+    batch = [document(source) for source in sources]
     results = Mirror(database).apply(PRODUCTS, batch, priority=Priority.WEBHOOK)
     refused = {result.candidate.id: result.reason for result in results if result.outcome is not CREATED}
     assert refused == {str(place): "UntranslatableCharacter 22P05"}

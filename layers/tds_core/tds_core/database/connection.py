@@ -8,7 +8,7 @@ from select import select
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import Connection, Cursor, sql
+from psycopg import Connection, sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_dumps, set_json_loads
@@ -103,13 +103,6 @@ class Database:
         return psycopg.connect(
             self._conninfo(), autocommit=True, application_name=self._application_name, connect_timeout=5
         )
-
-
-def ask(connection: Connection[TupleRow], query: Statement, parameters: Sequence[Any]) -> Cursor[TupleRow]:
-    """Send a query of a pipeline whose rows are read later: the answer comes while further statements are made."""
-    cursor = connection.execute(query, parameters)
-    connection.pgconn.send_flush_request()
-    return cursor
 
 
 def _is_alive(connection: Connection[TupleRow]) -> bool:

@@ -10,7 +10,6 @@ from psycopg import Connection, sql
 
 from tds_core.database import backlog
 from tds_core.database.candidates import Candidate
-from tds_core.database.connection import ask
 from tds_core.database.ordering import SKEW
 from tds_core.entities import entity
 from tds_core.entities.model import parse_id
@@ -33,7 +32,7 @@ def referenced(connection: Connection, spec: EntitySpec, ids: Iterable[str]) -> 
     asked = sorted(ids)
     if not (paths and asked):
         return ()
-    return ask(connection, _stored_query(spec.table, spec.key, tuple(paths.values())), (asked,))
+    return connection.execute(_stored_query(spec.table, spec.key, tuple(paths.values())), (asked,))
 
 
 def request(
@@ -55,9 +54,12 @@ def request(
         if touch.refresh == "walk":
             _mark_scan(connection, entity(touch.entity), changed.values())
     stored = list(before)
+    unseen: dict[str, Iterable[tuple[Any, ...]]] = {}
     for place, (name, paths) in enumerate(_paths(spec).items(), 1):
         touched = _touched(paths, changed, [(row[0], row[place]) for row in stored])
-        ids = _unseen(connection, entity(name), touched)
+        unseen[name] = _unseen(connection, entity(name), touched)
+    for name, rows in unseen.items():
+        ids = [row[0] for row in rows]
         backlog.request(connection, name, ids, priority=Priority.RIPPLE, cause=f"ripple:{spec.name}", hold_s=hold_s)
 
 
@@ -125,11 +127,11 @@ def _stored_query(table: str, key: str, paths: tuple[tuple[str, ...], ...]) -> s
     ).format(key=sql.Identifier(key), mirror=sql.Identifier("erp", table), found=sql.SQL(", ").join(map(values, paths)))
 
 
-def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datetime]) -> list[str]:
+def _unseen(connection: Connection, target: EntitySpec, touched: dict[str, datetime]) -> Iterable[tuple[Any, ...]]:
+    """The ids that were last seen before they were touched; to be read later."""
     if not touched:
-        return []
-    rows = connection.execute(_unseen_query(target.table, target.key), (dumps(touched), _MARGIN)).fetchall()
-    return [row[0] for row in rows]
+        return ()
+    return connection.execute(_unseen_query(target.table, target.key), (dumps(touched), _MARGIN))
 
 
 @lru_cache
