@@ -237,6 +237,9 @@ def test_without_a_detail_endpoint_a_record_is_gone_that_the_list_shows_no_more(
     zoho.listing("price_lists", [row("price_lists", "500", pricebook_items=PRICES)])
     road.request("price_lists", "501")
     road.work()
+    assert list(mirrored(road.database, "price_lists")) == ["500", "501"], "one list may have slipped"
+    road.hurry()
+    road.work()
     assert list(mirrored(road.database, "price_lists")) == ["500"]
 
 
@@ -555,7 +558,7 @@ def test_a_doubt_that_only_time_settles_is_not_asked_about_again_at_once(road: R
     assert len(zoho.calls) == 1
     waiting = road.backlog("invoices")["901"]
     assert 4 < waiting["wait_s"] <= 5
-    assert (waiting["attempts"], waiting["held"], waiting["parked"]) == (0, False, False)
+    assert (waiting["held"], waiting["parked"]) == (False, False)
     road.database.execute(
         """
         UPDATE erp.invoices SET observed_at = observed_at - interval '6 seconds',

@@ -91,6 +91,9 @@ def test_a_record_is_gone_when_its_list_shows_another_without_it(road: Road, zoh
     walk(road, name)
     zoho.listing(name, listed(name, "901"))
     road.request(name, "902")
+    assert road.work() == {}
+    assert road.backlog(name)["902"]["reason"].startswith("DeletionDoubted")
+    road.hurry()
     assert road.work() == {f"{name}.deleted": 1}
     assert list(mirrored(road.database, name)) == ["901"]
 
@@ -102,7 +105,9 @@ def test_a_list_that_shows_no_known_record_deletes_nothing(road: Road, zoho: Zoh
     walk(road, name)
     zoho.listing(name, listed(name, *shown))
     road.request(name, "902")
-    road.work()
+    for _ in range(2):
+        road.hurry()
+        road.work()
     assert list(mirrored(road.database, name)) == ["901", "902"]
     assert road.backlog(name)["902"]["reason"].startswith("DeletionUnconfirmed")
 

@@ -105,7 +105,7 @@ def _compare_query(name: str) -> sql.Composed:
                         greatest(m.observed_at, m.detail_observed_at, m.deleted_at, t.deleted_at) > %(at)s, false)
                     OR coalesce(l.version > %(since)s, false) AND l.version IS DISTINCT FROM m.{version} AS in_motion,
                 greatest(m.observed_at, m.detail_observed_at) AS sight,
-                {apart} AND m.{version} < l.version AND m.detail_version >= l.version AS is_told
+                coalesce({apart} AND m.{version} < l.version AND m.detail_version >= l.version, false) AS is_told
             FROM listed AS l
             LEFT JOIN {mirror} AS m ON m.{key} = l.id
             LEFT JOIN tds.tombstones AS t ON t.entity = %(entity)s AND t.id = l.id

@@ -204,7 +204,7 @@ def _decide_document(record: Record, seen: Observation) -> Decision:
     if _is_older(seen.version, stored.version):
         return Decision(outcome=Outcome.STALE, lagging=fetched and seen.observed.is_after(stored.observed))
     later = fetched and seen.observed.is_after(stored.observed)
-    if seen.hash == stored.hash and not (later and seen.force):
+    if seen.hash == stored.hash and not (later and (seen.force or stored.observed is None)):
         return _confirm(record, seen, lagging=lagging)
     if later:
         return _write(record, seen, lagging=lagging)
