@@ -142,13 +142,20 @@ def test_a_request_brings_the_time_forward_and_never_back(database: Database) ->
 
 def test_what_every_fetch_asks_for_again_comes_later_each_time(database: Database) -> None:
     request(database, "1")
-    for wait_s in (5, 10, 20):
+    for wait_s in (5, 10, 20, 40):
         held = lease(database)
         with database.transaction() as connection:
             backlog.hold(connection, held, held.ids, delay_s=5)
         let_pass(database, wait_s - 1)
         assert nothing_due(database)
         let_pass(database, 1)
+    database.execute("UPDATE tds.backlog SET doubts = 1000")
+    held = lease(database)
+    with database.transaction() as connection:
+        backlog.hold(connection, held, held.ids, delay_s=5)
+    let_pass(database, 600)
+    held = lease(database)
+    assert row(database, "attempts, parked_at") == (0, None), "a doubt is no failure"
 
 
 def test_the_same_id_of_two_entities_is_two_requests(database: Database) -> None:

@@ -1,5 +1,6 @@
 """The one write path on a real PostgreSQL."""
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -209,6 +210,22 @@ def test_a_poison_row_is_told_by_its_own_reason_though_nothing_of_its_batch_is_r
     refused = {result.candidate.id: result.reason for result in results if result.outcome is not CREATED}
     assert refused == {str(place): "UntranslatableCharacter 22P05"}
     assert apply_products(database, document(product(place))) == [CREATED], "the connection is as good as before"
+
+
+def test_a_batch_larger_than_all_buffers_arrives(database: Database, owner_conninfo: str) -> None:
+    """Ten megabytes of which nothing is read back: client and server must not wait for each other."""
+    backend = database.execute("SELECT pg_backend_pid()")[0]
+
+    def end() -> None:
+        with psycopg.connect(owner_conninfo) as owner:
+            owner.execute("SELECT pg_terminate_backend(%s)", backend)
+
+    watchdog = threading.Timer(20, end)
+    watchdog.start()
+    batch = [document(product(number, unknown="x" * 100_000)) for number in range(100)]
+    results = Mirror(database).apply(PRODUCTS, batch, priority=Priority.WEBHOOK)
+    assert {result.outcome for result in results} == {CREATED}
+    watchdog.cancel()
 
 
 def test_a_poison_child_costs_its_document_whole(database: Database) -> None:

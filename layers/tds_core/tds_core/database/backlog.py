@@ -21,6 +21,7 @@ from tds_core.priority import Priority
 MAX_ATTEMPTS = 6
 MAX_LAGS = 3
 _BACKOFF_LIMIT = timedelta(hours=6)
+_DOUBT_LIMIT = timedelta(minutes=10)
 _PARKED_RETRY = timedelta(days=1)
 _DOUBLINGS = 10
 
@@ -159,7 +160,7 @@ def finish(connection: Connection, held: Lease, began: Mapping[str, datetime]) -
     connection.execute(
         """
         UPDATE tds.backlog AS b SET lease = NULL, leased_until = NULL, forced_at = nullif(b.forced_at, f.forced_at),
-            reason = NULL, attempts = 0, lags = 0
+            reason = NULL, attempts = 0, lags = 0, doubts = 0
         FROM unnest(%(ids)s::text[], %(forced)s::timestamptz[]) AS f (id, forced_at)
         WHERE b.entity = %(entity)s AND b.id = f.id AND b.lease = %(token)s
         """,
@@ -220,16 +221,16 @@ def await_replica(connection: Connection, held: Lease, ids: Sequence[str], *, de
 def hold(connection: Connection, held: Lease, ids: Sequence[str], *, delay_s: float) -> None:
     """Keep what its own fetch asked for again, for a while: the same call at once would decide nothing more.
 
-    What each fetch asks for again comes later each time.
+    What each fetch asks for again comes later each time; somebody else's request may be behind it, so not much later.
     """
     connection.execute(
         """
         UPDATE tds.backlog SET
-            attempts = attempts + 1, lease = NULL, leased_until = NULL,
-            not_before = now() + least(%(delay)s * power(2, attempts), %(limit)s)
+            doubts = doubts + 1, lease = NULL, leased_until = NULL,
+            not_before = now() + least(%(delay)s * power(2, least(doubts, %(doublings)s)), %(limit)s)
         WHERE entity = %(entity)s AND id = ANY(%(ids)s) AND lease = %(token)s
         """,
-        _of(held, ids) | {"delay": timedelta(seconds=delay_s), "limit": _BACKOFF_LIMIT},
+        _of(held, ids) | {"delay": timedelta(seconds=delay_s), "doublings": _DOUBLINGS, "limit": _DOUBT_LIMIT},
     )
 
 

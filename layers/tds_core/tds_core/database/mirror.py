@@ -71,10 +71,12 @@ class Mirror:
             return []
 
         def work(connection: Connection) -> list[Result]:
-            with connection.pipeline() as pipeline:
+            with connection.pipeline():
                 plan = self._plan(connection, spec, candidates)
                 self._write(connection, spec, plan, priority)
-                pipeline.sync()  # says what was refused; the end of the block may say that it was abandoned for that
+                # sends all and says what was refused. `Pipeline.sync` may wait for ever with half of it sent, and the
+                # end of the block may say only that the rest was abandoned
+                connection.execute("SELECT 1").fetchall()
             if completion is not None:
                 completion(connection, plan.results)
             return plan.results

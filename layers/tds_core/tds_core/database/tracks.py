@@ -4,6 +4,7 @@ The ordering rule believes them: a sight of the future would keep a row in motio
 too late each true state would be an older one. A run that heals sets them right before it has the record fetched.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from psycopg import Connection, sql
@@ -66,18 +67,19 @@ def end_impossible(connection: Connection, spec: EntitySpec) -> None:
     )
 
 
-def believe_list(connection: Connection, run_id: int, spec: EntitySpec) -> None:
-    """Where the list tells an older version than the row, take its word, if nobody has seen the row of late.
+def believe_list(connection: Connection, run_id: int, spec: EntitySpec, ids: Sequence[str]) -> None:
+    """Where a page of these ids tells an older version than the row, take its word, if nobody saw the row of late.
 
     A list that is merely behind must not let older rows in. Records that are list rows have no other version to fetch.
     """
     unseen_for = timedelta(0) if spec.rows_are_documents else _LONGEST_LAG
     query = sql.SQL(
-        "{lower} AND coalesce(greatest(m.observed_at, m.detail_observed_at) <= now() - %(unseen_for)s, true)"
+        "{lower} AND d.id = ANY(%(ids)s)"
+        " AND coalesce(greatest(m.observed_at, m.detail_observed_at) <= now() - %(unseen_for)s, true)"
     )
     connection.execute(
         query.format(lower=_lower(spec, VERSION, sql.SQL("d.told"))),
-        {"run": run_id, "entity": spec.name, "unseen_for": unseen_for},
+        {"run": run_id, "entity": spec.name, "ids": list(ids), "unseen_for": unseen_for},
     )
 
 

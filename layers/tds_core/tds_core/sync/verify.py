@@ -199,9 +199,10 @@ class Verify:
                 at = page.observed_at
                 comparison.compare(self._database, run.run_id, spec, candidates, at=at, margin_s=margin_s)
             if run.heal:
+                ids = [one.id for one in candidates]
                 with self._database.transaction() as connection:
-                    tracks.believe_list(connection, run.run_id, spec)
-                wrong = drift.suspected(self._database, run.run_id, spec, [one.id for one in candidates])
+                    tracks.believe_list(connection, run.run_id, spec, ids)
+                wrong = drift.suspected(self._database, run.run_id, spec, ids)
                 candidates = [one.forced() if one.id in wrong else one for one in candidates]
                 results = self._mirror.apply(spec, candidates, priority=Priority.VERIFICATION)
                 current.add(spec.name, count(results))
