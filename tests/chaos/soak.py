@@ -12,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ NIGHT_S = 25.0  # of each day's time; a night takes as long as its verification
 LIMIT_CONNECTIONS = 50
 WEBHOOK_P99_S, LOCK_WAIT_S = 30.0, 5.0
 WITHOUT_FAILURE = 0.9  # of the runs, the faults included that befall them
-GROWTH = 1.5  # a process that holds this many times what it held at the start leaks
+GROWTH = 1.5  # a process that holds this many times what it held at its first night leaks
+LIVED = 2  # days through which a process of each function has to live, to be compared
 DEAD_SHARE = 0.5
 # what kills functions or PostgreSQL is the storm's: memory can be compared only in processes that live
 GENTLE = ("work", "fault", "token")
@@ -53,7 +54,7 @@ _RUNS = """
 
 @dataclass(slots=True)
 class Soak:
-    """One run: the days, and what was measured at its start and at the end of each."""
+    """One run: the days, and what was measured before the first and at the end of each."""
 
     stack: Stack
     gauges: Gauges
@@ -113,13 +114,15 @@ class Soak:
             "mints": stats["mints"],
         }
 
-    def _memory(self) -> dict[str, dict[str, float | None]]:
-        """Of each process at the start and at the end; None where it was not there yet, or is gone."""
-        first, last = self.memory[0], self.memory[-1]
-        names = {pid: name for part in (first, last) for pid, (name, _) in part.items()}
+    def _memory(self) -> dict[str, list[float | None]]:
+        """What each process held, night by night; None where it was not there yet, or is gone.
+
+        The emulator ends a process whose invocation failed, and faults make some fail.
+        """
+        names = {pid: f"{name}/{pid}" for night in self.memory for pid, (name, _) in night.items()}
         return {
-            f"{names[pid]}/{pid}": {"at_start": _size(first.get(pid)), "at_the_end": _size(last.get(pid))}
-            for pid in sorted(names, key=lambda pid: (names[pid], pid))
+            names[pid]: [night[pid][1] if pid in night else None for night in self.memory]
+            for pid in sorted(names, key=names.__getitem__)
         }
 
 
@@ -141,21 +144,17 @@ def faults(figures: Json) -> list[str]:
     return [*_leaks(figures["memory_mb"]), *bloated, *(fault for fault, is_held in held.items() if not is_held)]
 
 
-def _leaks(memory: Mapping[str, Mapping[str, float | None]]) -> list[str]:
-    """The processes that grew, and the functions of which none lived from the start to the end to be compared."""
-    found, at_start, compared = [], set(), set()
-    for name, sizes in memory.items():
-        function, first, last = name.partition("/")[0], sizes["at_start"], sizes["at_the_end"]
-        at_start |= {function} if first else set()
-        if first and last:
-            compared.add(function)
-            found += [f"{name}: from {first} to {last} MB"] if last > GROWTH * first else []
-    found += [f"{function}: no process lived throughout, so none was compared" for function in at_start - compared]
-    return sorted(found) if at_start else ["no process was measured"]
-
-
-def _size(known: tuple[str, float] | None) -> float | None:
-    return known[1] if known else None
+def _leaks(memory: Mapping[str, Sequence[float | None]]) -> list[str]:
+    """The processes that grew, and the functions of which none lived through enough days to be compared."""
+    found, lived = [], {name.partition("/")[0]: 0 for name, nights in memory.items() if nights[0]}
+    for name, nights in memory.items():
+        sizes = [size for size in nights if size]
+        function = name.partition("/")[0]
+        if function in lived:
+            lived[function] = max(len(sizes) - 1, lived[function])
+        found += [f"{name}: from {sizes[0]} to {sizes[-1]} MB"] if sizes[-1] > GROWTH * sizes[0] else []
+    found += [f"{function}: no process lived through {LIVED} days" for function, days in lived.items() if days < LIVED]
+    return sorted(found) if lived else ["no process was measured"]
 
 
 def main() -> int:

@@ -10,11 +10,11 @@ GOOD: dict[str, Any] = {
     "runs": {"all": 100, "without_failure": 90, "rate": 0.9},
     "webhooks": {"count": 700, "applied": {"count": 690, "waiting": 0, "seconds": {"p50": 0.3, "p99": 29.9}}},
     "memory_mb": {
-        "Backfill/1": {"at_start": 80.0, "at_the_end": None},
-        "Backfill/2": {"at_start": 80.0, "at_the_end": 120.0},
-        "Backfill/3": {"at_start": None, "at_the_end": 300.0},
-        "Console/4": {"at_start": 60.0, "at_the_end": 60.0},
-        "Gate/5": {"at_start": None, "at_the_end": 50.0},
+        "Backfill/1": [80.0, None, None, None],
+        "Backfill/2": [None, 80.0, 90.0, 120.0],
+        "Backfill/3": [None, None, None, 300.0],
+        "Console/4": [60.0, 60.0, 60.0, 60.0],
+        "Gate/5": [None, None, None, 50.0],
     },
     "connections_most": 50,
     "locks_waited_longest_s": 4.9,
@@ -38,18 +38,16 @@ def test_what_keeps_every_bound_has_no_fault() -> None:
         pytest.param({"webhooks": {"applied": {"seconds": {}}}}, "webhooks took None", id="no webhook"),
         pytest.param({"locks_waited_longest_s": 5.0}, "a lock was waited for 5.0 s", id="a lock"),
         pytest.param({"connections_most": 51}, "51 connections", id="connections"),
-        pytest.param(
-            {"memory_mb": {"Backfill/1": {"at_start": 80.0, "at_the_end": 120.1}}}, "from 80.0 to 120.1 MB", id="a leak"
-        ),
+        pytest.param({"memory_mb": {"Backfill/1": [80.0, 90.0, 120.1]}}, "from 80.0 to 120.1 MB", id="a leak"),
         pytest.param(
             {
                 "memory_mb": {
-                    "Backfill/1": {"at_start": 80.0, "at_the_end": None},
-                    "Backfill/2": {"at_start": None, "at_the_end": 80.0},
-                    "Console/4": {"at_start": 60.0, "at_the_end": 60.0},
+                    "Backfill/1": [80.0, 80.0, None],
+                    "Backfill/2": [None, 80.0, 80.0],
+                    "Console/4": [60.0, 60.0, 60.0],
                 }
             },
-            "Backfill: no process lived throughout",
+            "Backfill: no process lived through 2 days",
             id="every process replaced",
         ),
         pytest.param({"memory_mb": {}}, "no process was measured", id="no process"),
