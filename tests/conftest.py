@@ -13,7 +13,8 @@ settings.load_profile("tds")
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give all tests of the stack to one worker, at once: there is one stack, and its outages are everybody's.
 
-    The faults have a stack of their own, so another worker may take them. The other tests go singly to whoever is free.
+    Faults and the other server have a stack of their own, so other workers may take them. The other tests go singly to
+    whoever is free.
     `--dist loadgroup` would do, but pytest-xdist 3.8 does not group with pytest 9.2 (pytest-xdist issue 1386).
     """
     from xdist.scheduler.loadscope import LoadScopeScheduling
@@ -23,7 +24,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            if file == "tests/stack/test_faults.py":
+            if file in ("tests/stack/test_faults.py", "tests/stack/test_other_server.py"):
                 return file
             return "stack" if file.startswith("tests/stack/") else nodeid
 
