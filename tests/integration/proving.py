@@ -1,6 +1,7 @@
 """Spoil a mirror, have it verified, and read what was found."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from tds_core.database import reckoning, verifications
@@ -34,16 +35,25 @@ def verify(road: Road, *entities: str, heal: bool = True, drains: bool = True) -
     """A whole run, with the drain at work beside it."""
     names = entities or tuple(REGISTRY)
     number = verifications.request(road.database, names, cause="manual", heal=heal)
-    for _ in range(20):
+    return finish(road, number, between=lambda _: drain(road) if drains else None)
+
+
+def drain(road: Road) -> None:
+    """Fetch all that waits, as if its time had come."""
+    road.hurry()
+    road.work()
+
+
+def finish(road: Road, number: int, *, between: Callable[[Report], object]) -> Report:
+    """Go on with a run to its end; `between` is what happens after each of its steps, given how it stands."""
+    for _ in range(30):
         road.verify.run(lambda: 30.0)
         shown = verifications.read(road.database, number)
         assert shown is not None
         if shown["ended_at"]:
             report: Report = json.loads(json.dumps(shown["report"], default=str))
             return report
-        if drains:
-            road.hurry()
-            road.work()
+        between(shown)
     raise AssertionError(f"the run did not end: {shown}")
 
 

@@ -9,7 +9,7 @@ from tds_core.database import verifications
 from tds_core.entities import REGISTRY
 from tds_core.priority import Priority
 from tds_core.zoho.answers import NO_ENDPOINT_CODE
-from tests.integration.proving import age, fill, found, kinds, relist, spoil, verify
+from tests.integration.proving import age, drain, fill, finish, found, kinds, relist, spoil, verify
 from tests.integration.road import (
     VERSION,
     Json,
@@ -58,14 +58,7 @@ def begin(road: Road, *entities: str) -> int:
 
 
 def end(road: Road, number: int) -> list[tuple[str, str, str, str]]:
-    for _ in range(6):
-        road.hurry()
-        road.work()
-        road.verify.run(lambda: 30.0)
-    shown = verifications.read(road.database, number)
-    assert shown is not None
-    assert shown["ended_at"], shown
-    return kinds(road, {"run_id": number})
+    return kinds(road, finish(road, number, between=lambda _: drain(road)))
 
 
 # -- hidden

@@ -1,6 +1,5 @@
 """Verification while people work in Zoho: what changes between two pages or before its confirmation is no drift."""
 
-import json
 import random
 import threading
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import pytest
 
 from tds_core.database import reckoning, verifications
 from tds_core.entities import REGISTRY
+from tests.integration.proving import drain, finish
 from tests.integration.road import (
     Connect,
     Json,
@@ -128,20 +128,16 @@ def start(connect: Connect, zoho: BusyZoho, *, seed: int) -> tuple[Road, Staff]:
 def verify(road: Road, *, heal: bool, meanwhile: Callable[[], None] = lambda: None) -> tuple[int, Json]:
     """A run; `meanwhile` is what happens while it waits for announcements, for as long as is promised."""
     number = verifications.request(road.database, ENTITIES, cause="manual", heal=heal)
-    for _ in range(30):
-        road.verify.run(lambda: 30.0)
-        shown = verifications.read(road.database, number)
-        assert shown is not None
-        if shown["ended_at"]:
-            return number, json.loads(json.dumps(shown["report"], default=str))
+
+    def between(shown: Json) -> None:
         if shown["phase"] == "report":
             meanwhile()
             road.database.execute(
                 "UPDATE tds.drift SET suspected_at = suspected_at - make_interval(secs => %s)", (PROMISED_S,)
             )
-        road.work()
-        road.hurry()
-    raise AssertionError(f"the run did not end: {shown}")
+        drain(road)
+
+    return number, finish(road, number, between=between)
 
 
 def confirmed(road: Road, number: int) -> set[tuple[str, str, str]]:
